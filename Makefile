@@ -1,0 +1,46 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SERVE_ARGS ?=
+
+.PHONY: run dev test check bench lock clean
+
+run: $(VENV)/.run
+	@requirements/install-system requirements/system-run.txt || echo "probescope: going on without what is missing; tracing needs bpftrace"
+	@exec $(BIN)/probescope serve $(SERVE_ARGS)
+
+dev: $(VENV)/.run
+	@exec $(BIN)/probescope serve --reload $(SERVE_ARGS)
+
+test: $(VENV)/.test
+	requirements/install-system requirements/system-test.txt
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks
+
+# The locks hold every dependency with its hashes, for Python 3.11 and later.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o requirements/run.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --extra test -o requirements/test.txt
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || requirements/install-system requirements/system-run.txt
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements/run.txt pyproject.toml setup.py | $(VENV)/bin/pip
+	$(BIN)/pip install -q --require-hashes -r requirements/run.txt
+	$(BIN)/pip install -q --no-deps -e .
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.run
+	$(BIN)/pip install -q --require-hashes -r requirements/test.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

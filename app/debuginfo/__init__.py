@@ -1,0 +1,1 @@
+"""Which debug file belongs to which binary."""

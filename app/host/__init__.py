@@ -1,0 +1,1 @@
+"""The live machine: processes, maps, containers, language runtimes."""

@@ -1,0 +1,1 @@
+"""Facts to columns on disk to answers: build, store, search, query."""

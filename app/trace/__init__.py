@@ -1,0 +1,1 @@
+"""Choice to script to policy to process to events to a numbered log."""

@@ -1,0 +1,1 @@
+"""Events to pictures: table, histogram. Pure."""
