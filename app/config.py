@@ -1,0 +1,249 @@
+"""Settings: one frozen dataclass and one table of (name, environment variable, default, help).
+
+The only reader of the environment. docs/reference/settings.md is tested against SETTINGS.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from app.errors import BadInput
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+class Setting(NamedTuple):
+    name: str
+    environment: str
+    default: Any
+    parse: Callable[[str], Any]
+    help: str
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"", "0", "false", "no", "off"}:
+        return False
+    raise ValueError(text)
+
+
+def _default_data() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/probescope")
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "probescope"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("host", "PROBESCOPE_HOST", "127.0.0.1", str, "Address to listen on."),
+    Setting("port", "PROBESCOPE_PORT", 8340, int, "Port to listen on."),
+    Setting(
+        "data",
+        "PROBESCOPE_DATA",
+        None,
+        Path,
+        "Directory of the catalogue, columns, uploads and session logs.",
+    ),
+    Setting(
+        "token",
+        "PROBESCOPE_TOKEN",
+        None,
+        str,
+        "The admin's token; random at each start when not set.",
+    ),
+    Setting(
+        "roots",
+        "PROBESCOPE_ROOTS",
+        (),
+        _list,
+        "Directories that may be indexed, comma-separated; none: the whole host.",
+    ),
+    Setting(
+        "public_urls",
+        "PROBESCOPE_PUBLIC_URLS",
+        (),
+        _list,
+        "URLs under which browsers reach the dashboard, comma-separated.",
+    ),
+    Setting(
+        "read_only",
+        "PROBESCOPE_READ_ONLY",
+        False,
+        _flag,
+        "Explore only: no session can be started.",
+    ),
+    Setting(
+        "bpftrace",
+        "PROBESCOPE_BPFTRACE",
+        "bpftrace",
+        str,
+        "The bpftrace to run: a name on PATH, or a path.",
+    ),
+    Setting(
+        "free_scripts",
+        "PROBESCOPE_FREE_SCRIPTS",
+        True,
+        _flag,
+        "Whether scripts of one's own may be run, or generated ones alone.",
+    ),
+    Setting("readers", "PROBESCOPE_READERS", 2, int, "Reader processes for ELF files."),
+    Setting(
+        "reader_memory",
+        "PROBESCOPE_READER_MEMORY",
+        4 * GIB,
+        int,
+        "Address space of a reader, bytes.",
+    ),
+    Setting(
+        "reader_cpu",
+        "PROBESCOPE_READER_CPU",
+        300,
+        int,
+        "CPU seconds of a reader before it is replaced.",
+    ),
+    Setting("reader_wall", "PROBESCOPE_READER_WALL", 120.0, float, "Seconds that one file may take."),
+    Setting(
+        "reader_output",
+        "PROBESCOPE_READER_OUTPUT",
+        2 * GIB,
+        int,
+        "Bytes of columns that one file may give.",
+    ),
+    Setting(
+        "reader_files",
+        "PROBESCOPE_READER_FILES",
+        500,
+        int,
+        "Files after which a reader is replaced.",
+    ),
+    Setting("upload_bytes", "PROBESCOPE_UPLOAD_BYTES", 2 * GIB, int, "Bytes that one upload may have."),
+    Setting("upload_files", "PROBESCOPE_UPLOAD_FILES", 64, int, "Files that one upload may have."),
+    Setting(
+        "free_disk",
+        "PROBESCOPE_FREE_DISK",
+        256 * MIB,
+        int,
+        "Bytes of free disk below which nothing is taken in.",
+    ),
+    Setting("index_files", "PROBESCOPE_INDEX_FILES", 200_000, int, "Files that one index job may read."),
+    Setting("page_limit", "PROBESCOPE_PAGE_LIMIT", 1000, int, "Most items in one part of a list."),
+    Setting("search_wall", "PROBESCOPE_SEARCH_WALL", 2.0, float, "Seconds that one search may take."),
+    Setting(
+        "session_duration",
+        "PROBESCOPE_SESSION_DURATION",
+        600.0,
+        float,
+        "Seconds a session runs when none are asked for.",
+    ),
+    Setting(
+        "session_duration_max",
+        "PROBESCOPE_SESSION_DURATION_MAX",
+        14_400.0,
+        float,
+        "Most seconds a session may ask for.",
+    ),
+    Setting(
+        "session_events",
+        "PROBESCOPE_SESSION_EVENTS",
+        1_000_000,
+        int,
+        "Events kept of a session; older ones become a gap.",
+    ),
+    Setting(
+        "session_bytes",
+        "PROBESCOPE_SESSION_BYTES",
+        64 * MIB,
+        int,
+        "Bytes kept of a session's log; older events become a gap.",
+    ),
+    Setting("session_probes", "PROBESCOPE_SESSION_PROBES", 512, int, "Most probes of one session."),
+    Setting("sessions", "PROBESCOPE_SESSIONS", 8, int, "Sessions that may run at once."),
+    Setting("viewers", "PROBESCOPE_VIEWERS", 20, int, "Viewers that one session may have."),
+    Setting(
+        "send_timeout",
+        "PROBESCOPE_SEND_TIMEOUT",
+        10.0,
+        float,
+        "Seconds that a viewer may take to accept a frame.",
+    ),
+    Setting(
+        "retention",
+        "PROBESCOPE_RETENTION",
+        7 * 86_400.0,
+        float,
+        "Seconds after which an ended session is removed.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting of the server; made by ``load``, changed by ``dataclasses.replace`` alone."""
+
+    host: str
+    port: int
+    data: Path
+    token: str | None
+    roots: tuple[str, ...]
+    public_urls: tuple[str, ...]
+    read_only: bool
+    bpftrace: str
+    free_scripts: bool
+    readers: int
+    reader_memory: int
+    reader_cpu: int
+    reader_wall: float
+    reader_output: int
+    reader_files: int
+    upload_bytes: int
+    upload_files: int
+    free_disk: int
+    index_files: int
+    page_limit: int
+    search_wall: float
+    session_duration: float
+    session_duration_max: float
+    session_events: int
+    session_bytes: int
+    session_probes: int
+    sessions: int
+    viewers: int
+    send_timeout: float
+    retention: float
+
+
+def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Settings from defaults, then the environment, then ``overrides`` that are not None; may raise BadInput."""
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        value = setting.default
+        text = environment.get(setting.environment)
+        if text:
+            try:
+                value = setting.parse(text)
+            except ValueError as error:
+                raise BadInput(
+                    f"{setting.environment} is {text!r}, which cannot be understood.", setting.help
+                ) from error
+        values[setting.name] = value
+    if values["data"] is None:
+        values["data"] = _default_data()
+    settings = Settings(**values)
+    return replace(settings, **{name: value for name, value in overrides.items() if value is not None})
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """The environment of every child: a short fixed one, so that nothing of the server's leaks into it."""
+    base = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
+    return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **base, **extra}

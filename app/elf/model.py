@@ -1,0 +1,148 @@
+"""What one ELF file says of itself, as frozen facts; symbols as numpy columns, never an object a symbol.
+
+Sources: System V gABI chapters 4 and 5, the GNU gABI extensions, elf.h of glibc, and the stapsdt note
+format (https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+State = Literal["ok", "partial", "malformed", "limit"]
+
+# The values of SymbolColumns.table, in this order.
+TABLES = ("symtab", "dynsym", "gnu_debugdata", "gopclntab")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that could not be read: a stable code, and a sentence that says what is missing and why."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The ELF header; names are spelled as readelf spells them, without descriptions."""
+
+    type: str  # EXEC DYN REL CORE, else a number in hex
+    machine: str  # x86_64 aarch64 i386 arm ppc64 s390x riscv ..., else em-NUMBER
+    bits: int  # 32 or 64
+    endian: str  # little or big
+    entry: int
+    flags: int
+    abi: int
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    index: int
+    name: str
+    type: str  # PROGBITS NOBITS SYMTAB ..., as readelf -S
+    flags: str  # as readelf -S: WAX...
+    address: int
+    offset: int
+    size: int
+    link: int
+    info: int
+    align: int
+    entry_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    type: str  # LOAD DYNAMIC NOTE ..., as readelf -l
+    flags: str  # R W E, those that are set
+    offset: int
+    address: int
+    file_size: int
+    memory_size: int
+    align: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsdtArgument:
+    """One decoded argument of a USDT site; size in bytes, the operand as the note has it."""
+
+    index: int
+    size: int
+    signed: bool
+    float: bool
+    operand: str
+    type: str  # a C type name by size and sign, e.g. int32_t; refined from DWARF where it is at hand
+
+
+@dataclass(frozen=True, slots=True)
+class UsdtSite:
+    """One place where a probe fires: virtual address (moved by .stapsdt.base where prelink moved it)."""
+
+    address: int
+    offset: int | None  # file offset
+    semaphore: int  # virtual address of the counter, 0 for none
+    arguments: tuple[UsdtArgument, ...]
+    raw_arguments: str
+    function: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsdtProbe:
+    provider: str
+    name: str
+    sites: tuple[UsdtSite, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolColumns:
+    """All symbols of all tables, row by row, in file order, null symbols (index 0) left out.
+
+    Names lie in ``names`` (bytes as in the file, each once, without version): row i is
+    ``names[name_at[i]:name_at[i] + name_len[i]]``. ``version_id`` indexes ``versions`` (0: none; entries
+    carry their separator, ``@GLIBC_2.2.5`` or ``@@GLIBC_2.2.5``, as readelf -Ws prints them).
+    All arrays have one length. ``section_index`` is st_shndx, extended by SYMTAB_SHNDX where needed;
+    for section symbols the name is the section's, as readelf prints it.
+    """
+
+    names: bytes
+    name_at: npt.NDArray[np.uint32]
+    name_len: npt.NDArray[np.uint32]
+    address: npt.NDArray[np.uint64]
+    size: npt.NDArray[np.uint64]
+    type: npt.NDArray[np.uint8]  # STT_*
+    bind: npt.NDArray[np.uint8]  # STB_*
+    visibility: npt.NDArray[np.uint8]  # STV_*
+    section_index: npt.NDArray[np.uint32]
+    table: npt.NDArray[np.uint8]  # index into TABLES
+    version_id: npt.NDArray[np.uint32]
+    versions: tuple[str, ...] = ("",)
+
+    def __len__(self) -> int:
+        return len(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything read from one file. ``state`` and ``problems`` say how whole it is."""
+
+    state: State
+    problems: tuple[Problem, ...]
+    header: Header | None
+    build_id: str | None  # lower-case hex
+    sections: tuple[Section, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    symbols: SymbolColumns | None = None
+    usdt: tuple[UsdtProbe, ...] = ()
+    needed: tuple[str, ...] = ()
+    soname: str | None = None
+    interpreter: str | None = None  # PT_INTERP
+    debug_link: tuple[str, int] | None = None  # name and CRC of .gnu_debuglink
+    language: str | None = None  # c, c++, go, rust, ... or None where the file does not tell
+    comment: tuple[str, ...] = field(default=())  # .comment, the compilers that made it
+    stripped: bool = True  # no .symtab
+    debug_only: bool = False  # an --only-keep-debug file: its code sections are NOBITS
+    dwarf: bool = False  # has .debug_info (or .zdebug_info)
+    lines: bool = False  # has .debug_line

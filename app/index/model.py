@@ -1,0 +1,194 @@
+"""What the index answers: frozen items, made only for the rows of the page that was asked for.
+
+``as_dict`` of each gives the object of the contract: integers for addresses, with ``*_hex`` beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from app.elf.model import Problem, State, UsdtSite
+
+Mode = Literal["substring", "prefix", "glob", "regex", "fuzzy"]
+MODES: tuple[Mode, ...] = ("substring", "prefix", "glob", "regex", "fuzzy")
+T = TypeVar("T")
+
+
+def with_hex(item: dict[str, Any]) -> dict[str, Any]:
+    """Adds ``address_hex`` (and offset, semaphore) beside every such integer, at any depth."""
+    out: dict[str, Any] = {}
+    for key, value in item.items():
+        out[key] = _hex_inside(value)
+        if key in {"address", "offset", "semaphore"} and (value is None or isinstance(value, int)):
+            out[f"{key}_hex"] = None if value is None else f"{value:#x}"
+    return out
+
+
+def _hex_inside(value: Any) -> Any:
+    if isinstance(value, dict):
+        return with_hex(value)
+    if isinstance(value, list | tuple):
+        return [_hex_inside(entry) for entry in value]
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    def as_dict(self) -> dict[str, Any]:
+        return with_hex(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Debug:
+    """Where the debug information of a binary is, and what it has."""
+
+    kind: Literal["embedded", "separate", "none"]
+    path: str | None
+    has: dict[str, bool]  # dwarf, lines, symtab, dynsym
+
+
+@dataclass(frozen=True, slots=True)
+class Binary(Item):
+    id: str  # build-id in hex, else "sha256-" and the hash
+    build_id: str | None
+    name: str  # last part of the first path
+    path: str | None  # first path on the host; None for an upload
+    paths: tuple[str, ...]
+    sha256: str | None
+    size: int
+    type: str
+    machine: str
+    bits: int
+    endian: str
+    stripped: bool
+    language: str | None
+    runtime: Literal["compiled", "interpreter", "jit"]
+    interpreter_of: str | None
+    debug: Debug
+    counts: dict[str, int]  # symbols functions variables usdt
+    needed: tuple[str, ...]
+    frame_pointers: bool | None
+    state: State
+    problems: tuple[Problem, ...]
+    uploaded: bool
+    indexed: float  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol(Item):
+    name: str
+    demangled: str
+    version: str | None
+    address: int
+    size: int
+    type: str
+    bind: str
+    visibility: str
+    section: str  # a name, or UND ABS COM
+    table: str
+    offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Function(Item):
+    key: str  # the address in hex without 0x; stable, because the id names the bytes
+    name: str
+    linkage_name: str
+    demangled: str
+    address: int
+    size: int
+    offset: int | None
+    section: str
+    type: str  # FUNC or IFUNC
+    bind: str
+    file: str | None
+    line: int | None
+    language: str | None
+    parameters: tuple[Parameter, ...] | None  # None: not known
+    returns: str | None
+    external: bool
+    inlined: bool
+    inline_sites: int
+    sources: tuple[str, ...]
+    aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable(Item):
+    name: str
+    linkage_name: str
+    demangled: str
+    address: int
+    size: int
+    type: str | None
+    section: str
+    file: str | None
+    line: int | None
+    external: bool
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usdt(Item):
+    provider: str
+    name: str
+    sites: tuple[UsdtSite, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question of a list: text and kind of match, filters, order, part."""
+
+    q: str = ""
+    mode: Mode = "substring"
+    sort: str = ""  # "" by rank then name; a field; "-field" downwards
+    offset: int = 0
+    limit: int = 100
+    filters: dict[str, str] = field(default_factory=dict)  # type bind section table
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One part of a list; ``facets`` counts the values of each filter field over all matches."""
+
+    total: int
+    items: tuple[T, ...]
+    next: int | None  # offset of the next part
+    took_ms: float
+    facets: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit(Item):
+    """One answer of the search over everything."""
+
+    kind: Literal["binary", "function", "variable", "usdt"]
+    name: str
+    demangled: str
+    binary: str
+    binary_name: str
+    key: str  # of a function; provider/name of a USDT probe; the id of a binary
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Item):
+    id: str
+    kind: Literal["index", "upload"]
+    state: Literal["queued", "running", "done", "partial", "failed", "cancelled"]
+    phase: str  # a word for the page: walking, reading, storing
+    done: int  # files
+    total: int | None
+    bytes_done: int
+    bytes_total: int | None
+    current: str | None
+    results: tuple[dict[str, Any], ...]  # a file each: {path, id, state, code, message, hint}; at most 1000
+    message: str | None
+    started: float
+    ended: float | None
