@@ -223,7 +223,10 @@ class Settings:
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-    """Settings from defaults, the environment, then those ``overrides`` that are not None; may raise BadInput."""
+    """Settings from defaults, the environment, then ``overrides`` that are not None.
+
+    Raises BadInput for an environment variable that cannot be understood.
+    """
     environment = os.environ if environment is None else environment
     values: dict[str, Any] = {}
     for setting in SETTINGS:
