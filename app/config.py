@@ -250,3 +250,20 @@ def child_environment(**extra: str) -> dict[str, str]:
     """The environment of every child: a short fixed one, so that nothing of the server's leaks into it."""
     base = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
     return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **base, **extra}
+
+
+def export(settings: Settings) -> None:
+    """Puts ``settings`` into this process's environment, for a server that is started anew on each change."""
+    for setting in SETTINGS:
+        value = getattr(settings, setting.name)
+        if isinstance(value, tuple):
+            value = ",".join(value)
+        elif isinstance(value, bool):
+            value = int(value)
+        if value is not None:
+            os.environ[setting.environment] = str(value)
+
+
+def over_ssh() -> bool:
+    """Whether this process was started from an SSH login."""
+    return bool(os.environ.get("SSH_CONNECTION"))

@@ -1,0 +1,131 @@
+"""Functions of a binary: the list and one function with its verdict, aliases and disassembly."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.errors import AppError
+from app.index.model import MODES, Ask, Binary, Function, Page, with_hex
+from app.trace.model import Verdict
+from app.trace.verdict import function_verdict
+from app.web.ask import Asked, as_list
+from app.web.recipes import choices
+from app.web.render import build_url, page
+from app.web.routes.binaries import mapped_by
+from app.web.services import services
+
+router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    function: Function
+    verdict: Verdict
+    url: str
+    trace_url: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            **self.function.as_dict(),
+            "verdict": self.verdict.as_dict(),
+            "url": self.url,
+            "trace_url": self.trace_url,
+        }
+
+
+def _row(request: Request, binary: Binary, function: Function) -> Row:
+    verdict = function_verdict(function, binary, services(request).bpftrace.capabilities())
+    url = f"/binaries/{quote(binary.id)}/functions/{function.key}"
+    trace = build_url("/sessions/new", probe=verdict.probe) if verdict.attachable else None
+    return Row(function, verdict, url, trace)
+
+
+def _rows(request: Request, binary: Binary, ask: Ask) -> Page[Row]:
+    found = services(request).index.functions(binary.id, ask)
+    items = tuple(_row(request, binary, function) for function in found.items)
+    return Page(found.total, items, found.next, found.took_ms, found.facets)
+
+
+def or_problem(get: Any, empty: Page[Any]) -> tuple[Page[Any], dict[str, str] | None]:
+    """The page of a list, or an empty one with the problem, which is shown beside the search box."""
+    try:
+        return get(), None
+    except AppError as error:
+        if error.status != 400:
+            raise
+        return empty, error.as_dict()
+
+
+NOTHING: Page[Any] = Page(0, (), None, 0.0)
+
+
+@router.get("/binaries/{binary_id}/functions")
+def functions_page(request: Request, binary_id: str, ask: Asked) -> Response:
+    binary = services(request).index.binary(binary_id)
+    answer, problem = or_problem(lambda: _rows(request, binary, ask), NOTHING)
+    return page(
+        request,
+        "functions",
+        f"Functions of {binary.name}",
+        "binaries",
+        part="function_rows",
+        **list_context(request, binary, ask, answer, problem),
+    )
+
+
+def list_context(
+    request: Request, binary: Binary, ask: Ask, answer: Page[Any], problem: dict[str, str] | None
+) -> dict[str, Any]:
+    """What the pages of functions, symbols, variables and USDT probes share."""
+    return {
+        "binary": binary,
+        "ask": ask,
+        "modes": MODES,
+        "raw": request.query_params.get("raw") == "1",
+        "answer": answer,
+        "problem": problem,
+    }
+
+
+@router.get("/api/v1/binaries/{binary_id}/functions")
+def functions_list(request: Request, binary_id: str, ask: Asked) -> dict[str, Any]:
+    binary = services(request).index.binary(binary_id)
+    return as_list(_rows(request, binary, ask))
+
+
+@router.get("/binaries/{binary_id}/functions/{key}")
+def function_page(request: Request, binary_id: str, key: str) -> Response:
+    index = services(request).index
+    binary = index.binary(binary_id)
+    function = index.function(binary_id, key)
+    row = _row(request, binary, function)
+    return page(
+        request,
+        "function",
+        f"{function.demangled} · {binary.name}",
+        "binaries",
+        binary=binary,
+        function=function,
+        verdict=row.verdict,
+        code=index.code(binary_id, key),
+        recipes=choices(row.verdict, "function"),
+        mapped_by=mapped_by(binary),
+        raw=request.query_params.get("raw") == "1",
+    )
+
+
+@router.get("/api/v1/binaries/{binary_id}/functions/{key}")
+def function_json(request: Request, binary_id: str, key: str) -> dict[str, Any]:
+    index = services(request).index
+    binary = index.binary(binary_id)
+    row = _row(request, binary, index.function(binary_id, key))
+    disassembly = [
+        {**with_hex(asdict(entry)), "target_hex": None if entry.target is None else f"{entry.target:#x}"}
+        for entry in index.code(binary_id, key)
+    ]
+    return {**row.as_dict(), "disassembly": disassembly, "inline_sites_list": [], "lines": []}

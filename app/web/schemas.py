@@ -1,0 +1,45 @@
+"""Bodies of the API's requests; unknown fields are refused, so that a typing error is not silently lost."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.trace.model import ScriptRequest
+
+ProbeText = Annotated[str, Field(min_length=1, max_length=4096)]
+ScriptText = Annotated[str, Field(min_length=1, max_length=64 * 1024)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class IndexBody(Body):
+    paths: list[Annotated[str, Field(min_length=1, max_length=4096)]] = Field(min_length=1, max_length=1000)
+
+
+class CheckBody(Body):
+    script: ScriptText
+
+
+class ScriptBody(Body):
+    """A choice: a recipe over probes, or a script of one's own."""
+
+    recipe: str = Field(default="custom", max_length=32)
+    probes: list[ProbeText] = Field(default_factory=list, max_length=512)
+    script: ScriptText | None = None
+    pid: int | None = Field(default=None, ge=1, le=2**22)
+    duration: float | None = Field(default=None, gt=0)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    def as_request(self) -> ScriptRequest:
+        return ScriptRequest(
+            recipe=self.recipe,
+            probes=tuple(self.probes),
+            pid=self.pid,
+            duration=self.duration,
+            script=self.script,
+            options=dict(self.options),
+        )

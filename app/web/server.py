@@ -1,0 +1,175 @@
+"""The application and its server: rooms are opened at start, closed at the end, in that order."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware.gzip import GZipMiddleware
+
+from app import __version__
+from app.config import Settings, export, load, over_ssh
+from app.errors import BadInput, StorageFull
+from app.index.service import Index
+from app.paths import asset_dir
+from app.trace.bpftrace import Bpftrace
+from app.trace.session import Sessions
+from app.web import failures, stream
+from app.web.auth import Lock
+from app.web.guard import Guard, Origins
+from app.web.routes import (
+    binaries,
+    functions,
+    jobs,
+    processes,
+    scripts,
+    search,
+    sessions,
+    symbols,
+    system,
+    usdt,
+)
+from app.web.services import Services
+
+WEBSOCKET_BYTES = 64 * 1024
+# Fixed paths before those with a parameter in the same place: /sessions/new before /sessions/{id}.
+ROUTERS = (
+    system.router,
+    search.router,
+    processes.router,
+    binaries.router,
+    functions.router,
+    symbols.router,
+    usdt.router,
+    jobs.router,
+    scripts.router,
+    sessions.router,
+    stream.router,
+)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The ASGI application; its rooms open when it starts up. ``app.state.services`` holds them."""
+    lock = Lock(settings.token, settings.port, secure=_all_https(settings))
+    origins = Origins.of(settings)
+    bpftrace = Bpftrace(settings)
+    index = Index(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(index.start)
+        manager = Sessions(settings, bpftrace, index)
+        app.state.services = Services(settings, index, manager, bpftrace, lock, origins)
+        await run_in_threadpool(bpftrace.capabilities)
+        await manager.start()
+        try:
+            yield
+        finally:
+            await manager.close()
+            await run_in_threadpool(index.close)
+
+    app = FastAPI(
+        title="Probescope",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+    )
+    app.state.lock = lock
+    failures.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(GZipMiddleware, minimum_size=1024)
+    app.add_middleware(Guard, origins=origins, lock=lock)
+    return app
+
+
+def _all_https(settings: Settings) -> bool:
+    return bool(settings.public_urls) and all(url.startswith("https://") for url in settings.public_urls)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """A bound socket; BadInput with a sentence for a port in use or an address that is not ours."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((settings.host, settings.port))
+    except OSError as error:
+        found.close()
+        raise BadInput(
+            f"Port {settings.port} on {settings.host} cannot be used: {error.strerror}.",
+            "Stop what uses it, or choose another with --port.",
+            code="port_in_use",
+        ) from error
+    return found
+
+
+def _announce(settings: Settings, token: str) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    host = "127.0.0.1" if host in {"0.0.0.0", "[::]"} else host  # noqa: S104 - shown, not bound to
+    for base in (f"http://{host}:{settings.port}", *settings.public_urls):
+        print(f"Probescope is at {base.rstrip('/')}/?token={token}", flush=True)
+    if over_ssh():
+        print(
+            f"From your own machine: ssh -L {settings.port}:127.0.0.1:{settings.port} {socket.gethostname()}",
+            flush=True,
+        )
+
+
+def reloaded() -> FastAPI:
+    """What ``serve --reload`` starts anew after each change; its settings come by the environment."""
+    return create_app(load())
+
+
+def serve(settings: Settings, reload: bool = False) -> int:
+    """Serve until stopped; returns the exit code. Raises AppError when it cannot start."""
+    listener = _listen(settings)
+    if settings.port == 0:
+        settings = replace(settings, port=listener.getsockname()[1])
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        listener.close()
+        raise StorageFull(
+            f"The data directory {settings.data} cannot be made: {error.strerror}.",
+            "Choose another with --data.",
+        ) from error
+    app = create_app(settings)
+    _announce(settings, app.state.lock.token)
+    if reload:
+        listener.close()
+        export(replace(settings, token=app.state.lock.token))
+        uvicorn.run(
+            "app.web.server:reloaded",
+            factory=True,
+            reload=True,
+            reload_dirs=[str(asset_dir("static").parent)],
+            host=settings.host,
+            port=settings.port,
+            log_level="info",
+        )
+        return 0
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        ws_max_size=WEBSOCKET_BYTES,
+        ws_ping_interval=20.0,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        listener.close()
+    return 0 if server.started else 1
