@@ -25,12 +25,18 @@ DENIED = {
     "write_user": "write_user() writes into processes",
     "probe_write_user": "probe_write_user() writes into processes",
     "skboutput": "skboutput() writes files",
+}
+# Words that mean something without a call; the last three reach clang inside a struct's definition.
+DENIED_WORDS = {
     "import": "import reads other files",
     "include": "include reads other files",
+    "_Pragma": "_Pragma speaks to the compiler",
+    "asm": "asm speaks to the assembler",
+    "__asm__": "asm speaks to the assembler",
 }
 # Beyond that for those who may not write scripts of their own.
-DENIED_TO_GENERATED = {
-    "join": "join() prints arrays out of processes",
+DENIED_TO_GENERATED = {"join": "join() prints arrays out of processes"}
+WORDS_DENIED_TO_GENERATED = {
     "config": "a config block changes limits",
     "macro": "macros are not generated",
     "unsafe": "unsafe code is not generated",
@@ -47,6 +53,9 @@ _TOKEN = re.compile(
     | (?P<string>"(?:\\[^\n]|[^"\\\n])*")
     | (?P<open_string>")
     | (?P<hash>\#)
+    | (?P<digraph>%:|\?\?)
+    | (?P<quote>')
+    | (?P<backslash>\\)
     | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
     | (?P<number>[0-9][A-Za-z0-9_]*)
     | (?P<arrow>->)
@@ -84,7 +93,8 @@ def check(text: str, free: bool) -> tuple[Diagnostic, ...]:
         return (Diagnostic(1, 1, 1, "error", f"The script has more than {LONGEST} characters."),)
     if not text.strip():
         return (Diagnostic(1, 1, 1, "error", "The script is empty."),)
-    denied = DENIED if free else DENIED | DENIED_TO_GENERATED
+    calls = DENIED if free else DENIED | DENIED_TO_GENERATED
+    words = DENIED_WORDS if free else DENIED_WORDS | WORDS_DENIED_TO_GENERATED
     found: list[Diagnostic] = []
     seen = [token for token in tokens(text) if token.kind != "space"]
     code = [token for token in seen if not token.kind.endswith("_comment")]
@@ -92,19 +102,24 @@ def check(text: str, free: bool) -> tuple[Diagnostic, ...]:
         if problem := _unclear(text, token):
             found.append(_at(token, problem))
     for at, token in enumerate(code):
-        if token.kind != "name" or token.text not in denied:
+        if token.kind != "name" or (token.text not in calls and token.text not in words):
             continue
         before = code[at - 1].text if at else ""
-        after = code[at + 1].text if at + 1 < len(code) else ""
-        if before in {"$", "@"} or (before in {".", "->", ":"} and after != "("):
+        called = at + 1 < len(code) and code[at + 1].text == "("
+        if before in {"$", "@"} or (not called and (token.text in calls or before in {".", "->", ":"})):
             continue  # a variable, a field, or a part of a probe's name
-        found.append(_at(token, f"{token.text} is not allowed here: {denied[token.text]}."))
+        why = calls.get(token.text) or words[token.text]
+        found.append(_at(token, f"{token.text} is not allowed here: {why}."))
     return tuple(sorted(found, key=lambda entry: (entry.line, entry.column)))
 
 
 def _unclear(text: str, token: Token) -> str | None:
     if token.kind == "hash" and not (token.start == 0 and text.startswith("#!")):
         return "Lines with # (include, define) are not allowed: they read files of the host."
+    if token.kind == "digraph":
+        return f"{token.text} is another spelling of # to a C compiler, and not allowed."
+    if token.kind in {"quote", "backslash"}:
+        return f"The character {token.text} can stand only in strings and comments."
     if token.kind.endswith("_comment") and token.start and _GLUED.match(text[token.start - 1]):
         return "A comment right after a word can be read as part of a path: put a space before it."
     if token.kind == "open_comment":

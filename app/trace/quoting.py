@@ -22,7 +22,8 @@ SHORT: dict[str, Kind] = {
     "usdt": "usdt",
     "U": "usdt",
 }
-_PLAIN = re.compile(r"[A-Za-z0-9_.*?]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_.*]+")
+_OFFSET = re.compile(r"[^+]+\+(?:0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19})")
 _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LONGEST = 4096
@@ -91,6 +92,10 @@ def quote(probe: Probe) -> str:
     if probe.kind == "usdt":
         provider = f"{_name(probe.provider)}:" if probe.provider else ""
         return f"{spelled}{provider}{_name(probe.name)}"
+    if probe.kind == "uretprobe" and "+" in probe.name:
+        raise BadInput(
+            f"A return probe cannot have an offset, as {_shown(probe.name)} has.", "Leave the offset out."
+        )
     return spelled + _name(probe.name)
 
 
@@ -118,7 +123,11 @@ def name_problem(name: str) -> str | None:
         return "The name is empty."
     if _CONTROL.search(name) or '"' in name or "\\" in name:
         return f"The name {_shown(name)} has a character that bpftrace cannot be given."
-    if re.search(r"\+(?!0x[0-9a-fA-F]+$|[0-9]+$)", name):
+    if re.match(r"\s*[-+]?\s*\d", name, re.ASCII) or name != name.strip():
+        return (
+            f"The name {_shown(name)} begins as a number or with a space; bpftrace would read it otherwise."
+        )
+    if "+" in name and not _OFFSET.fullmatch(name):
         return f"The name {_shown(name)} has a + that bpftrace would read as an offset."
     try:
         name.encode()
@@ -136,7 +145,7 @@ def _path(path: str) -> str:
 def _name(name: str) -> str:
     if problem := name_problem(name):
         raise BadInput(problem, "Give its address, as 0x and hex digits, instead.")
-    return name if _PLAIN.fullmatch(name) and not name[0].isdigit() else f'"{name}"'
+    return name if _PLAIN.fullmatch(name) else f'"{name}"'
 
 
 def _split(text: str) -> list[str]:
@@ -150,7 +159,9 @@ def _split(text: str) -> list[str]:
         else:
             parts[-1] += sign
     if inside:
-        raise BadInput(f"{_shown(text)} opens a quote that is never closed.", "Close it, or leave quotes out.")
+        raise BadInput(
+            f"{_shown(text)} opens a quote that is never closed.", "Close it, or leave quotes out."
+        )
     return parts
 
 
