@@ -141,6 +141,8 @@ class Facts:
     interpreter: str | None = None  # PT_INTERP
     debug_link: tuple[str, int] | None = None  # name and CRC of .gnu_debuglink
     language: str | None = None  # c, c++, go, rust, ... or None where the file does not tell
+    runtime: Literal["compiled", "interpreter", "jit"] = "compiled"
+    interpreter_of: str | None = None  # python, bash, java, ...: the language that it executes
     comment: tuple[str, ...] = field(default=())  # .comment, the compilers that made it
     stripped: bool = True  # no .symtab
     debug_only: bool = False  # an --only-keep-debug file: its code sections are NOBITS

@@ -1,0 +1,69 @@
+"""Notes of an image: owner, type and content of each, from its sections, else from its segments.
+
+Source: gABI chapter 5, Note Section. Padding is to 4 bytes, to 8 where the section or segment says so and
+the note is GNU's property note, as the tools read it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from app.elf.image import Image
+
+SHT_NOTE, PT_NOTE = 7, 4
+NT_GNU_BUILD_ID = 3
+
+
+class Note(NamedTuple):
+    owner: bytes
+    type: int
+    content: bytes
+
+
+def notes(image: Image) -> Iterator[Note]:
+    """Every note that lies whole inside the file."""
+    places = [
+        (section.offset, section.size, section.align)
+        for section in image.sections
+        if image.section_types[section.index] == SHT_NOTE
+    ] or [
+        (segment.offset, segment.file_size, segment.align)
+        for segment, kind in zip(image.segments, image.segment_types, strict=True)
+        if kind == PT_NOTE
+    ]
+    for offset, size, align in places:
+        yield from _notes(image, offset, size, 8 if align == 8 else 4)
+
+
+def _notes(image: Image, offset: int, size: int, align: int) -> Iterator[Note]:
+    assert image.layout is not None
+    raw = bytes(image.part(offset, size))
+    if len(raw) < size:
+        image.note("notes", f"The notes at {offset:#x} end after the end of the file.")
+    order = "<" if image.layout.endian == "little" else ">"
+    at = 0
+    while at <= len(raw) - 12:
+        name_size, size_of, kind = struct.unpack_from(order + "III", raw, at)
+        begin = at + 12
+        content = begin + _padded(name_size, 4)
+        if align == 8:
+            content = at + _padded(12 + name_size, 8)
+        if content + size_of > len(raw):
+            image.note("notes", f"The note at {offset + at:#x} is longer than its section.")
+            return
+        yield Note(raw[begin : begin + name_size].rstrip(b"\0"), kind, raw[content : content + size_of])
+        at = content + _padded(size_of, align)
+
+
+def _padded(size: int, align: int) -> int:
+    return (size + align - 1) // align * align
+
+
+def build_id(found: list[Note]) -> str | None:
+    """In lower-case hex."""
+    for note in found:
+        if note.owner == b"GNU" and note.type == NT_GNU_BUILD_ID and note.content:
+            return note.content.hex()
+    return None

@@ -1,0 +1,113 @@
+"""One ELF file's bytes to its Facts: the only door into this room's readers.
+
+Never raises on what a file holds: each part is read on its own, and one that cannot be leaves a Problem.
+``malformed``: nothing is known beyond what the problems say; ``partial``: something is missing;
+``limit``: a ceiling of the process (memory) ended the reading.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from app.elf import dynamic, traits
+from app.elf.image import SHT_NOBITS, Data, Image, decode, open_image
+from app.elf.model import Facts, Problem, State
+from app.elf.notes import build_id, notes
+from app.elf.symbols import SHT_SYMTAB, read_symbols
+from app.elf.usdt import read_usdt
+
+PT_INTERP = 3
+_FATAL = {"empty", "not_elf", "bad_ident", "truncated"}
+
+
+def read_facts(data: Data) -> Facts:
+    """Everything that one file says of itself."""
+    try:
+        image = open_image(data)
+        if image.header is None:
+            return Facts("malformed", tuple(image.problems), None, None)
+        return _facts(image)
+    except MemoryError:
+        problem = Problem("memory", "Reading this file needs more memory than the reader may use.")
+        return Facts("limit", (problem,), None, None)
+
+
+def _facts(image: Image) -> Facts:
+    found = list(notes(image))
+    symbols = read_symbols(image)
+    usdt = read_usdt(image, found, symbols)
+    needed, soname = dynamic.needed_and_soname(image)
+    comment = _comment(image)
+    names = {section.name for section in image.sections}
+    runtime, interpreter_of = traits.runtime(symbols)
+    state: State = "partial" if image.problems else "ok"
+    return Facts(
+        state=state,
+        problems=_once(image.problems),
+        header=image.header,
+        build_id=build_id(found),
+        sections=image.sections,
+        segments=image.segments,
+        symbols=symbols,
+        usdt=usdt,
+        needed=needed,
+        soname=soname,
+        interpreter=_interpreter(image),
+        debug_link=_debug_link(image),
+        language=traits.language(image.sections, symbols, needed, comment),
+        runtime=runtime,
+        interpreter_of=interpreter_of,
+        comment=comment,
+        stripped=SHT_SYMTAB not in image.section_types,
+        debug_only=_debug_only(image),
+        dwarf=bool(names & {".debug_info", ".zdebug_info"}),
+        lines=bool(names & {".debug_line", ".zdebug_line"}),
+    )
+
+
+def _once(problems: list[Problem]) -> tuple[Problem, ...]:
+    """Each problem once, at most a hundred: a page is read by a person."""
+    return tuple(dict.fromkeys(problems))[:100]
+
+
+def _comment(image: Image) -> tuple[str, ...]:
+    section = image.by_name(".comment")
+    if section is None:
+        return ()
+    texts = bytes(image.content(section))[: 1 << 16].split(b"\0")
+    return tuple(dict.fromkeys(decode(text) for text in texts if text))
+
+
+def _interpreter(image: Image) -> str | None:
+    for segment, kind in zip(image.segments, image.segment_types, strict=True):
+        if kind == PT_INTERP:
+            return (
+                decode(bytes(image.part(segment.offset, min(segment.file_size, 4096))).split(b"\0")[0])
+                or None
+            )
+    return None
+
+
+def _debug_link(image: Image) -> tuple[str, int] | None:
+    """Name and CRC-32 of .gnu_debuglink: a text, padded to four bytes, then the number."""
+    section = image.by_name(".gnu_debuglink")
+    if section is None or image.layout is None:
+        return None
+    raw = bytes(image.content(section))
+    end = raw.find(b"\0")
+    place = (end + 4) // 4 * 4
+    if end <= 0 or place + 4 > len(raw):
+        image.note("debug_link", "The section .gnu_debuglink is too short for a name and a checksum.")
+        return None
+    number = struct.unpack_from(("<" if image.layout.endian == "little" else ">") + "I", raw, place)[0]
+    return decode(raw[:end]), number
+
+
+def _debug_only(image: Image) -> bool:
+    """Whether all executable sections are without bytes, as objcopy --only-keep-debug leaves them."""
+    code = [
+        image.section_types[section.index] == SHT_NOBITS
+        for section in image.sections
+        if "X" in section.flags and section.size
+    ]
+    return bool(code) and all(code)

@@ -1,0 +1,166 @@
+"""Numbers of an ELF file to the words that readelf prints for them.
+
+A number without a word is spelled as readelf spells it, in hex or decimal, never left out.
+Source: glibc's elf.h, by pyelftools' tables; readelf.c of binutils 2.40 for what has no name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from elftools.elf import enums
+
+from app.elf.model import Section
+
+_TYPES = {0: "NONE", 1: "REL", 2: "EXEC", 3: "DYN", 4: "CORE"}
+_MACHINES = {
+    2: "sparc",
+    3: "i386",
+    4: "m68k",
+    8: "mips",
+    20: "ppc",
+    21: "ppc64",
+    22: "s390x",
+    40: "arm",
+    42: "sh",
+    43: "sparc64",
+    50: "ia64",
+    62: "x86_64",
+    183: "aarch64",
+    243: "riscv",
+    247: "bpf",
+    258: "loongarch",
+}
+_SYMBOL_TYPES = {
+    0: "NOTYPE",
+    1: "OBJECT",
+    2: "FUNC",
+    3: "SECTION",
+    4: "FILE",
+    5: "COMMON",
+    6: "TLS",
+    10: "IFUNC",
+}
+_SYMBOL_BINDS = {0: "LOCAL", 1: "GLOBAL", 2: "WEAK", 10: "UNIQUE"}
+_VISIBILITIES = ("DEFAULT", "INTERNAL", "HIDDEN", "PROTECTED")
+_SPECIAL_SECTIONS = {0: "UND", 0xFFF1: "ABS", 0xFFF2: "COM"}
+_SECTION_FLAGS = "WAXxMSILOGTC"  # bit 3 is unused, but has its letter's place
+_SEGMENT_FLAGS = ((4, "R"), (2, "W"), (1, "E"))
+_X86_64, _ARM = 62, 40
+_READELF_SECTION_TYPES = {
+    0x6FFFFFFD: "VERDEF",
+    0x6FFFFFFE: "VERNEED",
+    0x6FFFFFFF: "VERSYM",
+    0x6FFFFFF6: "GNU_HASH",
+    0x6FFFFFF5: "GNU_ATTRIBUTES",
+    18: "SYMTAB SECTION INDICES",
+}
+_BASE_SECTION_TYPES = {
+    number: name.removeprefix("SHT_")
+    for name, number in enums.ENUM_SH_TYPE_BASE.items()
+    if isinstance(number, int) and number < 0x60000000 and name not in {"SHT_NUM", "SHT_LOOS"}
+} | _READELF_SECTION_TYPES
+_MACHINE_SECTION_TYPES = {
+    machine: {number: name.split("_", 1)[1] for name, number in table.items() if isinstance(number, int)}
+    for machine, table in (
+        (8, enums.ENUM_SH_TYPE_MIPS),
+        (40, enums.ENUM_SH_TYPE_ARM),
+        (183, enums.ENUM_SH_TYPE_AARCH64),
+        (243, enums.ENUM_SH_TYPE_RISCV),
+    )
+}
+_MACHINE_SECTION_TYPES[_X86_64] = {0x70000001: "X86_64_UNWIND"}
+_BASE_SEGMENT_TYPES = {
+    number: name.removeprefix("PT_")
+    for name, number in enums.ENUM_P_TYPE_BASE.items()
+    if isinstance(number, int) and name not in {"PT_LOOS", "PT_HIOS", "PT_LOPROC", "PT_HIPROC"}
+}
+
+
+def file_type(number: int) -> str:
+    return _TYPES.get(number, f"{number:#x}")
+
+
+def machine(number: int) -> str:
+    """As ``uname -m`` and the tools call it; ``em-NUMBER`` for one without a name here."""
+    return _MACHINES.get(number, f"em-{number}")
+
+
+def symbol_type(number: int) -> str:
+    """STT_*; GNU's IFUNC also where EI_OSABI is 0, as readelf takes it."""
+    return _SYMBOL_TYPES.get(number) or _unknown(number)
+
+
+def symbol_bind(number: int) -> str:
+    return _SYMBOL_BINDS.get(number) or _unknown(number)
+
+
+def _unknown(number: int) -> str:
+    if number >= 13:
+        return f"<processor specific>: {number}"
+    return f"<OS specific>: {number}" if number >= 10 else f"<unknown>: {number}"
+
+
+def symbol_visibility(number: int) -> str:
+    return _VISIBILITIES[number & 3]
+
+
+def section_of(section_index: int, sections: Sequence[Section]) -> str:
+    """A name, or UND, ABS, COM; a reserved index without a word as readelf's RSV[0xNNNN].
+
+    Indices above 0xffff come from SYMTAB_SHNDX; those from 0xff00 to 0xffff are reserved.
+    """
+    special = _SPECIAL_SECTIONS.get(section_index)
+    if special is not None:
+        return special
+    if 0xFF00 <= section_index <= 0xFFFF and section_index >= len(sections):
+        kind = "PRC" if section_index <= 0xFF1F else "OS " if section_index <= 0xFF3F else "RSV"
+        return f"{kind}[{section_index:#06x}]"
+    if section_index < len(sections):
+        return sections[section_index].name or str(section_index)
+    return f"bad section index[{section_index}]"
+
+
+def section_type(number: int, machine_number: int) -> str:
+    word = _BASE_SECTION_TYPES.get(number) or _MACHINE_SECTION_TYPES.get(machine_number, {}).get(number)
+    if word is not None:
+        return word
+    if 0x70000000 <= number <= 0x7FFFFFFF:
+        return f"LOPROC+{number - 0x70000000:#x}"
+    if 0x60000000 <= number <= 0x6FFFFFFF:
+        return f"LOOS+{number - 0x60000000:#x}"
+    return f"LOUSER+{number - 0x80000000:#x}" if number >= 0x80000000 else f"{number:08x}: <unknown>"
+
+
+def section_flags(flags: int, machine_number: int) -> str:
+    """readelf -S's letters, in its order."""
+    letters = ""
+    for bit, letter in enumerate(_SECTION_FLAGS):
+        if bit != 3 and flags >> bit & 1:
+            letters += letter
+    if flags & 0x00200000:
+        letters += "R"
+    if flags & 0x80000000:
+        letters += "E"
+    if flags & 0x10000000 and machine_number == _X86_64:
+        letters += "l"
+    if flags & 0x20000000 and machine_number == _ARM:
+        letters += "y"
+    return letters
+
+
+def segment_type(number: int, machine_number: int) -> str:
+    if number == 0x70000001 and machine_number == _ARM:
+        return "EXIDX"
+    word = _BASE_SEGMENT_TYPES.get(number)
+    if word is not None:
+        return word
+    if 0x60000000 <= number <= 0x6FFFFFFF:
+        return f"LOOS+{number - 0x60000000:#x}"
+    if 0x70000000 <= number <= 0x7FFFFFFF:
+        return f"LOPROC+{number - 0x70000000:#x}"
+    return f"<unknown>: {number:x}"
+
+
+def segment_flags(flags: int) -> str:
+    return "".join(letter for bit, letter in _SEGMENT_FLAGS if flags & bit)

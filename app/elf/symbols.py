@@ -1,0 +1,188 @@
+"""The symbol tables of an image to columns; never a Python object a symbol.
+
+``.symtab`` and ``.dynsym`` stay apart (strip removes only the first). Names keep the file's bytes; a version
+is kept beside its name, also where the linker wrote ``name@VERSION`` into ``.symtab``.
+Source: gABI chapter 4, Symbol Table; get_symbol_for_build_attribute and process_symbol_table of binutils.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+
+from app.elf.image import PT_LOAD, Image
+from app.elf.model import TABLES, Section, SymbolColumns
+from app.elf.versions import dynamic_versions
+
+SHT_SYMTAB, SHT_DYNSYM, SHT_SYMTAB_SHNDX = 2, 11, 18
+STT_SECTION = 3
+_SHN_XINDEX = 0xFFFF
+SHN_ABS = 0xFFF1
+_VERSION = re.compile(rb"@@?[A-Za-z_][A-Za-z0-9_.+-]*\Z")
+
+
+class _Names:
+    """One blob out of several string tables."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.length = 0
+
+    def add(self, part: bytes) -> int:
+        at = self.length
+        self.parts.append(part)
+        self.length += len(part)
+        return at
+
+
+def read_symbols(image: Image) -> SymbolColumns | None:
+    """All symbols in file order without the null ones; None for a file that has no symbol table."""
+    names = _Names()
+    versions: dict[str, int] = {"": 0}
+    tables = [
+        _table(image, section, names, versions)
+        for section in image.sections
+        if image.section_types[section.index] in (SHT_SYMTAB, SHT_DYNSYM)
+    ]
+    if not tables:
+        return None
+    columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+    return SymbolColumns(names=b"".join(names.parts), versions=tuple(versions), **columns)
+
+
+def _table(
+    image: Image, section: Section, names: _Names, versions: dict[str, int]
+) -> dict[str, npt.NDArray[np.generic]]:
+    assert image.layout is not None
+    dtype = image.layout.sym
+    raw = image.whole(section)
+    if section.entry_size not in (0, dtype.itemsize):
+        image.note(
+            "symbols", f"{section.name} has entries of {section.entry_size} bytes, which are not known."
+        )
+        raw = raw[:0]
+    # Entry 0 is the null symbol, which names nothing.
+    rows = np.frombuffer(raw[: len(raw) // dtype.itemsize * dtype.itemsize], dtype)[1:]
+    dynamic = image.section_types[section.index] == SHT_DYNSYM
+    strings = b""
+    if 0 < section.link < len(image.sections):
+        strings = bytes(image.whole(image.sections[section.link]))
+    else:
+        image.note("symbols", f"{section.name} names no string table.")
+    name_at, name_len = _name_columns(rows["name"].astype(np.uint32), strings)
+    kind = (rows["info"] & 15).astype(np.uint8)
+    index = _section_indices(image, section, rows)
+    base = names.add(strings)
+    if dynamic:
+        found, texts = dynamic_versions(image, len(rows) + 1, np.append(False, index != 0))
+        # The symbol that stands for a version is not a version of itself.
+        for row in np.flatnonzero((index == SHN_ABS) & (found[1:] != 0)).tolist():
+            start, length = int(name_at[row]), int(name_len[row])
+            if texts[found[row + 1]].lstrip("@").encode() == strings[start : start + length]:
+                found[row + 1] = 0
+        version_id = np.array([versions.setdefault(text, len(versions)) for text in texts], np.uint32)[
+            found[1:]
+        ]
+    else:
+        version_id = _split_versions(strings, name_at, name_len, versions)
+    at = name_at.astype(np.uint64) + base
+    _name_section_symbols(image, kind, index, name_len, at, names)
+    return {
+        "name_at": at.astype(np.uint32),
+        "name_len": name_len,
+        "address": rows["value"].astype(np.uint64),
+        "size": rows["size"].astype(np.uint64),
+        "type": kind,
+        "bind": (rows["info"] >> 4).astype(np.uint8),
+        "visibility": (rows["other"] & 3).astype(np.uint8),
+        "section_index": index,
+        "table": np.full(len(rows), TABLES.index("dynsym" if dynamic else "symtab"), np.uint8),
+        "version_id": version_id,
+    }
+
+
+def _name_columns(
+    offsets: npt.NDArray[np.uint32], strings: bytes
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """Where each name starts and how long it is; an offset outside the table is an empty name."""
+    ends = np.append(np.flatnonzero(np.frombuffer(strings, np.uint8) == 0), len(strings)).astype(np.uint32)
+    inside = offsets < len(strings)
+    at = np.where(inside, offsets, 0).astype(np.uint32)
+    length = ends[np.searchsorted(ends, at)] - at
+    return at, np.where(inside, length, 0).astype(np.uint32)
+
+
+def _section_indices(image: Image, section: Section, rows: npt.NDArray[np.void]) -> npt.NDArray[np.uint32]:
+    assert image.layout is not None
+    index = rows["shndx"].astype(np.uint32)
+    extended = np.flatnonzero(index == _SHN_XINDEX)
+    if len(extended):
+        for other in image.sections:
+            if image.section_types[other.index] == SHT_SYMTAB_SHNDX and other.link == section.index:
+                raw = image.whole(other)
+                wide = np.frombuffer(raw[: len(raw) // 4 * 4], image.layout.word)[1:]
+                extended = extended[extended < len(wide)]
+                index[extended] = wide[extended]
+    return index
+
+
+def _split_versions(
+    strings: bytes,
+    name_at: npt.NDArray[np.uint32],
+    name_len: npt.NDArray[np.uint32],
+    versions: dict[str, int],
+) -> npt.NDArray[np.uint32]:
+    """Takes ``@VERSION`` off the names of .symtab that carry one; shortens ``name_len`` in place."""
+    ids = np.zeros(len(name_at), np.uint32)
+    signs = np.flatnonzero(np.frombuffer(strings, np.uint8) == ord("@"))
+    if not len(signs):
+        return ids
+    # Rows whose name has an @ after its first character.
+    following = np.append(signs, len(strings) + 1)[np.searchsorted(signs, name_at, side="right")]
+    for row in np.flatnonzero(following < name_at.astype(np.int64) + name_len).tolist():
+        start, length = int(name_at[row]), int(name_len[row])
+        name = strings[start : start + length]
+        cut = name.index(b"@", 1)
+        if _VERSION.match(name, cut):
+            ids[row] = versions.setdefault(name[cut:].decode(), len(versions))
+            name_len[row] = cut
+    return ids
+
+
+def _name_section_symbols(
+    image: Image,
+    kind: npt.NDArray[np.uint8],
+    index: npt.NDArray[np.uint32],
+    name_len: npt.NDArray[np.uint32],
+    at: npt.NDArray[np.uint64],
+    names: _Names,
+) -> None:
+    """Section symbols have no name of their own; readelf prints the section's."""
+    for row in np.flatnonzero((kind == STT_SECTION) & (name_len == 0)).tolist():
+        if int(index[row]) < len(image.sections):
+            name = image.sections[int(index[row])].name.encode()
+            at[row] = names.add(name)
+            name_len[row] = len(name)
+
+
+def file_offsets(
+    image_segments: npt.NDArray[np.uint64], addresses: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.int64]:
+    """File offsets of virtual addresses by the PT_LOAD rows (address, file size, offset); -1 for none."""
+    out = np.full(len(addresses), -1, np.int64)
+    for address, size, offset in image_segments.tolist():
+        inside = (addresses >= address) & (addresses - np.uint64(address) < size) & (out < 0)
+        out[inside] = (addresses[inside] - np.uint64(address) + np.uint64(offset)).astype(np.int64)
+    return out
+
+
+def load_rows(image: Image) -> npt.NDArray[np.uint64]:
+    """The PT_LOAD segments as rows of (address, file size, offset)."""
+    rows = [
+        (segment.address, segment.file_size, segment.offset)
+        for segment, kind in zip(image.segments, image.segment_types, strict=True)
+        if kind == PT_LOAD and segment.offset + segment.file_size < 1 << 63
+    ]
+    return np.array(rows, np.uint64).reshape(-1, 3)

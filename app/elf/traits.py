@@ -1,0 +1,81 @@
+"""Sections, symbols and libraries of a file to what it was written in and what it runs.
+
+Each rule goes by what a compiler or runtime leaves in every file it makes; where none fits, None, never a
+guess by the file's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from app.elf.model import Section, SymbolColumns
+
+Runtime = Literal["compiled", "interpreter", "jit"]
+# Functions that an interpreter or a JIT compiler defines itself; a program that embeds one only needs them.
+_RUNTIMES: tuple[tuple[bytes, Runtime, str], ...] = (
+    (b"_PyEval_EvalFrameDefault", "interpreter", "python"),
+    (b"PyEval_EvalFrameEx", "interpreter", "python"),
+    (b"Py_BytesMain", "interpreter", "python"),
+    (b"rl_bash_command", "interpreter", "bash"),
+    (b"execute_shell_function", "interpreter", "bash"),
+    (b"rb_vm_exec", "interpreter", "ruby"),
+    (b"ruby_run_node", "interpreter", "ruby"),
+    (b"zend_execute_scripts", "interpreter", "php"),
+    (b"Perl_runops_standard", "interpreter", "perl"),
+    (b"lua_pcallk", "interpreter", "lua"),
+    (b"JNI_CreateJavaVM", "jit", "java"),
+    (b"_ZN2v87Isolate3NewERKNS0_12CreateParamsE", "jit", "javascript"),
+    (b"_ZN2v87Isolate10InitializeEPS0_RKNS0_12CreateParamsE", "jit", "javascript"),
+    (b"coreclr_initialize", "jit", "dotnet"),
+)
+_CPP_LIBRARIES = ("libstdc++.so", "libc++.so")
+_FORTRAN_LIBRARIES = ("libgfortran.so", "libflang")
+
+
+def language(
+    sections: Iterable[Section],
+    symbols: SymbolColumns | None,
+    needed: tuple[str, ...],
+    comment: tuple[str, ...],
+) -> str | None:
+    """c, c++, go, rust, d or fortran, by the strongest mark; None where the file does not tell."""
+    names = {section.name for section in sections}
+    if names & {".gopclntab", ".note.go.buildid", ".go.buildinfo"}:
+        return "go"
+    blob = symbols.names if symbols is not None else b""
+    if (
+        any("rustc" in entry for entry in comment)
+        or b"rust_begin_unwind" in blob
+        or b"rust_eh_personality" in blob
+    ):
+        return "rust"
+    if b"\0_Dmain\0" in blob:
+        return "d"
+    if any(library.startswith(_FORTRAN_LIBRARIES) for library in needed):
+        return "fortran"
+    if b"\0_Z" in blob or any(library.startswith(_CPP_LIBRARIES) for library in needed):
+        return "c++"
+    if any("GCC" in entry or "clang" in entry for entry in comment):
+        return "c"
+    return None
+
+
+def runtime(symbols: SymbolColumns | None) -> tuple[Runtime, str | None]:
+    """Which kind of language it executes, and which; (compiled, None) for a program like most."""
+    if symbols is not None:
+        for name, kind, what in _RUNTIMES:
+            if defines(symbols, name):
+                return kind, what
+    return "compiled", None
+
+
+def defines(symbols: SymbolColumns, name: bytes) -> bool:
+    """Whether a symbol of just this name is defined, not only needed."""
+    at = symbols.names.find(name + b"\0")
+    while at >= 0:
+        rows = (symbols.name_at == at) & (symbols.name_len == len(name)) & (symbols.section_index != 0)
+        if rows.any():
+            return True
+        at = symbols.names.find(name + b"\0", at + 1)
+    return False

@@ -1,0 +1,127 @@
+"""Notes of sys/sdt.h to USDT probes, each with its sites and their decoded arguments.
+
+An argument is ``N@OP``: N bytes, negative for signed, with an ``f`` for floating point; OP an operand of the
+architecture's assembler, kept as it is. What has no ``N@`` is a word of the machine, unsigned.
+Source: https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation; sdt.h of systemtap 4.8.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from app.elf.image import Image, decode
+from app.elf.model import SymbolColumns, UsdtArgument, UsdtProbe, UsdtSite
+from app.elf.notes import Note
+from app.elf.symbols import file_offsets, load_rows
+
+NT_STAPSDT = 3
+_STT_FUNC, _STT_IFUNC = 2, 10
+_SIZED = re.compile(r"(-?)(\d{1,3})(f?)@(.*)", re.DOTALL)
+# An operand may hold spaces inside brackets (AArch64: [sp, 16]); the next argument starts with its size.
+_NEXT = re.compile(r"\s+(?=-?\d{1,3}f?@)")
+_INTEGERS = {1, 2, 4, 8, 16}
+_FLOATS = {4: "float", 8: "double", 10: "long double", 16: "long double"}
+
+
+class _Raw(NamedTuple):
+    address: int
+    base: int
+    semaphore: int
+    provider: str
+    name: str
+    arguments: str
+
+
+def read_usdt(image: Image, found: Iterable[Note], symbols: SymbolColumns | None) -> tuple[UsdtProbe, ...]:
+    """Probes in the order of their first site; sites of one provider and name together."""
+    assert image.layout is not None
+    raws = [raw for note in found if note.owner == b"stapsdt" and (raw := _raw(image, note)) is not None]
+    if not raws:
+        return ()
+    base = image.by_name(".stapsdt.base")
+    moved = [0 if base is None or not raw.base else base.address - raw.base for raw in raws]
+    mask = (1 << image.layout.bits) - 1
+    addresses = np.array([(raw.address + by) & mask for raw, by in zip(raws, moved, strict=True)], np.uint64)
+    offsets = file_offsets(load_rows(image), addresses).tolist()
+    functions = enclosing(symbols, addresses)
+    sites: dict[tuple[str, str], list[UsdtSite]] = {}
+    for raw, by, address, offset, function in zip(
+        raws, moved, addresses.tolist(), offsets, functions, strict=True
+    ):
+        sites.setdefault((raw.provider, raw.name), []).append(
+            UsdtSite(
+                address=address,
+                offset=offset if offset >= 0 else None,
+                semaphore=(raw.semaphore + by) & mask if raw.semaphore else 0,
+                arguments=decode_arguments(raw.arguments, image.layout.bits),
+                raw_arguments=raw.arguments,
+                function=function,
+            )
+        )
+    return tuple(UsdtProbe(*key, tuple(entries)) for key, entries in sites.items())
+
+
+def _raw(image: Image, note: Note) -> _Raw | None:
+    assert image.layout is not None
+    if note.type != NT_STAPSDT:
+        return None
+    word = image.layout.bits // 8
+    order = "<" if image.layout.endian == "little" else ">"
+    texts = note.content[3 * word :].split(b"\0")
+    if len(note.content) < 3 * word or len(texts) < 4:
+        image.note("usdt", "A USDT note is too short for its addresses and its three texts.")
+        return None
+    numbers = struct.unpack_from(order + ("QQQ" if word == 8 else "III"), note.content)
+    return _Raw(*numbers, *(decode(text) for text in texts[:3]))
+
+
+def decode_arguments(text: str, bits: int) -> tuple[UsdtArgument, ...]:
+    """``-4@%edi 8@-8(%rbp)`` to its arguments, counted from 0."""
+    text = text.strip()
+    if not text:
+        return ()
+    parts = _NEXT.split(text) if "@" in text else text.split()
+    return tuple(_argument(index, part, bits) for index, part in enumerate(parts))
+
+
+def _argument(index: int, text: str, bits: int) -> UsdtArgument:
+    match = _SIZED.fullmatch(text)
+    if match is None:
+        return UsdtArgument(index, bits // 8, False, False, text, f"uint{bits}_t")
+    sign, digits, real, operand = match.groups()
+    size, signed, floating = int(digits), bool(sign), bool(real)
+    if floating:
+        kind = _FLOATS.get(size, "unknown")
+    else:
+        kind = f"{'' if signed else 'u'}int{size * 8}_t" if size in _INTEGERS else "unknown"
+    return UsdtArgument(index, size, signed or floating, floating, operand, kind)
+
+
+def enclosing(symbols: SymbolColumns | None, addresses: npt.NDArray[np.uint64]) -> list[str | None]:
+    """The function that each address lies in, by symbols with a size; None where there is none."""
+    if symbols is None:
+        return [None] * len(addresses)
+    rows = np.flatnonzero(
+        ((symbols.type == _STT_FUNC) | (symbols.type == _STT_IFUNC))
+        & (symbols.section_index != 0)
+        & (symbols.size > 0)
+    )
+    # Of several at one address the global one last, so that the search from the right finds it first.
+    rows = rows[np.lexsort((symbols.bind[rows] == 1, symbols.address[rows]))]
+    starts = symbols.address[rows]
+    found: list[str | None] = []
+    for address, at in zip(addresses, np.searchsorted(starts, addresses, side="right"), strict=True):
+        name = None
+        if at:
+            row = rows[at - 1]
+            if address - symbols.address[row] < symbols.size[row]:
+                start = int(symbols.name_at[row])
+                name = decode(symbols.names[start : start + int(symbols.name_len[row])])
+        found.append(name)
+    return found

@@ -1,0 +1,71 @@
+"""Names against c++filt on real symbols, and the schemes that it does not read."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.elf.names import demangle, demangle_many, simplify
+from app.elf.reader import read_facts
+
+LIBRARY = next(Path("/usr/lib").glob("*-linux-gnu/libstdc++.so.6"))
+
+
+def test_a_real_library_as_cppfilt_reads_it() -> None:
+    columns = read_facts(LIBRARY.read_bytes()).symbols
+    assert columns is not None
+    names = sorted(
+        {
+            columns.names[at : at + length].decode()
+            for at, length in zip(columns.name_at.tolist(), columns.name_len.tolist(), strict=True)
+        }
+    )
+    mangled = [
+        name for name in names if name.startswith("_Z") and not name.startswith("_ZGTt")
+    ]  # clones for transactions
+    assert len(mangled) > 3000
+    done = subprocess.run(["c++filt"], input="\n".join(mangled), capture_output=True, text=True, check=True)
+    mine = demangle_many(mangled)
+    assert [name for name, plain in zip(mangled, mine, strict=True) if name == plain] == []
+    # GNU and LLVM spell std's abbreviations, casts and enclosing templates differently.
+    differing = [
+        (a, b)
+        for a, b in zip(mine, done.stdout.splitlines(), strict=True)
+        if a.replace("> >", ">>").replace("> >", ">>") != b.replace("> >", ">>").replace("> >", ">>")
+    ]
+    assert len(differing) < 0.12 * len(mangled)
+
+
+@pytest.mark.parametrize(
+    ("mangled", "plain"),
+    [
+        ("_ZN3foo3barEi", "foo::bar(int)"),
+        ("_ZN4core3fmt9Formatter9write_str17h0123456789abcdefE", "core::fmt::Formatter::write_str"),
+        (
+            "_ZN60_$LT$alloc..string..String$u20$as$u20$core..fmt..Display$GT$3fmt17h0123456789abcdefE",
+            "<alloc::string::String as core::fmt::Display>::fmt",
+        ),
+        ("_RNvC6_123foo3bar", "123foo::bar"),
+        ("_Z3addii.constprop.0", "add(int, int) (.constprop.0)"),
+        ("main", "main"),
+        ("_start", "_start"),
+        ("", ""),
+        ("_Z", "_Z"),
+        ("_Zinvalid", "_Zinvalid"),
+        ("main.main", "main.main"),
+        ("_Z" + "P" * 100000 + "i", "_Z" + "P" * 100000 + "i"),
+    ],
+)
+def test_one(mangled: str, plain: str) -> None:
+    assert demangle(mangled) == plain
+
+
+def test_shortened() -> None:
+    long = demangle(
+        "_Z1fSt3mapINSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEEiSt4lessIS5_ESaISt4pairIKS5_iEEE"
+    )
+    assert simplify(long) == "f(std::map<std::string, int>)"
+    assert simplify("operator<(int, int)") == "operator<(int, int)"
+    assert simplify("f(std::vector<int, std::allocator<int>>)") == "f(std::vector<int>)"
