@@ -15,6 +15,7 @@ DOORS = {
     "trace": {"elf", "host", "index"},
     "views": {"trace"},
     "web": {"elf", "debuginfo", "index", "host", "trace", "views"},
+    "cli": {"elf", "debuginfo", "index", "host", "trace", "views"},
 }
 ONLY_THERE = {
     "elftools": ("elf/",),
@@ -61,3 +62,13 @@ def test_the_environment_is_read_in_config_alone() -> None:
         if "os.environ" in path.read_text() or "os.getenv" in path.read_text()
     ]
     assert set(readers) <= {"config.py"}
+
+
+def test_the_commands_alone_import_the_web() -> None:
+    importers = {
+        path.relative_to(APP).as_posix()
+        for path in APP.rglob("*.py")
+        for name in imports(path)
+        if name.split(".")[:2] == ["app", "web"]
+    }
+    assert {path for path in importers if not path.startswith("web/")} <= {"__main__.py"}

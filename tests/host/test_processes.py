@@ -47,7 +47,8 @@ def test_this_process() -> None:
     assert me.executable == os.path.realpath(sys.executable)
     assert not me.executable_deleted
     assert me.rss_bytes > 1 << 20
-    assert me.threads == threading.active_count()
+    # Libraries start threads that Python does not know of.
+    assert me.threads == len(list(Path("/proc/self/task").iterdir())) >= threading.active_count()
     # `started` has no clock of its own to be compared with: ps tells the age in seconds.
     age = int(subprocess.run(["ps", "-o", "etimes=", "-p", str(me.pid)], capture_output=True).stdout)
     assert abs((time.time() - me.started) - age) < 5

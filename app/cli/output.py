@@ -1,0 +1,59 @@
+"""Objects and rows to lines: JSON one object a line, or columns of fixed width that need no second pass.
+
+Names come out of files that nobody vouches for: control characters and those that turn the direction of
+text are printed escaped, so that no symbol can write to a terminal what it likes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+# Control, format (bidi marks and joiners among them), private use, surrogates, line and paragraph ends.
+_HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+
+
+def shown(text: str, keep: str = "") -> str:
+    """``text`` with what cannot be seen escaped as Python spells it, but the characters of ``keep``."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        ascii(char)[1:-1] if unicodedata.category(char) in _HIDDEN and char not in keep else char
+        for char in text
+    )
+
+
+def put(text: str = "") -> None:
+    """One line on stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def note(text: str) -> None:
+    """One line on stderr, whatever ``text`` holds."""
+    sys.stderr.write("probescope: " + shown(" ".join(text.split())) + "\n")
+    sys.stderr.flush()
+
+
+def put_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
+
+
+def columns(cells: Sequence[Any], widths: Sequence[int]) -> str:
+    """Cells padded to ``widths``, the last one free; a negative width aligns to the right."""
+    out = []
+    for cell, width in zip(cells, [*widths, *[0] * (len(cells) - len(widths))], strict=True):
+        text = "-" if cell is None or cell == "" else shown(str(cell))
+        out.append(text.rjust(-width) if width < 0 else text.ljust(width))
+    return " ".join(out).rstrip()
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that fits: ``1.4 MiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024 or unit == "GiB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    raise AssertionError

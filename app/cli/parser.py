@@ -1,0 +1,183 @@
+"""argv into a namespace: every command with its options; wrong use ends with exit code 2 and the usage."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from app import __version__
+from app.index.model import MODES
+from app.trace.model import RECIPES
+
+_LISTS = {
+    "symbols": "every symbol of every table, spelled as readelf does",
+    "functions": "functions, each with whether a probe can be attached to it",
+    "variables": "global variables",
+    "usdt": "USDT probes with their sites and arguments",
+}
+
+
+def build() -> argparse.ArgumentParser:
+    """The parser of the whole command line; the namespace's ``command`` names the command."""
+    parser = argparse.ArgumentParser(
+        prog="probescope",
+        description="Explore the symbols and probes of ELF files, and trace user processes with them.",
+    )
+    parser.add_argument("--version", action="version", version=f"probescope {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    _files(commands, "info", "what a file is: build-id, machine, language, debug information, counts")
+    for name, text in _LISTS.items():
+        command = _files(commands, name, text)
+        command.add_argument("-q", "--query", metavar="TEXT", default="", help="only what matches TEXT")
+        command.add_argument("--mode", choices=MODES, default="substring", help="how TEXT matches")
+        command.add_argument("--limit", type=_positive, metavar="N", help="at most N of each file")
+
+    probes = _command(commands, "probes", "the lines that bpftrace -l PATTERN prints", json=False)
+    probes.add_argument("pattern", metavar="PATTERN", help="such as uprobe:/usr/bin/bash:read*")
+    probes.add_argument("-v", "--verbose", action="store_true", help="with the arguments of each probe")
+    _debug(probes)
+
+    index = _command(commands, "index", "fill the catalogue with files and directories")
+    index.add_argument("paths", metavar="PATH", nargs="+")
+
+    search = _command(commands, "search", "ask the catalogue")
+    search.add_argument("text", metavar="TEXT")
+    search.add_argument("--mode", choices=MODES, default="substring", help="how TEXT matches")
+    search.add_argument("--limit", type=_positive, metavar="N", default=50, help="at most N answers (50)")
+
+    script = _command(commands, "script", "write the bpftrace script of a recipe")
+    _choice(script)
+    script.add_argument("--check", action="store_true", help="let bpftrace compile it, without attaching")
+
+    trace = _command(commands, "trace", "run a session here and print what it gives")
+    _choice(trace)
+    trace.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds")
+    trace.epilog = "After -- comes a COMMAND to run under the session from its first instruction."
+
+    doctor = _command(commands, "doctor", "what this machine can do and lacks, with the mends")
+    doctor.add_argument("--prove", action="store_true", help="attach a uprobe for a moment to prove it")
+
+    _serve(commands)
+    return parser
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The namespace of ``argv``; what follows ``--`` of ``trace`` is its ``arguments``."""
+    arguments = list(argv)
+    tail: list[str] = []
+    if arguments[:1] == ["trace"] and "--" in arguments:
+        cut = arguments.index("--")
+        arguments, tail = arguments[:cut], arguments[cut + 1 :]
+    parser = build()
+    options = parser.parse_args(arguments)
+    if options.command == "trace":
+        options.arguments = tail
+        if len(arguments) != len(argv) and not tail:
+            parser.error("a command is wanted after --")
+        if tail and options.pid is not None:
+            parser.error("give either --pid or a command after --, not both")
+    if options.command in {"script", "trace"}:
+        _check_choice(parser, options)
+    return options
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, json: bool = True
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    if json:
+        command.add_argument("--json", action="store_true", help="one JSON object a line")
+    return command
+
+
+def _files(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
+) -> argparse.ArgumentParser:
+    command = _command(commands, name, text)
+    command.add_argument("files", metavar="FILE", nargs="+")
+    _debug(command)
+    return command
+
+
+def _debug(command: argparse.ArgumentParser) -> None:
+    where = command.add_mutually_exclusive_group()
+    where.add_argument(
+        "--debug",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="a debug file, or a directory of them (may repeat)",
+    )
+    where.add_argument("--no-debug", action="store_true", help="keep to the file itself")
+
+
+def _choice(command: argparse.ArgumentParser) -> None:
+    generated = [recipe for recipe in RECIPES if recipe != "custom"]
+    command.add_argument("--script", metavar="FILE", help="a script of your own; - reads stdin")
+    command.add_argument("--recipe", choices=generated, help="what to ask of the probes")
+    command.add_argument(
+        "--probe",
+        dest="probes",
+        metavar="PROBE",
+        action="append",
+        default=[],
+        help="such as uprobe:/usr/bin/bash:readline (may repeat)",
+    )
+    command.add_argument("--pid", type=_positive, metavar="N", help="only in process N")
+
+
+def _check_choice(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if options.script is not None and (options.recipe or options.probes):
+        parser.error("give either --script, or --recipe with --probe")
+    if options.script is None and not (options.recipe and options.probes):
+        parser.error("give --recipe with at least one --probe, or --script")
+
+
+def _serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    serve = _command(commands, "serve", "start the dashboard", json=False)
+    serve.add_argument("--host", help="address to listen on (127.0.0.1)")
+    serve.add_argument("--port", type=_port, help="port to listen on (8340); 0 takes a free one")
+    serve.add_argument(
+        "--public-url",
+        dest="public_urls",
+        metavar="URL",
+        action="append",
+        help="a URL under which browsers reach it (may repeat)",
+    )
+    serve.add_argument("--data", type=Path, metavar="DIR", help="where catalogue, uploads and logs are kept")
+    serve.add_argument(
+        "--root",
+        dest="roots",
+        metavar="DIR",
+        action="append",
+        help="a directory that may be indexed (may repeat); none: the whole host",
+    )
+    serve.add_argument("--read-only", action="store_true", default=None, help="explore only, trace nothing")
+    serve.add_argument("--reload", action="store_true", help="start anew when a source file changes")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError(text)
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise ValueError(text)
+    return number
+
+
+for _parse, _name in ((_positive, "positive number"), (_seconds, "number of seconds"), (_port, "port")):
+    _parse.__name__ = _name  # argparse says "invalid NAME value"

@@ -1,0 +1,215 @@
+"""``script`` and ``trace``: a choice into a bpftrace text, and into a session run here and printed live.
+
+``trace`` keeps its session in a temporary directory: the sessions of a dashboard that runs over the same
+data are none of its business. Ctrl-C stops in order, with the last values of the maps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app.cli.files import catalogue
+from app.cli.output import note, put, put_json, shown
+from app.cli.pictures import map_lines
+from app.config import Settings
+from app.errors import BadInput
+from app.host.tools import Held
+from app.trace.bpftrace import Bpftrace
+from app.trace.model import Diagnostic, ScriptRequest, Session
+from app.trace.script import generate
+from app.trace.session import Sessions
+
+OWNER = "command line"
+_PART = 1000
+_WAIT_SECONDS = 0.5
+_PICTURE_SECONDS = 1.0
+_TEXTS = {"printf", "time", "cat", "join", "strftime", "syscall"}
+_MAPS = {"map", "hist", "stats", "lhist"}
+
+
+def script(options: argparse.Namespace, settings: Settings) -> int:
+    """``script``: exit code 1 when bpftrace or the policy does not take it (``--check``)."""
+    bpftrace = Bpftrace(settings)
+    request = _request(options)
+    warnings: tuple[str, ...] = ()
+    expected: int | None = None
+    if request.script is not None:
+        text = request.script
+    else:
+        with catalogue(settings) as index:
+            made = generate(request, bpftrace.capabilities(), index)
+        text, warnings, expected = made.text, made.warnings, made.expected_probes
+    diagnostics = asyncio.run(bpftrace.check(text)) if options.check else ()
+    failed = any(diagnostic.severity == "error" for diagnostic in diagnostics)
+    if options.json:
+        out: dict[str, Any] = {"script": text, "warnings": list(warnings), "expected_probes": expected}
+        if options.check:
+            out |= {"ok": not failed, "diagnostics": [_diagnostic(each) for each in diagnostics]}
+        put_json(out)
+    else:
+        sys.stdout.write(shown(text, keep="\n\t").rstrip("\n") + "\n")
+        for warning in warnings:
+            note(warning)
+        for each in diagnostics:
+            note(f"{each.line}:{each.column}: {each.severity}: {each.message}")
+    return 1 if failed else 0
+
+
+def trace(options: argparse.Namespace, settings: Settings) -> int:
+    """``trace``: exit code 1 when the session failed, 0 when it ended, by itself or by Ctrl-C."""
+    # The index first, in this thread: it starts children, and the loop below has signals to mind.
+    with catalogue(settings) as index, tempfile.TemporaryDirectory(prefix="probescope-") as directory:
+        own = replace(settings, data=Path(directory))
+        return asyncio.run(_trace(options, Sessions(own, Bpftrace(own), index)))
+
+
+async def _trace(options: argparse.Namespace, sessions: Sessions) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    held = Held(options.arguments, stdout_to_stderr=options.json) if options.arguments else None
+    try:
+        await sessions.start()
+        request = _request(options)
+        if held is not None:
+            request = replace(request, pid=held.pid)
+        session = await sessions.create(request, OWNER)
+        return await _follow(options, sessions, session, held, stop)
+    finally:
+        await sessions.close()
+        if held is not None:
+            held.close()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _follow(
+    options: argparse.Namespace, sessions: Sessions, session: Session, held: Held | None, stop: asyncio.Event
+) -> int:
+    printer = _Printer(options.json)
+    following = session.id
+    last = 0
+    stopping = False
+    try:
+        while True:
+            session = sessions.get(following)
+            lines = sessions.read(following, last + 1, _PART)
+            for line in lines:
+                last = max(last, printer.take(line))
+            sys.stdout.flush()
+            if held is not None and session.state == "running":
+                held.let_go()
+            if lines:
+                continue
+            if session.state in {"ended", "failed"}:
+                break
+            if not stopping and (stop.is_set() or (held is not None and held.code is not None)):
+                stopping = True
+                await sessions.stop(following)
+                continue
+            printer.picture_in_time()
+            await sessions.changed(following, last, _WAIT_SECONDS)
+    except BrokenPipeError:
+        await sessions.stop(following)
+        raise
+    printer.finish()
+    return _outcome(session, held)
+
+
+def _outcome(session: Session, held: Held | None) -> int:
+    if session.loss.kernel or session.loss.server:
+        note(f"{session.loss.kernel} events were lost in the kernel, {session.loss.server} here.")
+    for each in session.diagnostics:
+        note(f"{each.line}:{each.column}: {each.severity}: {each.message}")
+    if session.state == "failed":
+        hint = "Look at what this machine lacks with: probescope doctor"
+        note(f"{session.reason or 'The session failed.'} {'' if session.diagnostics else hint}")
+        return 1
+    if held is not None and held.code:
+        note(f"The command ended with exit code {held.code}.")
+    elif session.code not in {None, "stopped", "exited"}:
+        note(session.reason or f"The session ended: {session.code}.")
+    return 0
+
+
+class _Printer:
+    """Events as they come: JSON as it is, texts at once, maps as pictures now and then and at the end."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._json = as_json
+        self._live = sys.stdout.isatty()
+        self._maps: dict[tuple[str, str], dict[str, Any]] = {}
+        self._changed = False
+        self._drawn = time.monotonic()
+
+    def take(self, line: bytes) -> int:
+        """Prints one event; returns its number, of a gap the last that it covers."""
+        event = json.loads(line)
+        data = event.get("data")
+        if self._json:
+            sys.stdout.write(line.decode().rstrip("\n") + "\n")
+        elif event["type"] in _TEXTS:
+            sys.stdout.write(shown(str(data), keep="\n\t"))
+        elif event["type"] in _MAPS and isinstance(data, dict):
+            for name in data:
+                self._maps[event["type"], name] = event
+            self._changed = True
+        elif event["type"] == "value":
+            put(shown(data if isinstance(data, str) else json.dumps(data), keep="\n\t"))
+        elif event["type"] == "gap":
+            note(f"{data.get('count') if isinstance(data, dict) else 'Some'} events are not kept any more.")
+        if event["type"] == "gap" and isinstance(data, dict):
+            return int(data.get("to", event["n"]))
+        return int(event["n"])
+
+    def picture_in_time(self) -> None:
+        if self._live and self._changed and time.monotonic() - self._drawn >= _PICTURE_SECONDS:
+            self.finish()
+
+    def finish(self) -> None:
+        if self._changed and not self._json:
+            for line in map_lines(list(self._maps.values())):
+                put(shown(line))
+            sys.stdout.flush()
+        self._changed = False
+        self._drawn = time.monotonic()
+
+
+def _request(options: argparse.Namespace) -> ScriptRequest:
+    duration = getattr(options, "duration", None)
+    if options.script is None:
+        return ScriptRequest(options.recipe, tuple(options.probes), options.pid, duration)
+    return ScriptRequest(pid=options.pid, duration=duration, script=_read(options.script))
+
+
+def _read(path: str) -> str:
+    try:
+        return sys.stdin.read() if path == "-" else Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise BadInput(
+            f"{path} cannot be read: {why}.", "--script takes a file with a bpftrace script."
+        ) from error
+
+
+def _diagnostic(each: Diagnostic) -> dict[str, Any]:
+    return {
+        "line": each.line,
+        "column": each.column,
+        "end_column": each.end_column,
+        "severity": each.severity,
+        "message": each.message,
+    }
+
+
+COMMANDS = {"script": script, "trace": trace}
