@@ -69,14 +69,18 @@ def checks(
             "tracefs",
             machine.tracefs is not None,
             f"tracefs is mounted at {machine.tracefs}." if machine.tracefs else "tracefs is not mounted.",
-            "mount -t tracefs none /sys/kernel/tracing"
-            + ("; in a container: -v /sys/kernel/tracing:/sys/kernel/tracing" if machine.container else ""),
+            "Start the container with -v /sys/kernel/tracing:/sys/kernel/tracing"
+            if machine.container
+            else "mount -t tracefs none /sys/kernel/tracing",
         ),
+        _debugfs(machine, capabilities),
         _check(
-            "debugfs",
-            machine.debugfs,
-            "debugfs is mounted." if machine.debugfs else "debugfs is not mounted.",
-            "mount -t debugfs none /sys/kernel/debug (bpftrace before 0.18 looks there)",
+            "seccomp",
+            not machine.seccomp,
+            "A filter of system calls is on: it may forbid bpf and perf_event_open."
+            if machine.seccomp
+            else "No system call is filtered.",
+            "Start the container with --security-opt seccomp=unconfined, or a profile that allows both.",
             needed=False,
         ),
         _check(
@@ -143,9 +147,15 @@ def prove(bpftrace: str) -> Check:
         caller.join()
     if _fired(output.stdout):
         return Check(name, True, f"A uprobe on getppid of {library.path} fired.", "")
-    said = next((line for line in output.stderr.splitlines() if line.strip()), "")
+    said = _complaint(output.stderr)
     why = f"bpftrace says: {said}" if said else "bpftrace attached it, but no call was seen."
     return Check(name, False, f"A uprobe on getppid of {library.path} did not fire. {why}", "Mend the above.")
+
+
+def _complaint(stderr: str) -> str:
+    """The line that says most: an error before a warning, and never the one about RLIMIT_MEMLOCK."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip() and "RLIMIT_MEMLOCK" not in line]
+    return next((line for line in lines if "ERROR" in line), lines[0] if lines else "")
 
 
 def _fired(stdout: str) -> bool:
@@ -161,6 +171,21 @@ def _fired(stdout: str) -> bool:
 
 def _check(name: str, ok: bool, text: str, mend: str, needed: bool = True) -> Check:
     return Check(name, ok, text, "" if ok else mend, needed)
+
+
+def _debugfs(machine: Machine, capabilities: dict[str, Any]) -> Check:
+    name = "debugfs"
+    if machine.debugfs:
+        return Check(name, True, "debugfs is mounted.", "", needed=False)
+    version = capabilities.get("version")
+    if version and tuple(version) >= (0, 18):
+        return Check(name, True, "debugfs is not mounted; this bpftrace does without.", "", needed=False)
+    mend = (
+        "Start the container with -v /sys/kernel/debug:/sys/kernel/debug"
+        if machine.container
+        else "mount -t debugfs none /sys/kernel/debug"
+    )
+    return Check(name, False, "debugfs is not mounted; bpftrace before 0.18 looks there.", mend, needed=False)
 
 
 def _bpftrace(capabilities: dict[str, Any]) -> Check:

@@ -43,6 +43,7 @@ class Machine:
     lockdown: str | None  # none, integrity, confidentiality; None: the kernel has no lockdown
     memlock: int | None  # bytes that may be locked; None: no limit
     container: bool  # this process runs in a container
+    seccomp: bool  # a filter of system calls is on
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -71,6 +72,7 @@ def machine() -> Machine:
         lockdown=lockdown_state(_text("/sys/kernel/security/lockdown")),
         memlock=None if soft == resource.RLIM_INFINITY else soft,
         container=any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv")),
+        seccomp=_status("Seccomp") == "2",
     )
 
 
@@ -90,11 +92,15 @@ def kernel_version(release: str) -> tuple[int, int]:
 
 
 def _capabilities() -> tuple[str, ...]:
+    held = int(_status("CapEff") or "0", 16)
+    return tuple(name for name, bit in _CAPABILITIES.items() if held >> bit & 1)
+
+
+def _status(field: str) -> str:
     for line in _text("/proc/self/status").splitlines():
-        if line.startswith("CapEff:"):
-            held = int(line.split()[1], 16)
-            return tuple(name for name, bit in _CAPABILITIES.items() if held >> bit & 1)
-    return ()
+        if line.startswith(f"{field}:"):
+            return line.split()[1]
+    return ""
 
 
 def _booted() -> float:

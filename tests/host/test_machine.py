@@ -50,6 +50,7 @@ def perfect(here: Machine) -> Machine:
         host_pid_namespace=True,
         lockdown=None,
         container=False,
+        seccomp=False,
     )
 
 
@@ -63,6 +64,8 @@ def perfect(here: Machine) -> Machine:
         ({"tracefs": None}, "tracefs", "mount -t tracefs none /sys/kernel/tracing"),
         ({"tracefs": None, "container": True}, "tracefs", "-v /sys/kernel/tracing"),
         ({"debugfs": False}, "debugfs", "mount -t debugfs"),
+        ({"debugfs": False, "container": True}, "debugfs", "-v /sys/kernel/debug"),
+        ({"seccomp": True}, "seccomp", "seccomp=unconfined"),
         ({"btf": False}, "btf", "CONFIG_DEBUG_INFO_BTF"),
         ({"kernel": "5.10.0", "memlock": 65536, "capabilities": ("bpf", "perfmon", "sys_ptrace")},
          "memlock", "ulimit"),
@@ -85,6 +88,10 @@ def test_bpftrace_missing_or_old(here: Machine) -> None:
     assert failing(perfect(here), lacking) == {"bpftrace": "apt-get install bpftrace"}
     assert list(failing(perfect(here), {**BPFTRACE, "version": (0, 9, 4)})) == ["bpftrace"]
     assert failing(perfect(here), {**BPFTRACE, "version": [0, 27, 1]}) == {}
+
+
+def test_newer_bpftrace_does_without_debugfs(here: Machine) -> None:
+    assert failing(replace(perfect(here), debugfs=False), {**BPFTRACE, "version": (0, 18, 0)}) == {}
 
 
 def test_the_data_directory(here: Machine, tmp_path: Path) -> None:
