@@ -133,16 +133,48 @@ def _unclear(text: str, token: Token) -> str | None:
 
 def own_probes(text: str) -> int:
     """How many probes of a script are its own (BEGIN, END, interval, profile) and no place in a target."""
-    depth, count, previous = 0, 0, ""
+    return sum(_own(point) for point in _points(text))
+
+
+def attach_points(text: str) -> list[str]:
+    """The attach points of a script that are places outside of it, as written, predicates left out."""
+    return [point for point in _points(text) if not _own(point)]
+
+
+def _own(point: str) -> bool:
+    return point.partition(":")[0].lower() in OWN_KINDS
+
+
+def _points(text: str) -> list[str]:
+    found: list[str] = []
+    depth, current, ended, previous = 0, "", False, 0
+    definition = predicate = False
     for token in tokens(text):
+        gap = token.start > previous or token.kind == "space" or token.kind.endswith("_comment")
+        previous = token.start + len(token.text)
         if token.kind == "space" or token.kind.endswith("_comment"):
+            ended = ended or bool(current)
             continue
-        if token.text in "{}":
-            depth += 1 if token.text == "{" else -1
-        elif depth == 0 and token.kind == "name" and previous in {"", "}", ","}:
-            count += token.text.lower() in OWN_KINDS or token.text in OWN_KINDS
-        previous = token.text
-    return count
+        if token.text in {"{", "}"}:
+            if token.text == "{" and depth == 0 and current and not definition:
+                found.append(current)
+            depth = max(0, depth + (1 if token.text == "{" else -1))
+            current, ended, predicate = "", False, False
+            continue
+        predicate = predicate or (bool(current) and (ended or gap) and token.text == "/")
+        if depth or predicate:
+            continue
+        if not current and not ended:
+            definition = token.text in {"struct", "union", "enum", "typedef", "config", "fn", "macro", "let"}
+        if token.text == "," and not definition:
+            if current:
+                found.append(current)
+            current, ended = "", False
+        elif token.text == ";":
+            current, ended, definition = "", False, False
+        elif not (ended or (gap and current)):
+            current += token.text
+    return found
 
 
 def _at(token: Token, message: str) -> Diagnostic:

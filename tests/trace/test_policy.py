@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from app.trace.policy import check, own_probes
+from app.trace.policy import attach_points, check, own_probes
 
 DENIED = (
     ("system", '("id")'),
@@ -107,3 +107,21 @@ def test_own_probes_are_told_from_places_in_targets() -> None:
         "interval:s:1, profile:hz:99 { print(@); } END {}"
     )
     assert own_probes(text) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [
+        (
+            'uprobe:"/usr/bin/a b":main,\nuprobe:/x:y /pid == 1, 2/ { }',
+            ['uprobe:"/usr/bin/a b":main', "uprobe:/x:y"],
+        ),
+        ("BEGIN{}END{}interval:s:1{}", []),
+        ("struct a { int x; };\nuretprobe:/a:f+0x4{ if (1) { exit(); } }", ["uretprobe:/a:f+0x4"]),
+        ("// uprobe:/no:no\nusdt:/p:a:b /arg0/ { @ = { 1 } } kprobe:x { }", ["usdt:/p:a:b", "kprobe:x"]),
+        ("uprobe:/a:lib-*.c++ {", ["uprobe:/a:lib-*.c++"]),
+        ("", []),
+    ],
+)
+def test_attach_points_are_read_without_their_predicates(text: str, points: list[str]) -> None:
+    assert attach_points(text) == points

@@ -1,0 +1,39 @@
+"""What tracing asks of the index, as a protocol: anything that answers these can stand in for it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from app.errors import AppError
+from app.index.model import Ask, Binary, Function, Page, Usdt
+
+_CANDIDATES = 50
+
+
+class Catalogue(Protocol):
+    def binary_at(self, path: str) -> Binary: ...
+
+    def function_names(self, id: str, pattern: str) -> list[str]: ...
+
+    def function(self, id: str, key: str) -> Function: ...
+
+    def functions(self, id: str, ask: Ask) -> Page[Function]: ...
+
+    def usdt(self, id: str, ask: Ask) -> Page[Usdt]: ...
+
+    def usdt_probe(self, id: str, provider: str, name: str) -> Usdt: ...
+
+
+def function_named(catalogue: Catalogue, id: str, symbol: str) -> Function | None:
+    """The function with this symbol (its own, or one of its aliases), else None."""
+    try:
+        page = catalogue.functions(id, Ask(q=symbol, limit=_CANDIDATES))
+    except AppError:
+        return None
+    for item in page.items:
+        if item.linkage_name == symbol:
+            return item
+    for item in page.items:
+        if symbol in item.aliases or symbol in {item.name, item.demangled}:
+            return item
+    return None

@@ -1,0 +1,75 @@
+"""A catalogue by hand, for tests that need no index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from app.elf.model import UsdtArgument, UsdtSite
+from app.errors import NotFound
+from app.index.model import Ask, Binary, Debug, Function, Page, Parameter, Usdt
+
+
+def binary(path: str, **changes: object) -> Binary:
+    values: dict[str, object] = {
+        "id": "b1", "build_id": "b1", "name": path.rpartition("/")[2], "path": path, "paths": (path,),
+        "sha256": None, "size": 1, "type": "DYN", "machine": "x86_64", "bits": 64, "endian": "little",
+        "stripped": False, "language": "c", "runtime": "compiled", "interpreter_of": None,
+        "debug": Debug("embedded", None, {}), "counts": {}, "needed": (), "frame_pointers": None,
+        "state": "ok", "problems": (), "uploaded": False, "indexed": 0.0,
+    }  # fmt: skip
+    return Binary(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def function(name: str, parameters: tuple[tuple[str, str], ...] | None = None, **changes: object) -> Function:
+    values: dict[str, object] = {
+        "key": "1000", "name": name, "linkage_name": name, "demangled": name, "address": 0x1000, "size": 32,
+        "offset": 0x1000, "section": ".text", "type": "FUNC", "bind": "GLOBAL", "file": None, "line": None,
+        "language": "c", "parameters": parameters and tuple(Parameter(*part) for part in parameters),
+        "returns": None, "external": True, "inlined": False, "inline_sites": 0, "sources": ("symtab",),
+        "aliases": (),
+    }  # fmt: skip
+    return Function(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def usdt(provider: str, name: str, *arguments: tuple[int, bool], sites: int = 1, semaphore: int = 0) -> Usdt:
+    found = tuple(
+        UsdtArgument(index, size, signed, False, "%rax", f"{'int' if signed else 'uint'}{8 * size}_t")
+        for index, (size, signed) in enumerate(arguments)
+    )
+    site = UsdtSite(0x1000, 0x1000, semaphore, found, "", None)
+    return Usdt(provider, name, (site,) * sites)
+
+
+@dataclass
+class Fake:
+    binary: Binary
+    all_functions: list[Function] = field(default_factory=list)
+    probes: list[Usdt] = field(default_factory=list)
+
+    def binary_at(self, path: str) -> Binary:
+        if path != self.binary.path:
+            raise NotFound(f"There is no {path}.")
+        return self.binary
+
+    def function_names(self, id: str, pattern: str) -> list[str]:
+        return [item.linkage_name for item in self.all_functions if fnmatchcase(item.linkage_name, pattern)]
+
+    def function(self, id: str, key: str) -> Function:
+        for item in self.all_functions:
+            if key in {item.key, f"{item.address:#x}"}:
+                return item
+        raise NotFound(f"There is no function at {key}.")
+
+    def functions(self, id: str, ask: Ask) -> Page[Function]:
+        found = tuple(item for item in self.all_functions if ask.q in item.linkage_name)
+        return Page(len(found), found, None, 0.0)
+
+    def usdt(self, id: str, ask: Ask) -> Page[Usdt]:
+        return Page(len(self.probes), tuple(self.probes), None, 0.0)
+
+    def usdt_probe(self, id: str, provider: str, name: str) -> Usdt:
+        for item in self.probes:
+            if (item.provider, item.name) == (provider, name):
+                return item
+        raise NotFound(f"There is no {provider}:{name}.")

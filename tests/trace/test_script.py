@@ -1,0 +1,221 @@
+"""Each recipe's text: what it counts, filters and refuses, and that the bpftrace here compiles it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app import config
+from app.errors import AppError, BadInput, NotFound
+from app.trace import policy
+from app.trace.bpftrace import Bpftrace, Capabilities
+from app.trace.model import ScriptRequest
+from app.trace.script import generate
+from tests.support.programs import compile_c
+from tests.trace.catalogues import Fake, binary, function, usdt
+
+NEEDS_BPFTRACE = pytest.mark.skipif(
+    shutil.which("bpftrace") is None or os.geteuid() != 0, reason="needs bpftrace and root"
+)
+ABLE = Capabilities(True, "/usr/bin/bpftrace", (0, 17, 0), "bpftrace v0.17.0", True, None, "", False, False)
+SOURCE = """
+#include <sys/sdt.h>
+int work(int a, const char *s) { DTRACE_PROBE3(demo, hit, a, s, (char)a); return a * 2; }
+double half(double d, unsigned char c) { return d / c; }
+int main(void) { return work(1, "x") + (int)half(1, 2); }
+"""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_c(tmp_path_factory.mktemp("a b"), SOURCE, "demo")
+
+
+@pytest.fixture
+def index(program: Path) -> Fake:
+    return Fake(
+        binary(str(program)),
+        [
+            function("work", (("a", "int"), ("s", "const char *")), returns="int"),
+            function(
+                "half", (("d", "double"), ("c", "unsigned char")), returns="double", key="2000", address=8192
+            ),
+            function("main", (), returns="int", key="3000", address=0x3000),
+        ],
+        [usdt("demo", "hit", (4, True), (8, False), (1, True))],
+    )
+
+
+def ask(program: Path, recipe: str, *names: str, **more: object) -> ScriptRequest:
+    kinds = {"usdt", "uretprobe"}
+    probes = tuple(
+        f'{name.split(":", 1)[0]}:"{program}":{name.split(":", 1)[1]}'
+        if name.split(":", 1)[0] in kinds
+        else f'uprobe:"{program}":{name}'
+        for name in names
+    )
+    return ScriptRequest(recipe, probes, **more)  # type: ignore[arg-type]
+
+
+def test_count_counts_each_function_under_its_name(program: Path, index: Fake) -> None:
+    made = generate(ask(program, "count", "work", "half"), ABLE, index)
+    assert made.text == (
+        f'uprobe:"{program}":work {{ @calls["work"] = count(); }}\n'
+        f'uprobe:"{program}":half {{ @calls["half"] = count(); }}\n'
+        "interval:ms:500 { print(@calls); }\n"
+    )
+    assert (made.warnings, made.expected_probes) == ((), 2)
+
+
+def test_wildcards_count_by_the_function_that_ran(program: Path, index: Fake) -> None:
+    made = generate(ask(program, "count", "*"), ABLE, index)
+    assert "@calls[func] = count()" in made.text
+    assert made.expected_probes == 3
+    mixed = generate(ask(program, "count", "w*", "work", "main"), ABLE, index)
+    assert mixed.text.count("@calls[func] = count()") == 2
+    assert (mixed.expected_probes, mixed.warnings) == (2, ())
+    back = generate(ask(program, "count", "uretprobe:w*"), ABLE, index)
+    assert "@calls[probe] = count()" in back.text
+    assert back.expected_probes == 1
+
+
+def test_log_reads_parameters_by_their_types(program: Path, index: Fake) -> None:
+    made = generate(ask(program, "log", "work"), ABLE, index)
+    assert '-> work(a=%d, s=%s)  [%s %d]\\n", (int32)arg0, str(arg1), comm, pid)' in made.text
+    assert '<- work = %d  [%s %d]\\n", (int32)retval, comm, pid)' in made.text
+    assert f'/comm != "bpftrace" && pid != {os.getpid()}/' in made.text
+    assert made.expected_probes == 2
+    half = generate(ask(program, "log", "half"), ABLE, index).text
+    assert '-> half(d=?, c=%u)  [%s %d]\\n", (uint8)arg0, comm, pid)' in half
+    assert '"<- half  [%s %d]\\n", comm, pid)' in half
+    alone = generate(ask(program, "log", "work", options={"returns": False}), ABLE, index)
+    assert "uretprobe" not in alone.text
+
+
+def test_log_reads_usdt_arguments_by_size_and_sign(program: Path, index: Fake) -> None:
+    made = generate(ask(program, "log", "usdt:demo:hit", options={"strings": [1]}), ABLE, index)
+    assert "-> demo:hit(%d, %s, %d)" in made.text
+    assert "(int32)arg0, str(arg1), (int8)arg2, comm, pid" in made.text
+
+
+def test_latency_pairs_calls_by_thread_and_stack(program: Path, index: Fake) -> None:
+    made = generate(ask(program, "latency", "work"), ABLE, index)
+    assert '@start[tid, reg("sp")] = nsecs' in made.text
+    assert '@us["work"] = hist((nsecs - @start[tid, reg("sp") - 8]) / 1000);' in made.text
+    assert 'delete(@start[tid, reg("sp") - 8]);' in made.text
+    assert made.expected_probes == 2
+    new = generate(ask(program, "latency", "work"), replace(ABLE, version=(0, 23, 2)), index)
+    assert 'delete(@start, (tid, reg("sp") - 8));' in new.text
+    both = generate(ask(program, "latency", "work", "uretprobe:work"), ABLE, index)
+    assert both.text == made.text
+
+
+def test_a_pid_is_a_filter_in_each_probe(program: Path, index: Fake) -> None:
+    for recipe in ("count", "log", "latency"):
+        made = generate(ask(program, recipe, "work", pid=os.getpid()), ABLE, index)
+        places = [line for line in made.text.splitlines() if line.startswith(("uprobe", "uretprobe"))]
+        assert places
+        assert all(f"pid == {os.getpid()}" in line for line in places)
+        assert "comm !=" not in made.text
+    with pytest.raises(NotFound):
+        generate(ask(program, "count", "work", pid=2**22), ABLE, index)
+
+
+def test_a_pid_that_the_kernel_knows_otherwise_is_refused(
+    program: Path, index: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.host.machine import machine
+    from app.trace import script
+
+    inner = replace(machine(), host_pid_namespace=False)
+    monkeypatch.setattr(script, "machine", lambda: inner)
+    with pytest.raises(BadInput) as caught:
+        generate(ask(program, "count", "work", pid=os.getpid()), ABLE, index)
+    assert "--pid=host" in caught.value.hint
+    assert generate(ask(program, "count", "work", pid=os.getpid()), replace(ABLE, version=(0, 22, 0)), index)
+
+
+def test_what_the_index_does_not_know_is_warned_of(program: Path, index: Fake) -> None:
+    assert generate(ask(program, "count", "nothing"), ABLE, index).warnings == (
+        f"{program} has no function nothing.",
+    )
+    assert "matches zz*" in generate(ask(program, "count", "zz*"), ABLE, index).warnings[0]
+    assert "demo:miss" in generate(ask(program, "count", "usdt:demo:miss"), ABLE, index).warnings[0]
+    made = generate(ScriptRequest("count", ("uprobe:/bin/other:f",)), ABLE, index)
+    assert made.warnings == ("There is no /bin/other.",)
+    assert generate(ask(program, "count", "work"), ABLE, None).expected_probes == 1
+
+
+def test_go_programs_get_no_return_probes(program: Path, index: Fake) -> None:
+    index.binary = replace(index.binary, language="go")
+    for request in (
+        ask(program, "latency", "work"),
+        ask(program, "count", "uretprobe:work"),
+        ScriptRequest(script=f'uretprobe:"{program}":work {{ @ = count(); }}'),
+    ):
+        with pytest.raises(BadInput, match="can crash the Go program"):
+            generate(request, ABLE, index)
+    made = generate(ask(program, "log", "work"), ABLE, index)
+    assert "uretprobe" not in made.text
+    assert "left out" in made.warnings[0]
+    assert 'reg("ax")' in made.text
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ScriptRequest("nonsense", ("uprobe:/bin/bash:main",)),
+        ScriptRequest("count"),
+        ScriptRequest("custom"),
+        ScriptRequest("count", ("kprobe:vfs_read",)),
+        ScriptRequest("latency", ("usdt:/bin/p:a:b",)),
+        ScriptRequest("count", ("uprobe:/bin/bash:main",), script="BEGIN { exit(); }"),
+        ScriptRequest("log", ("uprobe:/bin/bash:main",), options={"strings": "all"}),
+    ],
+)
+def test_requests_that_make_no_sense_are_refused(asked: ScriptRequest) -> None:
+    with pytest.raises(AppError) as caught:
+        generate(asked, ABLE, None)
+    assert caught.value.hint
+
+
+def test_own_scripts_stay_as_they_are_and_are_counted(program: Path, index: Fake) -> None:
+    text = f'uprobe:"{program}":work, uprobe:"{program}":* /pid == 1/ {{ @ = count(); }}\nEND {{ exit(); }}'
+    made = generate(ScriptRequest(script=text), ABLE, index)
+    assert (made.text, made.expected_probes, made.warnings) == (text, 4, ())
+    assert (
+        generate(ScriptRequest(script="kprobe:vfs_* { @ = count(); }"), ABLE, index).expected_probes is None
+    )
+    assert generate(ScriptRequest(script="BEGIN { exit(); }"), ABLE, index).expected_probes == 0
+    warned = generate(ScriptRequest(script="BEGIN { exit(); }", pid=os.getpid()), ABLE, index)
+    assert f"/pid == {os.getpid()}/" in warned.warnings[0]
+    skeleton = generate(ask(program, "custom", "work"), ABLE, index)
+    assert skeleton.text.startswith(f'uprobe:"{program}":work {{')
+
+
+@NEEDS_BPFTRACE
+def test_what_is_generated_compiles_and_keeps_to_the_policy(program: Path, index: Fake) -> None:
+    bpftrace = Bpftrace(config.load({}))
+    able = bpftrace.capabilities()
+    requests = [
+        ask(program, recipe, *names, pid=pid)
+        for recipe in ("count", "log", "latency", "custom")
+        for names, pid in ((("work", "half"), None), (("w*", "main"), os.getpid()))
+    ]
+    requests += [ask(program, recipe, "usdt:demo:hit") for recipe in ("count", "log", "custom")]
+    requests += [ask(program, "count", "usdt:*:h*", "uretprobe:work", "uretprobe:w*")]
+    requests += [ScriptRequest("log", (f'uprobe:"{program}":work',), options={"strings": [0]})]
+
+    async def run() -> None:
+        for request in requests:
+            for catalogue in (index, None) if request.recipe == "log" else (index,):
+                made = generate(request, able, catalogue)
+                assert policy.check(made.text, free=False) == ()
+                assert await bpftrace.check(made.text) == (), made.text
+
+    asyncio.run(run())
