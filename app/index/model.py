@@ -88,6 +88,7 @@ class Symbol(Item):
     section: str  # a name, or UND ABS COM
     table: str
     offset: int | None
+    default_version: bool = False  # readelf's @@: what a program linked today gets
 
 
 @dataclass(frozen=True, slots=True)
