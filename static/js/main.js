@@ -1,1 +1,25 @@
-// What every page loads; the rest comes when an element asks for it.
+// What every page loads. The rest comes when an element asks for it, also after htmx has put in a part.
+import { attachKeys } from "./keys.js";
+
+const MODULES = [
+  ["table[data-table]", () => import("./table.js")],
+  ["[data-session]", () => import("./live/session.js")],
+  ["[data-editor]", () => import("./builder.js")],
+  ["[data-theme-form]", () => import("./theme.js")],
+  ["#drop", () => import("./upload.js")],
+];
+const attached = new WeakSet();
+
+async function scan() {
+  for (const [selector, load] of MODULES) {
+    for (const element of document.querySelectorAll(selector)) {
+      if (attached.has(element)) continue;
+      attached.add(element);
+      (await load()).attach(element);
+    }
+  }
+}
+
+attachKeys();
+scan();
+document.addEventListener("htmx:after:swap", scan);
