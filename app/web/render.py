@@ -131,7 +131,7 @@ def _context(request: Request) -> dict[str, Any]:
     found = services(request)
     able = found.bpftrace.capabilities()
     ready = able.available and not found.settings.read_only
-    text = f"root, bpftrace {able.version_text}" if ready else "read only"
+    text = f"root, {able.version_text}" if ready else "read only"
     if found.settings.read_only:
         hint = "The server was started with --read-only."
     else:
