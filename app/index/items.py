@@ -32,7 +32,7 @@ class Items:
         columns = self._columns
         name_id = int(columns["name_id"][row])
         name = columns.name(name_id).decode("utf-8", "backslashreplace")
-        version = self._columns.meta["versions"][int(columns["version_id"][row])]
+        version = self.version(row)
         return Symbol(
             name=name,
             demangled=self._demangled(name_id, name),
@@ -98,6 +98,10 @@ class Items:
     def symbol_name(self, row: int) -> str:
         columns = self._columns
         return columns.name(int(columns["name_id"][row])).decode("utf-8", "backslashreplace")
+
+    def version(self, row: int) -> str:
+        """With its separator, ``@V`` or ``@@V``; "" for none."""
+        return str(self._columns.meta["versions"][int(self._columns["version_id"][row])])
 
     def key(self, row: int) -> str:
         """The address in hex; in a relocatable file behind its section's number, from which it counts."""

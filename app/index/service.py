@@ -16,6 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from app.config import Settings
 from app.elf.disassembly import Instruction, disassemble
 from app.elf.model import Header, Problem, Section, Segment
@@ -30,6 +32,7 @@ from app.index.model import Ask, Binary, Debug, Function, Hit, Job, Mode, Page, 
 
 _OPEN = 256  # columns kept mapped
 _CODE = 1 << 16  # bytes of a function that are disassembled
+_FUNCTIONS = (2, 10)  # STT_FUNC, STT_GNU_IFUNC
 _UNSIZED = 256  # bytes shown of a function without a size
 T = TypeVar("T")
 _PROBLEMS: dict[str, tuple[type[AppError], str]] = {
@@ -384,17 +387,25 @@ class Index:
         return found.function(index)
 
     def function_names(self, binary_id: str, pattern: str) -> list[str]:
-        """Every name of a function, aliases too, that a pattern with ``*`` matches; sorted, each once."""
+        """Every name that bpftrace knows functions by and ``pattern`` matches (``*`` alone is special).
+
+        Sorted, each once. As ``bpftrace -l`` has it: aliases, entries of the PLT that have an address, the
+        version where .symtab carries one, but no ``.part.`` clones.
+        """
         columns, found = self._columns(self._row(binary_id))
-        rows = columns["function_rows"]
+        rows = np.flatnonzero(np.isin(columns["type"], _FUNCTIONS) & (columns["address"] != 0))
+        versioned = (columns["table"][rows] == 0) & (columns["version_id"][rows] != 0)
         if pattern.strip("*"):
-            mode: Mode = "glob" if "*" in pattern else "substring"
-            escaped = pattern.replace("[", "[[]").replace("?", "[?]") if mode == "glob" else pattern
-            ranks = matching.ranks(columns, escaped, mode, self._settings.search_wall)
-            rows = rows[ranks[columns["name_id"][rows]] != matching.NONE]
-        names = {found.symbol_name(row) for row in rows.tolist()}
+            escaped = pattern.replace("[", "[[]").replace("?", "[?]")
+            ranks = matching.ranks(columns, escaped, "glob", self._settings.search_wall)
+            chosen = (ranks[columns["name_id"][rows]] != matching.NONE) | versioned
+            rows, versioned = rows[chosen], versioned[chosen]
         fits = matching.wildcard(pattern)
-        return sorted(name for name in names if name and fits.fullmatch(name))
+        names = {
+            found.symbol_name(row) + (found.version(row) if with_version else "")
+            for row, with_version in zip(rows.tolist(), versioned.tolist(), strict=True)
+        }
+        return sorted(name for name in names if name and ".part." not in name and fits.fullmatch(name))
 
     def usdt(self, binary_id: str, ask: Ask) -> Page[Usdt]:
         began = time.perf_counter()
