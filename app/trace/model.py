@@ -93,6 +93,9 @@ class Session:
     stderr: str = ""
     bpftrace_pid: int | None = None
     viewers: int = 0
+    warnings: tuple[str, ...] = ()  # sentences: what the script will not find or show
+    bpftrace_starttime: int | None = None  # ticks since boot: with the pid it names the process
+    pid_starttime: int | None = None  # the same of the target
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
