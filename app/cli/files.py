@@ -46,8 +46,8 @@ def catalogue(settings: Settings, keep: bool = False) -> Iterator[Index]:
 
 def _opened(settings: Settings) -> Iterator[Index]:
     index = Index(settings)
+    index.start()
     try:
-        index.start()
         yield index
     finally:
         index.close()
@@ -107,7 +107,7 @@ def symbols(options: argparse.Namespace, settings: Settings) -> int:
     def row(item: Symbol) -> str:
         name = item.demangled or item.name
         where = (f"{item.address:#018x}", item.size, item.type, item.bind, item.visibility)
-        return columns((*where, item.table, item.section, name + (item.version or "")), widths)
+        return columns((*where, item.table, item.section, name + (f"@{item.version}" if item.version else "")), widths)
 
     return _list(options, settings, "symbols", columns(heads, widths), row, lambda index: index.symbols)
 
@@ -176,7 +176,6 @@ def usdt(options: argparse.Namespace, settings: Settings) -> int:
 def probes(options: argparse.Namespace, settings: Settings) -> int:
     """``probes PATTERN``."""
     with catalogue(settings) as index:
-        _add_debug(index, options.debug)
         found = list_probes(index, options.pattern, not options.no_debug)
         for line in found:
             put(shown(line))
@@ -280,7 +279,6 @@ def _items(ask: Callable[[str, Ask], Page[T]], identity: str, options: argparse.
 def _each_file(options: argparse.Namespace, settings: Settings, one: Callable[[Index, Binary], None]) -> int:
     worst = 0
     with catalogue(settings) as index:
-        _add_debug(index, options.debug)
         for file in options.files:
             try:
                 one(index, index.binary_at(str(Path(file).absolute())))
@@ -288,16 +286,6 @@ def _each_file(options: argparse.Namespace, settings: Settings, one: Callable[[I
                 note(f"{error.message} {error.hint}")
                 worst = 1
     return worst
-
-
-def _add_debug(index: Index, paths: list[str]) -> None:
-    """Takes debug files into the catalogue, where they join the binaries of their build-ids."""
-    for path in paths:
-        if not Path(path).exists():
-            raise NotFound(f"There is no {path}.", "--debug takes a debug file, or a directory of them.")
-    if paths:
-        job = index.add_paths([str(Path(path).absolute()) for path in paths], owner="command line")
-        index.wait(job.id, None)
 
 
 def _arguments(index: Index, line: str) -> list[str]:

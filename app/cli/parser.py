@@ -37,7 +37,7 @@ def build() -> argparse.ArgumentParser:
     probes = _command(commands, "probes", "the lines that bpftrace -l PATTERN prints", json=False)
     probes.add_argument("pattern", metavar="PATTERN", help="such as uprobe:/usr/bin/bash:read*")
     probes.add_argument("-v", "--verbose", action="store_true", help="with the arguments of each probe")
-    _debug(probes)
+    probes.add_argument("--no-debug", action="store_true", help="keep to the file, without its debug file")
 
     index = _command(commands, "index", "fill the catalogue with files and directories")
     index.add_argument("paths", metavar="PATH", nargs="+")
@@ -97,20 +97,7 @@ def _files(
 ) -> argparse.ArgumentParser:
     command = _command(commands, name, text)
     command.add_argument("files", metavar="FILE", nargs="+")
-    _debug(command)
     return command
-
-
-def _debug(command: argparse.ArgumentParser) -> None:
-    where = command.add_mutually_exclusive_group()
-    where.add_argument(
-        "--debug",
-        metavar="PATH",
-        action="append",
-        default=[],
-        help="a debug file, or a directory of them (may repeat)",
-    )
-    where.add_argument("--no-debug", action="store_true", help="keep to the file itself")
 
 
 def _choice(command: argparse.ArgumentParser) -> None:

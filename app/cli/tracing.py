@@ -40,24 +40,23 @@ def script(options: argparse.Namespace, settings: Settings) -> int:
     """``script``: exit code 1 when bpftrace or the policy does not take it (``--check``)."""
     bpftrace = Bpftrace(settings)
     request = _request(options)
-    warnings: tuple[str, ...] = ()
-    expected: int | None = None
-    if request.script is not None:
-        text = request.script
-    else:
-        with catalogue(settings) as index:
-            made = generate(request, bpftrace.capabilities(), index)
-        text, warnings, expected = made.text, made.warnings, made.expected_probes
+    with catalogue(settings) as index:
+        made = generate(request, bpftrace.capabilities(), index)
+    text = made.text
     diagnostics = asyncio.run(bpftrace.check(text)) if options.check else ()
     failed = any(diagnostic.severity == "error" for diagnostic in diagnostics)
     if options.json:
-        out: dict[str, Any] = {"script": text, "warnings": list(warnings), "expected_probes": expected}
+        out: dict[str, Any] = {
+            "script": text,
+            "warnings": list(made.warnings),
+            "expected_probes": made.expected_probes,
+        }
         if options.check:
             out |= {"ok": not failed, "diagnostics": [_diagnostic(each) for each in diagnostics]}
         put_json(out)
     else:
         sys.stdout.write(shown(text, keep="\n\t").rstrip("\n") + "\n")
-        for warning in warnings:
+        for warning in made.warnings:
             note(warning)
         for each in diagnostics:
             note(f"{each.line}:{each.column}: {each.severity}: {each.message}")

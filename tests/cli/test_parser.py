@@ -16,7 +16,6 @@ WRONG = [
     ["info"],
     ["functions", "/bin/true", "--limit", "0"],
     ["functions", "/bin/true", "--mode", "nearly"],
-    ["functions", "/bin/true", "--debug", "/a", "--no-debug"],
     ["probes"],
     ["search"],
     ["index"],
