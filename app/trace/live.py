@@ -1,0 +1,239 @@
+"""One running session: its child's lines to events in its log, its state from starting to over.
+
+Refuses nothing by itself: limits, audit and the list of sessions are in session.py. A session is running
+when bpftrace says that its probes are armed; ``attached_probes`` comes before that and counts BEGIN, END and
+intervals too, which are taken off. Stopping asks with SIGTERM, so that the last maps are printed, and waits
+by the number of probes (each takes 0.13 to 0.2 s to detach in 0.17) before SIGKILL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from app.errors import StorageFull
+from app.host.processes import alive
+from app.trace import diagnostics
+from app.trace.bpftrace import Child
+from app.trace.decode import MAP_TYPES, Decoded, Version, decode
+from app.trace.log import Log
+from app.trace.model import Diagnostic, Loss, Session, SessionState
+from app.trace.policy import own_probes
+
+OVER: tuple[SessionState, ...] = ("ended", "failed")
+# Older or newer versions might not tell that the probes are armed.
+NOTICE_SECONDS = 5.0
+START_SECONDS = 300.0
+TERM_SECONDS = 10.0
+KILL_SECONDS = 30.0
+SECONDS_A_PROBE = 0.4
+WATCH_SECONDS = 0.25
+
+
+class Live:
+    """A session whose bpftrace runs, or ran in this server's life."""
+
+    def __init__(
+        self,
+        session: Session,
+        log: Log,
+        child: Child,
+        version: Version | None,
+        saved: Callable[[Session], None],
+    ) -> None:
+        self.log = log
+        self.changed_at = time.monotonic()
+        self.woken = asyncio.Event()
+        self.viewer_loss = 0
+        self.viewers = 0
+        self._session = session
+        self._child = child
+        self._version = version
+        self._saved = saved
+        self._own = own_probes(session.script)
+        self._kernel_loss = 0
+        self._server_loss = 0
+        self._printed = 0
+        self._counted: int | None = None
+        self._reported: int | None = None
+        self._stop: tuple[SessionState, str, str] | None = None
+        self._stopper: asyncio.Task[None] | None = None
+        self.task = asyncio.create_task(self._run())
+
+    @property
+    def session(self) -> Session:
+        """The session as it stands now."""
+        log = self.log
+        return replace(
+            self._session,
+            events=log.last,
+            first=log.first,
+            last=log.last,
+            loss=Loss(self._kernel_loss, self._server_loss + log.first - 1, self.viewer_loss),
+            viewers=self.viewers,
+        )
+
+    @property
+    def over(self) -> bool:
+        return self._session.state in OVER
+
+    def stop(self, code: str, reason: str, state: SessionState = "ended") -> None:
+        """Begins to stop, once; ``task`` ends when the child has."""
+        if self.over or self._stop is not None:
+            return
+        self._stop = (state, code, reason)
+        self._change(state="stopping")
+        self._stopper = asyncio.create_task(self._stop_child())
+
+    def wake(self) -> None:
+        """Wakes those who wait for events or a change."""
+        self.woken.set()
+        self.woken = asyncio.Event()
+
+    async def _run(self) -> None:
+        watcher = asyncio.create_task(self._watch())
+        try:
+            async for lines in self._child.batches():
+                self._take(lines)
+                # A flood must leave others their turn.
+                await asyncio.sleep(0)
+            code = await self._child.wait()
+        except BaseException as error:
+            # Whatever went wrong here, no bpftrace stays behind it.
+            self._child.send(signal.SIGKILL)
+            if not isinstance(error, Exception):
+                raise
+            self._stop = ("failed", "internal", f"The server failed to read its events: {error!r}.")
+            code = await self._child.wait()
+        finally:
+            for task in (watcher, self._stopper):
+                if task is not None:
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
+        self._end(code)
+
+    def _take(self, lines: Iterable[bytes]) -> None:
+        t = max(0, round((time.time() - self._session.started) * 1000))
+        events = []
+        for line in lines:
+            event = decode(line, self._version)
+            if event is not None:
+                self._look(event)
+                events.append((t, event))
+        before = self.log.last
+        try:
+            self.log.append(events)
+        except StorageFull as error:
+            self._server_loss += len(events) - (self.log.last - before)
+            self.stop("disk_full", error.message, "failed")
+        self.wake()
+
+    def _look(self, event: Decoded) -> None:
+        data = event.data
+        if event.type == "printf":
+            self._printed += 1
+        elif not isinstance(data, dict):
+            return
+        elif event.type == "attached_probes":
+            self._reported = max(0, _integer(data.get("probes")) - self._own)
+            self._change(attached_probes=self._reported)
+        elif event.type == "lost_events":
+            self._kernel_loss += _integer(data.get("events"))
+        elif event.type in MAP_TYPES and isinstance(data.get("@n"), int):
+            self._counted = data["@n"]
+
+    async def _watch(self) -> None:
+        """Waits for the probes, then for the deadline or the target's end."""
+        begun = time.monotonic()
+        while not self._child.attached.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._child.attached.wait(), WATCH_SECONDS)
+            if self._reported is not None and time.monotonic() - begun > NOTICE_SECONDS:
+                break
+            if time.monotonic() - begun > START_SECONDS:
+                self.stop(
+                    "start_timeout", f"Its probes were not attached in {START_SECONDS:.0f} s.", "failed"
+                )
+                return
+        # The count comes through another pipe than the notice.
+        for _ in range(20):
+            if self._reported is not None:
+                break
+            await asyncio.sleep(0.05)
+        if self._stop is None:
+            self._change(state="running")
+            self._compare()
+        session = self._session
+        deadline = time.monotonic() + session.duration
+        while (left := deadline - time.monotonic()) > 0:
+            await asyncio.sleep(min(WATCH_SECONDS, left))
+            pid, starttime = session.pid, session.pid_starttime
+            if pid is not None and starttime is not None and not alive(pid, starttime):
+                self.stop("target_gone", f"Process {pid} ended.")
+                return
+        self.stop("deadline", f"It ran for the {session.duration:g} s that it was given.")
+
+    def _compare(self) -> None:
+        """Versions before 0.27 leave out probes that they do not find, without a word."""
+        expected, attached = self._session.expected_probes, self._reported
+        if not expected or attached is None or attached >= expected:
+            return
+        if attached == 0:
+            why = self._session.warnings[0] if self._session.warnings else "bpftrace did not find its place."
+            self.stop("attach_failed", f"No probe was attached: {why}", "failed")
+            return
+        message = f"{attached} of {expected} probes were attached; bpftrace did not find the others."
+        found = (*self._session.diagnostics, Diagnostic(1, 1, 1, "warning", message))
+        self._change(diagnostics=found, warnings=(*self._session.warnings, message))
+
+    async def _stop_child(self) -> None:
+        probes = (self._reported or self._session.expected_probes or 0) + self._own
+        self._child.send(signal.SIGTERM)
+        await asyncio.sleep(TERM_SECONDS + SECONDS_A_PROBE * probes)
+        self._child.send(signal.SIGKILL)
+        await asyncio.sleep(KILL_SECONDS + SECONDS_A_PROBE * probes)
+        self._change(reason="bpftrace was killed and still detaches its probes.")
+
+    def _end(self, code: int) -> None:
+        found = diagnostics.parse(self._child.stderr, self._session.script)
+        if self._session.recipe == "log" and self._counted is not None:
+            # What the buffers lost and did not say: lost_events is a lower bound.
+            self._kernel_loss = max(self._kernel_loss, self._counted - self._printed)
+        state, name, reason = self._stop or self._how(code, found)
+        if code == 0:
+            # Lines called ERROR of a run that went well are complaints about the machine.
+            found = tuple(entry for entry in found if entry.severity != "error")
+        kept = (*self._session.diagnostics, *found)
+        said = "\n".join(entry.message for entry in found)
+        self._change(state=state, code=name, reason=reason, ended=time.time(), diagnostics=kept, stderr=said)
+        self.log.close()
+
+    def _how(self, code: int, found: tuple[Diagnostic, ...]) -> tuple[SessionState, str, str]:
+        """State, code and sentence of a bpftrace that ended without being asked to."""
+        if code == 0:
+            return "ended", "exited", "The script ended by itself."
+        if code < 0:
+            name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+            return "failed", "killed", f"bpftrace was killed by {name}; its last maps are lost."
+        reason = diagnostics.sentence(found) or f"bpftrace ended with {code} and did not say why."
+        if self._reported is None:
+            return "failed", "script_error", reason
+        return "failed", "bpftrace_failed" if self._child.attached.is_set() else "attach_failed", reason
+
+    def _change(self, **fields: Any) -> None:
+        self._session = replace(self._session, **fields)
+        self.changed_at = time.monotonic()
+        # A full disk must not keep a session from ending.
+        with suppress(StorageFull):
+            self._saved(self.session)
+        self.wake()
+
+
+def _integer(value: Any) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,351 @@
+"""Sessions: from a request to a running bpftrace, its state and its numbered log, until it is removed.
+
+Everything async is bound to one event loop; ``get``, ``list`` and ``read`` may be called from any thread.
+Refuses what is over a limit (per actor, per instance, viewers, probes, time), what the policy denies, and
+what cannot be written to the audit log first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import secrets
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TypeVar
+
+from app import audit
+from app.config import Settings
+from app.errors import BadInput, Busy, Forbidden, NotFound, ScriptRefused, StorageFull, TooLarge
+from app.host.processes import alive, process
+from app.trace import policy
+from app.trace.bpftrace import Bpftrace
+from app.trace.catalogue import Catalogue
+from app.trace.live import OVER, Live
+from app.trace.log import Log
+from app.trace.model import Loss, Script, ScriptRequest, Session
+from app.trace.script import generate
+from app.trace.store import Store
+
+SESSIONS_AN_ACTOR = 3
+SWEEP_SECONDS = 600.0
+CLOSE_SECONDS = 60.0
+T = TypeVar("T")
+Lines = list[bytes]  # inside the class, `list` is its method
+# A change that came while a viewer was sending still wakes it.
+RECENT_SECONDS = 0.25
+
+
+class Sessions:
+    """All sessions of this instance."""
+
+    def __init__(self, settings: Settings, bpftrace: Bpftrace, index: Catalogue | None) -> None:
+        self._settings = settings
+        self._bpftrace = bpftrace
+        self._index = index
+        self._directory = settings.data / "sessions"
+        self._live: dict[str, Live] = {}
+        self._past: dict[str, Session] = {}
+        self._logs: dict[str, Log] = {}
+        self._store: Store | None = None
+        self._creating = asyncio.Lock()
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Takes up what an earlier server left: kills its bpftraces, marks its sessions ended."""
+        self._store = await asyncio.to_thread(Store, self._settings.data)
+        for session in await asyncio.to_thread(self._store.all):
+            found = session if session.state in OVER else await self._recover(session)
+            self._past[found.id] = replace(found, viewers=0)
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    async def close(self) -> None:
+        """Stops every session and waits for it; a bpftrace that does not end in time is killed."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sweeper
+        for live in self._live.values():
+            live.stop("server_stopped", "The server was stopped.")
+        tasks = [live.task for live in self._live.values() if not live.task.done()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for log in self._logs.values():
+            log.close()
+        if self._store is not None:
+            self._store.close()
+
+    async def create(self, request: ScriptRequest, owner: str) -> Session:
+        """Starts a session. Raises what stands against it: BadInput, Forbidden, ScriptRefused, Busy,
+        TooLarge, TracingUnavailable, StorageFull. A script that bpftrace itself refuses gives a session that
+        fails, with diagnostics."""
+        self._allow(request)
+        able = await asyncio.to_thread(self._bpftrace.require)
+        duration = self._duration(request.duration)
+        starttime = process(request.pid).starttime if request.pid is not None else None
+        made = await asyncio.to_thread(generate, request, able, self._index)
+        self._accept(request, made)
+        async with self._creating:
+            self._room(owner)
+            session = Session(
+                id=secrets.token_hex(6),
+                state="starting",
+                reason=None,
+                code=None,
+                script=made.text,
+                recipe=request.recipe,
+                probes=request.probes,
+                pid=request.pid,
+                duration=duration,
+                owner=owner,
+                started=time.time(),
+                ended=None,
+                expected_probes=made.expected_probes,
+                attached_probes=None,
+                events=0,
+                first=1,
+                last=0,
+                loss=Loss(),
+                warnings=made.warnings,
+                pid_starttime=starttime,
+            )
+            await asyncio.to_thread(
+                audit.write,
+                self._settings.data,
+                "session.start",
+                owner,
+                session=session.id,
+                recipe=session.recipe,
+                probes=session.probes,
+                pid=session.pid,
+                duration=duration,
+                script=session.script,
+            )
+            log = self._open_log(session.id)
+            try:
+                self._stored.put(session)
+                child = await self._bpftrace.spawn(made.text)
+            except Exception:
+                log.delete()
+                with suppress(StorageFull):
+                    self._stored.delete(session.id)
+                raise
+            self._logs[session.id] = log
+            session = replace(session, bpftrace_pid=child.pid, bpftrace_starttime=child.starttime)
+            live = Live(session, log, child, able.version, self._stored.put)
+            self._live[session.id] = live
+            with suppress(StorageFull):
+                self._stored.put(session)
+        return live.session
+
+    def get(self, id: str) -> Session:
+        """The session as it stands. Raises NotFound."""
+        live = self._live.get(id)
+        if live is not None:
+            return live.session
+        found = self._past.get(id)
+        if found is None:
+            raise NotFound(f"There is no session {id}.", "It may have been removed; look at the list.")
+        return found
+
+    def list(self, limit: int = 100) -> tuple[Session, ...]:
+        """The newest sessions first."""
+        found = [*(live.session for live in _values(self._live)), *_values(self._past)]
+        found.sort(key=lambda session: -session.started)
+        return tuple(found[:limit])
+
+    async def stop(self, id: str, who: str = "") -> Session:
+        """Begins to stop a session; stopping one that is over or stopping changes nothing."""
+        live = self._live.get(id)
+        if live is None or live.session.state not in ("starting", "running"):
+            return self.get(id)
+        # What runs must be stoppable, also when the disk is full.
+        with suppress(StorageFull):
+            await asyncio.to_thread(
+                audit.write, self._settings.data, "session.stop", who or live.session.owner, session=id
+            )
+        live.stop("stopped", "It was stopped.")
+        return live.session
+
+    async def wait(self, id: str, timeout: float | None = None) -> Session:  # noqa: ASYNC109
+        """The session once it is over, or as it stands after ``timeout`` seconds."""
+        live = self._live.get(id)
+        if live is not None:
+            await asyncio.wait({live.task}, timeout=timeout)
+        return self.get(id)
+
+    def read(self, id: str, start: int, limit: int) -> Lines:
+        """At most ``limit`` event lines from number ``start`` on; a gap event first if some are not kept."""
+        self.get(id)
+        log = self._logs.get(id)
+        if log is None:
+            log = self._logs.setdefault(id, self._open_log(id))
+        return log.read(start, limit)
+
+    async def changed(self, id: str, last_n: int, timeout: float) -> bool:  # noqa: ASYNC109
+        """Waits for an event past ``last_n`` or a change of state; False: neither came in ``timeout`` s."""
+        live = self._live.get(id)
+        if live is None:
+            self.get(id)
+            return True
+        woken = live.woken
+        if live.over or live.log.last > last_n or time.monotonic() - live.changed_at < RECENT_SECONDS:
+            return True
+        try:
+            await asyncio.wait_for(woken.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    @contextmanager
+    def viewer(self, id: str) -> Iterator[None]:
+        """Counts a viewer while it looks. Raises NotFound, and Busy when there are too many."""
+        self.get(id)
+        live = self._live.get(id)
+        if live is None:
+            yield
+            return
+        if live.viewers >= self._settings.viewers:
+            raise Busy(
+                f"The session has {live.viewers} viewers, which is the most it may have.",
+                "Close one, or read its events from the API.",
+            )
+        live.viewers += 1
+        live.wake()
+        try:
+            yield
+        finally:
+            live.viewers -= 1
+            live.wake()
+
+    def add_viewer_loss(self, id: str, n: int) -> None:
+        """Adds events that were not sent to a viewer."""
+        live = self._live.get(id)
+        if live is not None:
+            live.viewer_loss += n
+
+    async def delete(self, id: str, who: str = "") -> None:
+        """Removes a session and its log; one that runs is stopped first."""
+        session = self.get(id)
+        await asyncio.to_thread(
+            audit.write, self._settings.data, "session.delete", who or session.owner, session=id
+        )
+        live = self._live.get(id)
+        if live is not None:
+            live.stop("stopped", "It was stopped to be removed.")
+            await asyncio.wait({live.task})
+        await self._remove(id)
+
+    @property
+    def _stored(self) -> Store:
+        assert self._store is not None, "Sessions.start was not called"
+        return self._store
+
+    async def _remove(self, id: str) -> None:
+        log = self._logs.pop(id, None)
+        self._live.pop(id, None)
+        self._past.pop(id, None)
+        if log is not None:
+            await asyncio.to_thread(log.delete)
+        else:
+            await asyncio.to_thread(shutil.rmtree, self._directory / id, ignore_errors=True)
+        self._stored.delete(id)
+
+    def _allow(self, request: ScriptRequest) -> None:
+        if self._settings.read_only:
+            raise Forbidden("This server is for exploring only.", "Start it without --read-only to trace.")
+        if request.recipe == "custom" and not self._settings.free_scripts:
+            raise Forbidden(
+                "Scripts of one's own are switched off here.", "Use a recipe, or set PROBESCOPE_FREE_SCRIPTS."
+            )
+
+    def _duration(self, asked: float | None) -> float:
+        most = self._settings.session_duration_max
+        duration = min(self._settings.session_duration, most) if asked is None else asked
+        if not math.isfinite(duration) or duration <= 0:
+            raise BadInput(f"A duration of {duration} s makes no sense.", "Give seconds, more than 0.")
+        if duration > most:
+            raise BadInput(f"{duration:g} s is too long.", f"At most {most:g} s.")
+        return duration
+
+    def _accept(self, request: ScriptRequest, made: Script) -> None:
+        refused = policy.check(made.text, free=request.recipe == "custom")
+        if refused:
+            place = f"Line {refused[0].line}, column {refused[0].column}: "
+            raise ScriptRefused(
+                place + refused[0].message, "Take it out; docs/reference lists what is allowed."
+            )
+        most = self._settings.session_probes
+        if made.expected_probes is not None and made.expected_probes > most:
+            raise TooLarge(
+                f"{made.expected_probes} probes are more than the {most} that one session may have.",
+                "Choose fewer functions.",
+            )
+
+    def _room(self, owner: str) -> None:
+        running = [live for live in self._live.values() if not live.over]
+        if len(running) >= self._settings.sessions:
+            raise Busy(f"{len(running)} sessions run already, the most that may.", "Stop one first.")
+        if owner and sum(live.session.owner == owner for live in running) >= SESSIONS_AN_ACTOR:
+            raise Busy(f"{owner} runs {SESSIONS_AN_ACTOR} sessions already.", "Stop one of them first.")
+        try:
+            free = shutil.disk_usage(self._settings.data).free
+        except OSError:
+            free = 0
+        if free < self._settings.free_disk:
+            wanted = self._settings.free_disk >> 20
+            raise StorageFull(
+                f"Only {free >> 20} MiB of disk are free; a session wants {wanted} MiB.",
+                f"Make room in {self._settings.data}.",
+            )
+
+    def _open_log(self, id: str) -> Log:
+        return Log(self._directory / id, self._settings.session_bytes, self._settings.session_events)
+
+    async def _recover(self, session: Session) -> Session:
+        pid, starttime = session.bpftrace_pid, session.bpftrace_starttime
+        if pid is not None and starttime is not None:
+            for _ in range(100):
+                if not alive(pid, starttime):
+                    break
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                await asyncio.sleep(0.05)
+        log = await asyncio.to_thread(self._open_log, session.id)
+        self._logs[session.id] = log
+        found = replace(
+            session,
+            state="ended",
+            code="server_gone",
+            reason="The server ended while it ran; what came after its last event is lost.",
+            ended=time.time(),
+            events=log.last,
+            first=log.first,
+            last=log.last,
+        )
+        with suppress(StorageFull):
+            self._stored.put(found)
+        return found
+
+    async def _sweep(self) -> None:
+        """Removes sessions that ended long ago."""
+        while True:
+            oldest = time.time() - self._settings.retention
+            for session in self.list(limit=1_000_000):
+                if session.state in OVER and (session.ended or session.started) < oldest:
+                    with suppress(StorageFull):
+                        await self._remove(session.id)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+
+def _values(values: dict[str, T]) -> tuple[T, ...]:
+    """The values at one moment, whatever other threads do meanwhile."""
+    return tuple(values.values())
