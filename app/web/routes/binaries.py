@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from app import audit
 from app.errors import AppError, BadInput
+from app.host.maps import mapping_processes
 from app.host.model import Process
-from app.host.processes import mapping_processes
 from app.index.model import Binary, Job, with_hex
 from app.web.ask import Asked, as_list
 from app.web.render import page

@@ -11,8 +11,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.errors import AppError, BadInput, NotFound
+from app.host.maps import mapped_objects
 from app.host.model import MappedObject, Process
-from app.host.processes import mapped_objects, process
+from app.host.processes import process
 from app.index.model import Ask, Binary
 from app.trace.bpftrace import Capabilities
 from app.trace.verdict import function_verdict, usdt_verdict

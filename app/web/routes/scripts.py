@@ -12,8 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from app.errors import AppError, BadInput, ScriptRefused
+from app.host.maps import mapping_processes
 from app.host.model import Process
-from app.host.processes import mapping_processes
 from app.trace.model import Diagnostic, Script
 from app.trace.quoting import parse_probe
 from app.trace.script import generate
