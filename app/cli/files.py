@@ -107,7 +107,9 @@ def symbols(options: argparse.Namespace, settings: Settings) -> int:
     def row(item: Symbol) -> str:
         name = item.demangled or item.name
         where = (f"{item.address:#018x}", item.size, item.type, item.bind, item.visibility)
-        return columns((*where, item.table, item.section, name + (f"@{item.version}" if item.version else "")), widths)
+        return columns(
+            (*where, item.table, item.section, name + (f"@{item.version}" if item.version else "")), widths
+        )
 
     return _list(options, settings, "symbols", columns(heads, widths), row, lambda index: index.symbols)
 

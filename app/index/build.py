@@ -24,6 +24,7 @@ from pathlib import Path
 from app.config import Settings, child_environment
 from app.elf.model import Problem
 from app.errors import StorageFull
+from app.index import items
 from app.index.columns import BadColumns, Columns, open_columns
 
 _START_SECONDS = 60.0
@@ -148,6 +149,7 @@ class Readers:
                 return Outcome(None, None, None, Problem(str(answer["problem"]), str(answer["text"])))
             try:
                 columns = open_columns(handle)
+                items.check(columns)
             except BadColumns as error:
                 return Outcome(None, None, None, Problem("fault", str(error)))
             keep = True

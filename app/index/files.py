@@ -52,7 +52,11 @@ def resolve(path: str) -> str:
         raise BadInput(f"{path!r} is not an absolute path.", "Give the path from / on.")
     if _OTHER_NAMESPACE.fullmatch(path) and "/../" not in path:
         return path
-    return os.path.realpath(path)
+    try:
+        return os.path.realpath(path)
+    except OSError as error:
+        # A link was taken away between two looks at it.
+        raise refusal(path, error) from error
 
 
 def allowed(path: str, roots: Sequence[str]) -> bool:

@@ -2,16 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from app.elf import spell
-from app.elf.model import TABLES, Header, Section, Segment, UsdtArgument, UsdtSite
+from app.elf.model import (
+    TABLES,
+    Header,
+    Problem,
+    Section,
+    Segment,
+    State,
+    UsdtArgument,
+    UsdtProbe,
+    UsdtSite,
+)
 from app.elf.symbols import file_offsets
-from app.index.columns import Columns
+from app.index.columns import BadColumns, Columns
 from app.index.model import Function, Symbol, Usdt, Variable
 
+
+class _Meta(TypedDict):
+    state: State
+    problems: list[Problem]
+    header: Header | None
+    build_id: str | None
+    sections: list[Section]
+    segments: list[Segment]
+    usdt: list[UsdtProbe]
+    versions: list[str]
+    needed: list[str]
+    soname: str | None
+    interpreter: str | None
+    debug_link: tuple[str, int] | None
+    language: str | None
+    runtime: Literal["compiled", "interpreter", "jit"]
+    interpreter_of: str | None
+    comment: list[str]
+    stripped: bool
+    debug_only: bool
+    dwarf: bool
+    lines: bool
+    tables: list[int]
+    counts: dict[str, int]
+
+
+_META = TypeAdapter(_Meta)
 _TLS = 6
 _ABS = 0xFFF1
 
@@ -164,6 +203,14 @@ class Items:
             return self.sections[index].offset + int(columns["address"][row])
         found = int(file_offsets(self._loads, columns["address"][row : row + 1])[0])
         return found if found >= 0 else None
+
+
+def check(columns: Columns) -> None:
+    """Raises BadColumns when the meta is not what ``tables`` writes: a reader may have been taken over."""
+    try:
+        _META.validate_python(columns.meta)
+    except ValidationError as error:
+        raise BadColumns("The header of the columns is not well-formed.") from error
 
 
 def header(columns: Columns) -> Header | None:

@@ -202,8 +202,9 @@ def _grouped(
 ) -> tuple[Array, Array, Array]:
     """Symbols of one address together, the preferred name first.
 
-    GLOBAL before WEAK before LOCAL, .symtab before .dynsym, then the shortest, then by the alphabet. In a
-    relocatable file addresses count from their section; thread-local ones are offsets of another kind.
+    One with a size first, then GLOBAL before WEAK before LOCAL, .symtab before .dynsym, the shortest, the
+    first by the alphabet. In a relocatable file addresses count from their section; thread-local ones are
+    offsets of another kind.
     """
     back = np.full(len(symbols), -1, np.int32)
     if not len(rows):
@@ -213,7 +214,11 @@ def _grouped(
     named = name_id[rows]
     # Names of no length come last: another name says more.
     length = np.where(name_len[named] == 0, np.uint32(0xFFFFFFFF), name_len[named])
-    order = np.lexsort((rank[named], length, symbols.table[rows], bind, symbols.address[rows], space))
+    # A linker's marker at the end of a section has no size, and may have the place of what begins there.
+    unsized = symbols.size[rows] == 0
+    order = np.lexsort(
+        (rank[named], length, symbols.table[rows], bind, unsized, symbols.address[rows], space)
+    )
     rows = rows[order]
     space, address = space[order], symbols.address[rows]
     starts = np.flatnonzero(np.append(True, (address[1:] != address[:-1]) | (space[1:] != space[:-1])))

@@ -1,0 +1,55 @@
+"""An index in a directory of its own; after each test no reader is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings, load
+from app.index.service import Index
+
+
+def children(word: str = "app.index.reader_process") -> set[int]:
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+                parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+            except OSError:
+                continue
+            if word.encode() in command and parent == Path("/proc/self").resolve().name:
+                found.add(int(entry.name))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = children()
+    yield
+    # The shared index keeps its readers until the module ends.
+    assert "shared" in request.fixturenames or children() <= before
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load({}, data=tmp_path / "data")
+
+
+@pytest.fixture
+def index(settings: Settings) -> Iterator[Index]:
+    made = Index(settings)
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    """One that the tests of a module only read from."""
+    made = Index(load({}, data=tmp_path_factory.mktemp("shared")))
+    made.start()
+    yield made
+    made.close()
