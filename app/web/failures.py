@@ -28,7 +28,9 @@ def answer(request: Request, error: AppError) -> Response:
 def _from_http(error: HTTPException) -> AppError:
     if error.status_code == 404:
         return NotFound("There is no such page.", "Start from the search.")
-    out = BadInput(str(error.detail), code={405: "method_not_allowed"}.get(error.status_code, "bad_input"))
+    out = BadInput(f"{str(error.detail).rstrip('.')}.", "See the reference of the HTTP interface.")
+    if error.status_code == 405:
+        out = BadInput("This address does not take that method.", out.hint, code="method_not_allowed")
     out.status = error.status_code
     return out
 

@@ -6,6 +6,7 @@ import hashlib
 import socket
 import time
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -114,7 +115,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters |= {
+    filters: dict[str, Callable[..., str]] = {
         "hex": lambda value: "" if value is None else f"{value:#x}",
         "bytes": as_bytes,
         "ago": ago,
@@ -123,6 +124,7 @@ def environment() -> Environment:
         "duration": duration,
         "plain": plain,
     }
+    env.filters |= filters
     env.globals |= {"asset": asset, "url": build_url, "hit_url": hit_url}
     return env
 

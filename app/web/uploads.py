@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -19,6 +18,9 @@ from starlette.concurrency import run_in_threadpool
 
 from app.config import MIB, Settings
 from app.errors import BadInput, StorageFull, TooLarge
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 FIELD = "files"
 PART_HEADER_LIMIT = 16 * 1024
@@ -36,8 +38,9 @@ class Receiver:
         self._headers: dict[bytes, bytes] = {}
         self._field, self._value, self._header_bytes = b"", b"", 0
         self._open: BinaryIO | None = None
+        self.whole = False  # the closing boundary came
 
-    def callbacks(self) -> dict[str, Callable[..., None]]:
+    def callbacks(self) -> MultipartCallbacks:
         return {
             "on_part_begin": self._part_begin,
             "on_header_field": self._header_field,
@@ -46,6 +49,7 @@ class Receiver:
             "on_headers_finished": self._headers_finished,
             "on_part_data": self._part_data,
             "on_part_end": self._part_end,
+            "on_end": self._end,
         }
 
     def discard(self) -> None:
@@ -63,6 +67,9 @@ class Receiver:
     def _header_value(self, data: bytes, start: int, end: int) -> None:
         self._count(end - start)
         self._value += data[start:end]
+
+    def _end(self) -> None:
+        self.whole = True
 
     def _count(self, length: int) -> None:
         self._header_bytes += length
@@ -125,6 +132,8 @@ async def receive(request: Request, directory: Path, settings: Settings) -> list
                     )
             await run_in_threadpool(parser.write, chunk)
         parser.finalize()
+        if not receiver.whole:
+            raise BadInput("The upload was cut off before its end.", "Send it again.")
         if not receiver.files:
             raise BadInput("The upload has no file.", f"Send the files in the field {FIELD!r}.")
     except FormParserError as error:

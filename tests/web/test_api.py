@@ -189,7 +189,11 @@ def test_bad_paths_are_told_apart(server: Server, tmp_path: Path) -> None:
     assert job["state"] in {"failed", "partial"}
     by_name = {Path(result["path"]).name: result for result in job["results"]}
     assert by_name["gone"]["code"] == "not_found"
-    assert {by_name[name]["code"] for name in ("empty", "text", "cut")} == {"not_elf"}
+    assert {by_name[name]["code"] for name in ("empty", "text", "cut")} == {
+        "empty",
+        "not_elf",
+        "truncated",
+    }
     assert len({result["message"] for result in job["results"]}) == 4
 
 
