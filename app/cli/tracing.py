@@ -34,6 +34,12 @@ _WAIT_SECONDS = 0.5
 _PICTURE_SECONDS = 1.0
 _TEXTS = {"printf", "time", "cat", "join", "strftime", "syscall"}
 _MAPS = {"map", "hist", "stats", "lhist"}
+# Ends of a session that need no word: a person or the script asked for them. So is a --duration.
+_EXPECTED = {None, "stopped", "exited"}
+_HINT = (
+    "See what the file offers with probescope functions or usdt, and what this machine lacks "
+    "with probescope doctor."
+)
 
 
 def script(options: argparse.Namespace, settings: Settings) -> int:
@@ -122,21 +128,23 @@ async def _follow(
         await sessions.stop(following)
         raise
     printer.finish()
-    return _outcome(session, held)
+    return _outcome(options, session, held)
 
 
-def _outcome(session: Session, held: Held | None) -> int:
+def _outcome(options: argparse.Namespace, session: Session, held: Held | None) -> int:
     if session.loss.kernel or session.loss.server:
         note(f"{session.loss.kernel} events were lost in the kernel, {session.loss.server} here.")
-    for each in session.diagnostics:
-        note(f"{each.line}:{each.column}: {each.severity}: {each.message}")
     if session.state == "failed":
-        hint = "Look at what this machine lacks with: probescope doctor"
-        note(f"{session.reason or 'The session failed.'} {'' if session.diagnostics else hint}")
+        errors = [each for each in session.diagnostics if each.severity == "error"]
+        for each in errors:
+            note(f"{each.line}:{each.column}: {each.message}")
+        if not errors:
+            note(f"{session.reason or 'The session failed.'} {_HINT}")
         return 1
-    if held is not None and held.code:
-        note(f"The command ended with exit code {held.code}.")
-    elif session.code not in {None, "stopped", "exited"}:
+    if held is not None and held.code is not None:
+        if held.code:
+            note(f"The command ended with exit code {held.code}.")
+    elif session.code not in _EXPECTED and not (session.code == "deadline" and options.duration):
         note(session.reason or f"The session ended: {session.code}.")
     return 0
 

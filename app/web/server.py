@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 
 import uvicorn
@@ -37,6 +37,7 @@ from app.web.routes import (
 from app.web.services import Services
 
 WEBSOCKET_BYTES = 64 * 1024
+BACKLOG = 128
 # Fixed paths before those with a parameter in the same place: /sessions/new before /sessions/{id}.
 ROUTERS = (
     system.router,
@@ -101,6 +102,8 @@ def _listen(settings: Settings) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((settings.host, settings.port))
+        # The URL is printed before the rooms are open: who comes early waits, and is not refused.
+        found.listen(BACKLOG)
     except OSError as error:
         found.close()
         raise BadInput(
@@ -130,32 +133,25 @@ def reloaded() -> FastAPI:
 
 def serve(settings: Settings, reload: bool = False) -> int:
     """Serve until stopped; returns the exit code. Raises AppError when it cannot start."""
-    listener = _listen(settings)
-    if settings.port == 0:
-        settings = replace(settings, port=listener.getsockname()[1])
-    try:
-        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        listener.close()
-        raise StorageFull(
-            f"The data directory {settings.data} cannot be made: {error.strerror}.",
-            "Choose another with --data.",
-        ) from error
-    app = create_app(settings)
-    _announce(settings, app.state.lock.token)
-    if reload:
-        listener.close()
-        export(replace(settings, token=app.state.lock.token))
-        uvicorn.run(
-            "app.web.server:reloaded",
-            factory=True,
-            reload=True,
-            reload_dirs=[str(asset_dir("static").parent)],
-            host=settings.host,
-            port=settings.port,
-            log_level="info",
-        )
-        return 0
+    with closing(_listen(settings)) as listener:
+        if settings.port == 0:
+            settings = replace(settings, port=listener.getsockname()[1])
+        try:
+            settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StorageFull(
+                f"The data directory {settings.data} cannot be made: {error.strerror}.",
+                "Choose another with --data.",
+            ) from error
+        app = create_app(settings)
+        _announce(settings, app.state.lock.token)
+        if not reload:
+            return _run(app, listener)
+    _run_reloading(replace(settings, token=app.state.lock.token))
+    return 0
+
+
+def _run(app: FastAPI, listener: socket.socket) -> int:
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -170,6 +166,17 @@ def serve(settings: Settings, reload: bool = False) -> int:
         server.run(sockets=[listener])
     except KeyboardInterrupt:
         return 0
-    finally:
-        listener.close()
     return 0 if server.started else 1
+
+
+def _run_reloading(settings: Settings) -> None:
+    export(settings)
+    uvicorn.run(
+        "app.web.server:reloaded",
+        factory=True,
+        reload=True,
+        reload_dirs=[str(asset_dir("static").parent)],
+        host=settings.host,
+        port=settings.port,
+        log_level="info",
+    )

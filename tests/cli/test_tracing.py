@@ -1,0 +1,163 @@
+"""``script`` and ``trace`` with the bpftrace of this machine, on a program whose calls are known."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.support.programs import compile_c
+from tests.trace.conftest import no_bpftrace_stays  # noqa: F401 - used by every test here
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("bpftrace") is None, reason="asks for root and bpftrace"
+)
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = """
+#include <stdio.h>
+#include <unistd.h>
+__attribute__((noinline)) int work_on(int value) { return value + 1; }
+int main(int count, char **arguments) {
+    int sum = 0;
+    for (int each = 0; each < 5; each++) sum += work_on(each);
+    puts("the command's own line");
+    fflush(stdout);
+    while (count > 1) { sum += work_on(sum); usleep(20000); }
+    return 3;
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_c(tmp_path_factory.mktemp("programs"), SOURCE, "five calls")
+
+
+@pytest.fixture
+def probe(program: Path) -> str:
+    return f'uprobe:"{program}":work_on'
+
+
+@pytest.mark.parametrize("recipe", ["count", "log", "latency"])
+def test_a_recipes_script_is_taken_by_bpftrace(run: Run, probe: str, recipe: str) -> None:
+    result = run("script", "--recipe", recipe, "--probe", probe, "--check")
+    assert (result.code, result.err) == (0, "")
+    assert probe in result.out
+
+
+def test_a_script_as_an_object(run: Run, probe: str) -> None:
+    (found,) = run("script", "--recipe", "count", "--probe", probe, "--pid", "1", "--check", "--json").objects
+    assert {"script", "warnings", "expected_probes", "ok", "diagnostics"} <= set(found)
+    assert found["ok"] is True
+    assert "/pid == 1" in found["script"]
+
+
+def test_a_wrong_script_says_where(run: Run, tmp_path: Path) -> None:
+    script = tmp_path / "wrong.bt"
+    script.write_text("BEGIN { printf(1); }\n")
+    result = run("script", "--script", script, "--check")
+    assert result.code == 1
+    assert result.err.startswith("probescope: 1:")
+    (found,) = run("script", "--script", script, "--check", "--json").objects
+    assert found["ok"] is False
+    assert set(found["diagnostics"][0]) == {"line", "column", "end_column", "severity", "message"}
+
+
+def test_a_script_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
+    assert "cannot be read" in run("script", "--script", tmp_path / "gone.bt").complaint
+    (tmp_path / "bytes.bt").write_bytes(b"\xff\xfe")
+    assert "no UTF-8" in run("script", "--script", tmp_path / "bytes.bt").complaint
+
+
+def test_a_probe_that_is_none(run: Run, program: Path) -> None:
+    assert run("script", "--recipe", "count", "--probe", "nonsense").complaint
+    missing = run("script", "--recipe", "count", "--probe", f'uprobe:"{program}":no_such')
+    assert "has no function no_such" in missing.err
+
+
+def test_a_command_is_traced_from_its_first_instruction(run: Run, probe: str, program: Path) -> None:
+    result = run("trace", "--recipe", "count", "--probe", probe, "--json", "--", program)
+    assert result.code == 0
+    events = result.objects
+    assert [event["n"] for event in events] == list(range(1, len(events) + 1))
+    assert all(set(event) >= {"n", "t", "type", "data"} for event in events)
+    counts = [event["data"] for event in events if event["type"] == "map"]
+    assert "5" in json.dumps(counts[-1])
+    # With --json the command's own output must not come between the events.
+    assert "the command's own line" in result.err
+    assert "The command ended with exit code 3." in result.err
+
+
+def test_a_log_for_people(run: Run, probe: str, program: Path) -> None:
+    result = run("trace", "--recipe", "log", "--probe", probe, "--", program)
+    assert result.code == 0
+    assert "the command's own line" in result.out
+    assert sum("work_on" in line for line in result.out.splitlines()) >= 5
+
+
+def test_a_latency_is_drawn(run: Run, probe: str, program: Path) -> None:
+    result = run("trace", "--recipe", "latency", "--probe", probe, "--", program)
+    assert result.code == 0
+    assert any("|#" in line for line in result.out.splitlines())
+
+
+def test_a_duration_ends_a_script_of_ones_own(run: Run, tmp_path: Path) -> None:
+    script = tmp_path / "own.bt"
+    script.write_text('BEGIN { printf("begun\\n"); @n = count(); }\n')
+    result = run("trace", "--script", script, "--duration", "1")
+    assert result.code == 0
+    assert "begun" in result.out.splitlines()
+    assert "@n: 1" in result.out.splitlines()
+
+
+def test_a_failed_session_is_1(run: Run, tmp_path: Path) -> None:
+    script = tmp_path / "wrong.bt"
+    script.write_text('uprobe:"/no/such/file":main { printf("x\\n"); }\n')
+    assert "/no/such/file" in run("trace", "--script", script).complaint
+
+
+def test_a_function_that_is_not_there_fails_in_one_line(run: Run, program: Path) -> None:
+    probe = f'uprobe:"{program}":no_such'
+    complaint = run("trace", "--recipe", "count", "--probe", probe, "--duration", "5").complaint
+    assert "no_such" in complaint
+    assert "probescope functions" in complaint
+
+
+def test_there_is_no_such_command(run: Run, probe: str) -> None:
+    complaint = run("trace", "--recipe", "count", "--probe", probe, "--", "no-such-program").complaint
+    assert "no program no-such-program" in complaint
+
+
+def test_a_process_is_filtered_and_an_interrupt_ends_in_order(
+    probe: str, program: Path, tmp_path: Path
+) -> None:
+    target, other = (subprocess.Popen([program, "on"], stdout=subprocess.DEVNULL) for _ in range(2))
+    tracer = subprocess.Popen(
+        [sys.executable, "-m", "app", "trace", "--json", "--recipe", "log", "--probe", probe,
+         "--pid", str(target.pid)],
+        cwd=ROOT, env={**os.environ, "PROBESCOPE_DATA": str(tmp_path / "data")}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert tracer.stdout is not None
+        first = next(line for line in tracer.stdout if json.loads(line)["type"] == "printf")
+        tracer.send_signal(signal.SIGINT)
+        rest, said = tracer.communicate(timeout=60)
+        assert (tracer.returncode, said) == (0, "")
+        lines = [
+            event["data"]
+            for event in map(json.loads, [first, *rest.splitlines()])
+            if event["type"] == "printf"
+        ]
+        assert all(line.endswith(f"{target.pid}]\n") for line in lines)
+    finally:
+        for process in (tracer, target, other):
+            process.kill()
+            process.communicate()
