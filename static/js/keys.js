@@ -1,5 +1,6 @@
 // Keys by character, listed by "?", silent in fields, and all but Ctrl-K and Esc can be switched off.
 import { say } from "./page.js";
+import { open as openPalette } from "./palette.js";
 
 const GO = { p: "/processes", b: "/binaries", s: "/sessions", c: "/scripts", h: "/help" };
 const SEQUENCE_MS = 1200;
@@ -12,10 +13,6 @@ function isOn() {
 
 function inField(target) {
   return target.closest?.("input:not([type=checkbox], [type=radio], [type=file]), textarea, select, [contenteditable]");
-}
-
-async function openPalette() {
-  (await import("./palette.js")).open();
 }
 
 function click(selector) {
