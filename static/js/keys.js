@@ -51,7 +51,7 @@ function move(step) {
     return;
   }
   const rows = [...table.tBodies[0].rows];
-  const at = rows.findIndex((row) => row.classList.contains("here"));
+  const at = rows.findIndex((row) => row.classList.contains("here") || row.contains(document.activeElement));
   const row = rows[Math.max(0, Math.min(rows.length - 1, at < 0 ? 0 : at + step))];
   if (row) focusRow(row);
 }
@@ -118,7 +118,7 @@ function onKey(event) {
     pendingTimer = setTimeout(() => (pending = ""), SEQUENCE_MS);
     return;
   }
-  if (event.key === " " && (target.closest("button, a, summary, input, label") || !document.querySelector("[data-pause]"))) return;
+  if (event.key === " " && (target.closest("button, a, summary, input, label") || !document.querySelector("[data-pause]")?.checkVisibility())) return;
   const act = SINGLE[event.key];
   if (act) {
     event.preventDefault();

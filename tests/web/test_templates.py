@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from app.web import render
+
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
 STATIC = ROOT / "static"
@@ -19,10 +21,7 @@ SCRIPTS = sorted(path.relative_to(STATIC).as_posix() for path in (STATIC / "js")
 
 @pytest.fixture(scope="module")
 def environment():
-    pytest.importorskip("app.trace.session")
-    from app.web.render import environment
-
-    return environment()
+    return render.environment()
 
 
 @pytest.mark.parametrize("name", EVERY)
