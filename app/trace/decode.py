@@ -67,10 +67,25 @@ def _parse(text: str) -> Any:
         text = _BYTES.sub(_bytes, text)
     for mend in (_as_it_is, _quote_bare, _quote_flat):
         try:
-            return json.loads(mend(text), strict=False, parse_constant=str)
+            return json.loads(mend(text), strict=False, parse_constant=str, object_pairs_hook=_pairs)
         except (ValueError, RecursionError):
             continue
     return None
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Keys of processes that print alike stay apart: ``work``, ``work #2``."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    found = {}
+    for key, value in pairs:
+        name, number = key, 1
+        while name in found:
+            number += 1
+            name = f"{key} #{number}"
+        found[name] = value
+    return found
 
 
 def _as_it_is(text: str) -> str:

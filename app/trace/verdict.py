@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from app.errors import BadInput
 from app.index.model import Binary, Function, Usdt
+from app.trace import returns
 from app.trace.bpftrace import Capabilities
 from app.trace.model import Reason, ReturnVerdict, Verdict
 from app.trace.quoting import Probe, name_problem, path_problem, quote
@@ -26,11 +27,6 @@ _CLONES = {
     "lto_priv": "a local function that link-time optimisation renamed",
     "llvm": "a local function that ThinLTO renamed",
 }
-# They come back twice, or on another stack: a return probe would send the second return astray.
-_RETURN_TWICE = frozenset(
-    {"vfork", "__vfork", "__libc_vfork", "setjmp", "_setjmp", "sigsetjmp", "__sigsetjmp",
-     "getcontext", "swapcontext", "__getcontext", "__swapcontext"}
-)  # fmt: skip
 # Names that bpftrace looks up in the file itself.
 _LOOKED_UP = frozenset({"symtab", "dynsym"})
 _RUNS_ON = {"x86_64": {"x86_64", "i386"}, "aarch64": {"aarch64", "arm"}, "ppc64le": {"ppc64"}}
@@ -57,8 +53,7 @@ def function_verdict(function: Function, binary: Binary, capabilities: Capabilit
             probe = found
     if against:
         return Verdict(False, None, tuple(against), ReturnVerdict(False, tuple(against)))
-    back = _return_reasons(function, binary)
-    return Verdict(True, probe, tuple(_cautions(function, binary)), ReturnVerdict(not back, tuple(back)))
+    return Verdict(True, probe, tuple(_cautions(function, binary)), _return_verdict(function, binary))
 
 
 def usdt_verdict(usdt: Usdt, binary: Binary, capabilities: Capabilities) -> Verdict:
@@ -84,9 +79,9 @@ def usdt_verdict(usdt: Usdt, binary: Binary, capabilities: Capabilities) -> Verd
             probe = quote(Probe("usdt", path, usdt.name, usdt.provider))
         except BadInput as error:
             against.append(Reason("bad_name", error.message, "Trace the function around it by its address."))
-    returns = ReturnVerdict(False, (Reason("no_return", "A USDT probe marks one moment, not a call."),))
+    back = ReturnVerdict(False, (Reason("no_return", "A USDT probe marks one moment, not a call."),))
     if against:
-        return Verdict(False, None, tuple(against), returns)
+        return Verdict(False, None, tuple(against), back)
     cautions = []
     if any(site.semaphore for site in usdt.sites):
         cautions.append(
@@ -106,7 +101,7 @@ def usdt_verdict(usdt: Usdt, binary: Binary, capabilities: Capabilities) -> Verd
                 "Use function__entry, or a function of the interpreter.",
             )
         )
-    return Verdict(True, probe, tuple(cautions), returns)
+    return Verdict(True, probe, tuple(cautions), back)
 
 
 @lru_cache(maxsize=1)
@@ -172,40 +167,16 @@ def _function_probe(function: Function, binary: Binary, path: str) -> str | Reas
     )
 
 
-def _return_reasons(function: Function, binary: Binary) -> list[Reason]:
-    found = []
-    if "go" in {binary.language, function.language}:
-        found.append(
-            Reason(
-                "go_return",
-                "Go moves its stacks, and a return probe can crash the program (golang/go#22008).",
-                "Trace the entry alone.",
-            )
-        )
-    if function.name in _RETURN_TWICE or function.linkage_name in _RETURN_TWICE:
-        found.append(
-            Reason(
-                "returns_twice",
-                f"{function.name} returns twice; a return probe would misguide it.",
-                "Trace the entry.",
-            )
-        )
-    match = _CLONE.search(function.linkage_name)
-    if match and match[1] == "cold":
-        found.append(
-            Reason(
-                "cold_part", "It is reached by a jump, so it has no return of its own.", "Trace the entry."
-            )
-        )
-    if function.type == "IFUNC":
-        found.append(
-            Reason(
-                "ifunc",
-                "Only the choice of an implementation returns here, once.",
-                "Trace an implementation.",
-            )
-        )
-    return found
+def _return_verdict(function: Function, binary: Binary) -> ReturnVerdict:
+    language = function.language if function.language == "go" else binary.language or function.language
+    refused = returns.refusal(function.linkage_name, language) or returns.refusal(function.name, language)
+    if refused is None and function.type == "IFUNC":
+        text = "Only the choice of an implementation returns here, once."
+        refused = Reason("ifunc", text, "Trace an implementation.")
+    if refused is not None:
+        return ReturnVerdict(False, (refused,))
+    known = returns.caution(function.linkage_name, language)
+    return ReturnVerdict(True, (known,) if known else ())
 
 
 def _cautions(function: Function, binary: Binary) -> list[Reason]:

@@ -53,7 +53,8 @@ class Fake:
         return self.binary
 
     def function_names(self, id: str, pattern: str) -> list[str]:
-        return [item.linkage_name for item in self.all_functions if fnmatchcase(item.linkage_name, pattern)]
+        names = [name for item in self.all_functions for name in (item.linkage_name, *item.aliases)]
+        return sorted(name for name in names if fnmatchcase(name, pattern))
 
     def function(self, id: str, key: str) -> Function:
         for item in self.all_functions:
@@ -62,7 +63,11 @@ class Fake:
         raise NotFound(f"There is no function at {key}.")
 
     def functions(self, id: str, ask: Ask) -> Page[Function]:
-        found = tuple(item for item in self.all_functions if ask.q in item.linkage_name)
+        found = tuple(
+            item
+            for item in self.all_functions
+            if ask.q in item.linkage_name or fnmatchcase(item.linkage_name, ask.q)
+        )
         return Page(len(found), found, None, 0.0)
 
     def usdt(self, id: str, ask: Ask) -> Page[Usdt]:

@@ -86,6 +86,8 @@ def test_utf8_comes_back_as_it_was() -> None:
         (b'{"type": "map", "data": {"@a": Mon, 3 {x} "y"}}', {"@a": 'Mon, 3 {x} "y"'}, None),
         (b'{"type": "value", "data": 05:30:58}', "05:30:58", None),
         (b'{"type": "value", "data": [1,05:30:58,"x"]}', [1, "05:30:58", "x"], None),
+        (b'{"type": "map", "data": {"@a": {"f": 1, "f": 2, "f": 3}}}',
+         {"@a": {"f": 1, "f #2": 2, "f #3": 3}}, None),
         (b'{"type": "map", "data": {"@a": NaN}}', {"@a": "NaN"}, None),
     ],
 )  # fmt: skip

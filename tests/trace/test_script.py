@@ -72,16 +72,26 @@ def test_count_counts_each_function_under_its_name(program: Path, index: Fake) -
     assert (made.warnings, made.expected_probes) == ((), 2)
 
 
-def test_wildcards_count_by_the_function_that_ran(program: Path, index: Fake) -> None:
+def test_few_functions_of_a_wildcard_have_each_their_name(program: Path, index: Fake) -> None:
     made = generate(ask(program, "count", "*"), ABLE, index)
-    assert "@calls[func] = count()" in made.text
-    assert made.expected_probes == 3
+    assert made.text.startswith(f'uprobe:"{program}":half {{ @calls["half"] = count(); }}\nuprobe:')
+    assert (made.expected_probes, made.warnings) == (3, ())
     mixed = generate(ask(program, "count", "w*", "work", "main"), ABLE, index)
-    assert mixed.text.count("@calls[func] = count()") == 2
+    assert mixed.text.count("count()") == 2
     assert (mixed.expected_probes, mixed.warnings) == (2, ())
     back = generate(ask(program, "count", "uretprobe:w*"), ABLE, index)
-    assert "@calls[probe] = count()" in back.text
+    assert back.text.startswith(f'uretprobe:"{program}":work {{ @calls["work"]')
     assert back.expected_probes == 1
+
+
+def test_many_functions_of_a_wildcard_stay_one(program: Path, index: Fake) -> None:
+    index.all_functions += [function(f"f{at}", key=f"f{at}", address=0x9000 + at) for at in range(200)]
+    made = generate(ask(program, "count", "f*", "main"), ABLE, index)
+    assert f'uprobe:"{program}":f* {{ @calls[probe] = count(); }}' in made.text
+    assert made.expected_probes == 201
+    new = replace(ABLE, version=(0, 23, 2), multi=True)
+    assert "@calls[func] = count()" in generate(ask(program, "count", "f*", "main"), new, index).text
+    assert '@name[tid, reg("sp")] = probe;' in generate(ask(program, "latency", "f*"), ABLE, index).text
 
 
 def test_log_reads_parameters_by_their_types(program: Path, index: Fake) -> None:
@@ -158,12 +168,57 @@ def test_go_programs_get_no_return_probes(program: Path, index: Fake) -> None:
         ask(program, "count", "uretprobe:work"),
         ScriptRequest(script=f'uretprobe:"{program}":work {{ @ = count(); }}'),
     ):
-        with pytest.raises(BadInput, match="can crash the Go program"):
+        with pytest.raises(BadInput, match="can crash the program"):
             generate(request, ABLE, index)
     made = generate(ask(program, "log", "work"), ABLE, index)
     assert "uretprobe" not in made.text
     assert "left out" in made.warnings[0]
     assert 'reg("ax")' in made.text
+
+
+def test_a_call_is_counted_once_whatever_its_names(program: Path, index: Fake) -> None:
+    index.all_functions.append(function("w_real", aliases=("w_alias",), key="4000", address=0x4000))
+    made = generate(ask(program, "count", "w*"), ABLE, index)
+    assert made.text.startswith(
+        f'uprobe:"{program}":w_real {{ @calls["w_real"] = count(); }}\nuprobe:"{program}":work {{'
+    )
+    assert made.expected_probes == 2
+
+
+def test_returns_that_would_harm_are_left_out_or_refused(program: Path, index: Fake) -> None:
+    index.all_functions.append(function("_start", key="5000", address=0x5000))
+    made = generate(ask(program, "latency", "*"), ABLE, index)
+    assert ":_start" not in made.text
+    assert made.expected_probes == 6
+    assert "_start" in made.warnings[0]
+    logged = generate(ask(program, "log", "*"), ABLE, index)
+    assert f'uprobe:"{program}":_start ' in logged.text
+    assert f'uretprobe:"{program}":_start ' not in logged.text
+    assert logged.expected_probes == 7
+    index.all_functions += [function(f"f{at}", key=f"f{at}", address=0x9000 + at) for at in range(200)]
+    many = generate(ask(program, "latency", "*"), ABLE, index)
+    assert f'uretprobe:"{program}":f0,\n' in many.text
+    assert ":_start" not in many.text
+    assert many.expected_probes == 406
+    for asked in (
+        ask(program, "count", "uretprobe:_start"),
+        ask(program, "latency", "_start"),
+        ScriptRequest(script=f'uretprobe:"{program}":_setjmp {{ @ = count(); }}'),
+    ):
+        for catalogue in (index, None):
+            with pytest.raises(BadInput, match="cannot be traced"):
+                generate(asked, ABLE, catalogue)
+
+
+def test_returns_that_exceptions_pass_are_logged_on_demand_alone(program: Path, index: Fake) -> None:
+    index.binary = replace(index.binary, language="c++")
+    made = generate(ask(program, "log", "work"), ABLE, index)
+    assert "uretprobe" not in made.text
+    assert "exception" in made.warnings[0]
+    wanted = generate(ask(program, "log", "work", options={"returns": True}), ABLE, index)
+    assert "uretprobe" in wanted.text
+    for found in (wanted, generate(ask(program, "latency", "work"), ABLE, index)):
+        assert "aborts the program" in found.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -200,6 +255,7 @@ def test_own_scripts_stay_as_they_are_and_are_counted(program: Path, index: Fake
 
 @NEEDS_BPFTRACE
 def test_what_is_generated_compiles_and_keeps_to_the_policy(program: Path, index: Fake) -> None:
+    index.all_functions += [function(f"f{at}", key=f"f{at}", address=0x9000 + at) for at in range(200)]
     bpftrace = Bpftrace(config.load({}))
     able = bpftrace.capabilities()
     requests = [
@@ -209,6 +265,9 @@ def test_what_is_generated_compiles_and_keeps_to_the_policy(program: Path, index
     ]
     requests += [ask(program, recipe, "usdt:demo:hit") for recipe in ("count", "log", "custom")]
     requests += [ask(program, "count", "usdt:*:h*", "uretprobe:work", "uretprobe:w*")]
+    requests += [
+        ask(program, recipe, "f*", "main", pid=os.getpid()) for recipe in ("count", "log", "latency")
+    ]
     requests += [ScriptRequest("log", (f'uprobe:"{program}":work',), options={"strings": [0]})]
 
     async def run() -> None:

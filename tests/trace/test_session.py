@@ -258,6 +258,32 @@ def test_latency_is_in_microseconds_also_of_recursion(program: Path, index: Fake
     run(work)
 
 
+def test_programs_that_begin_while_all_their_returns_are_traced_stay_whole(tmp_path: Path) -> None:
+    program = compile_c(
+        tmp_path,
+        "#include <setjmp.h>\njmp_buf b; int work(int c) { return c; }\n"
+        "int main(int c, char **v) { int r = setjmp(b); if (r < 2) longjmp(b, r + 1); return work(c); }",
+        "whole",
+    )
+    index = Fake(
+        binary(str(program)),
+        [function("_start"), function("main", key="2", address=2), function("work", key="3", address=3)],
+    )
+
+    async def work() -> None:
+        async with opened(tmp_path / "data", index) as sessions:
+            session = await sessions.create(request(program, "latency", "*"), "a")
+            session = await until(sessions, session.id, "running")
+            assert (session.expected_probes, session.attached_probes) == (4, 4)
+            done = await asyncio.to_thread(subprocess.run, [program, "a", "b"])
+            assert done.returncode == 3
+            await sessions.stop(session.id)
+            await sessions.wait(session.id, 60)
+            assert {row.key for row in views(sessions, session.id)["@us"].rows} == {"main", "work"}
+
+    run(work)
+
+
 @pytest.mark.parametrize("flags", [(), ("-DSEMAPHORE",)], ids=["plain", "semaphore"])
 def test_usdt_probes_fire_and_semaphores_go_back(tmp_path: Path, flags: tuple[str, ...]) -> None:
     program = compile_c(tmp_path, SOURCE, "demo", *flags)

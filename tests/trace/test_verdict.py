@@ -78,7 +78,8 @@ def test_cautions(item: object, code: str) -> None:
     ("item", "file", "code"),
     [
         (function("main.work", language="go"), replace(FILE, language="go"), "go_return"),
-        (function("vfork"), FILE, "returns_twice"),
+        (function("_setjmp"), FILE, "saves_return"),
+        (function("_start"), FILE, "no_return"),
         (function("f.cold"), FILE, "cold_part"),
         (function("memcpy", type="IFUNC"), FILE, "ifunc"),
     ],
@@ -88,6 +89,13 @@ def test_returns_that_cannot_be_traced(item: object, file: object, code: str) ->
     assert found.attachable
     assert not found.return_probe.attachable
     assert codes(found.return_probe.reasons) == [code]
+
+
+def test_returns_that_exceptions_may_pass_carry_a_caution() -> None:
+    for item, file in ((function("_ZN1a1bEv"), FILE), (function("f"), replace(FILE, language="rust"))):
+        back = function_verdict(item, file, ABLE).return_probe
+        assert (back.attachable, codes(back.reasons)) == (True, ["exceptions"])
+    assert function_verdict(function("vfork"), FILE, ABLE).return_probe.attachable
 
 
 def test_names_that_cannot_be_said_are_traced_by_address() -> None:
