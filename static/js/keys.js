@@ -137,6 +137,7 @@ export function attachKeys() {
   }
   for (const box of document.querySelectorAll("[data-keys-switch]")) {
     box.checked = isOn();
+    box.closest("label").hidden = false;
     box.addEventListener("change", () => {
       localStorage.setItem("keys", box.checked ? "on" : "off");
       for (const other of document.querySelectorAll("[data-keys-switch]")) other.checked = box.checked;
