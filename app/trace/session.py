@@ -8,6 +8,7 @@ what cannot be written to the audit log first.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import math
 import os
 import secrets
@@ -21,7 +22,7 @@ from typing import TypeVar
 
 from app import audit
 from app.config import Settings
-from app.errors import BadInput, Busy, Forbidden, NotFound, ScriptRefused, StorageFull, TooLarge
+from app.errors import BadInput, Busy, Conflict, Forbidden, NotFound, ScriptRefused, StorageFull, TooLarge
 from app.host.processes import alive, process
 from app.trace import policy
 from app.trace.bpftrace import Bpftrace
@@ -35,6 +36,8 @@ from app.trace.store import Store
 SESSIONS_AN_ACTOR = 3
 SWEEP_SECONDS = 600.0
 CLOSE_SECONDS = 60.0
+# A server that is replaced may still be ending.
+LOCK_SECONDS = 3.0
 T = TypeVar("T")
 Lines = list[bytes]  # inside the class, `list` is its method
 # A change that came while a viewer was sending still wakes it.
@@ -55,9 +58,14 @@ class Sessions:
         self._store: Store | None = None
         self._creating = asyncio.Lock()
         self._sweeper: asyncio.Task[None] | None = None
+        self._held = -1
 
     async def start(self) -> None:
-        """Takes up what an earlier server left: kills its bpftraces, marks its sessions ended."""
+        """Takes up what an earlier server left: kills its bpftraces, marks its sessions ended.
+
+        Raises Conflict when a server that lives uses the same data, and StorageFull.
+        """
+        await self._lock()
         self._store = await asyncio.to_thread(Store, self._settings.data)
         for session in await asyncio.to_thread(self._store.all):
             found = session if session.state in OVER else await self._recover(session)
@@ -82,6 +90,9 @@ class Sessions:
             log.close()
         if self._store is not None:
             self._store.close()
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
 
     async def create(self, request: ScriptRequest, owner: str) -> Session:
         """Starts a session. Raises what stands against it: BadInput, Forbidden, ScriptRefused, Busy,
@@ -243,6 +254,25 @@ class Sessions:
             live.stop("stopped", "It was stopped to be removed.")
             await asyncio.wait({live.task})
         await self._remove(id)
+
+    async def _lock(self) -> None:
+        """Keeps a second server from taking this one's sessions for left ones; a dead one's lock is free."""
+        path = self._settings.data / "sessions.lock"
+        try:
+            self._settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise StorageFull(f"{path} cannot be made: {error.strerror}.", "Make room there.") from error
+        for _ in range(round(LOCK_SECONDS / 0.1)):
+            with suppress(BlockingIOError):
+                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            await asyncio.sleep(0.1)
+        os.close(self._held)
+        self._held = -1
+        raise Conflict(
+            f"Another server uses {self._settings.data}.", "Stop it, or give this one its own with --data."
+        )
 
     @property
     def _stored(self) -> Store:

@@ -175,6 +175,8 @@ def _resolve_function(probe: Probe, binary: Binary, index: Catalogue, warnings: 
     function = function_named(index, binary.id, name)
     if function is None and not index.function_names(binary.id, name):
         warnings.append(f"{probe.path} has no function {name}.")
+    if function is not None and function.type == "IFUNC":
+        warnings.append(f"{name} is chosen at run time: the probe sees only the choosing, not the calls.")
     return Target(probe, binary, function, None, 1)
 
 

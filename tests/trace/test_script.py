@@ -156,6 +156,8 @@ def test_what_the_index_does_not_know_is_warned_of(program: Path, index: Fake) -
     )
     assert "matches zz*" in generate(ask(program, "count", "zz*"), ABLE, index).warnings[0]
     assert "demo:miss" in generate(ask(program, "count", "usdt:demo:miss"), ABLE, index).warnings[0]
+    index.all_functions.append(function("fast", type="IFUNC", key="7000"))
+    assert "chosen at run time" in generate(ask(program, "count", "fast"), ABLE, index).warnings[0]
     made = generate(ScriptRequest("count", ("uprobe:/bin/other:f",)), ABLE, index)
     assert made.warnings == ("There is no /bin/other.",)
     assert generate(ask(program, "count", "work"), ABLE, None).expected_probes == 1

@@ -20,7 +20,17 @@ from typing import Any
 import pytest
 
 from app import config
-from app.errors import AppError, BadInput, Busy, Forbidden, NotFound, ScriptRefused, StorageFull, TooLarge
+from app.errors import (
+    AppError,
+    BadInput,
+    Busy,
+    Conflict,
+    Forbidden,
+    NotFound,
+    ScriptRefused,
+    StorageFull,
+    TooLarge,
+)
 from app.host.processes import all_pids, read_stat
 from app.trace.bpftrace import Bpftrace
 from app.trace.catalogue import Catalogue
@@ -450,6 +460,23 @@ def test_closing_stops_what_runs_and_the_next_server_knows_it(program: Path, tmp
             await asyncio.sleep(0.05)
             assert sessions.list() == ()
             assert not list((tmp_path / "sessions").iterdir())
+
+    run(work)
+
+
+def test_a_second_server_leaves_the_sessions_of_the_first_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.trace.session.LOCK_SECONDS", 0.1)
+
+    async def work() -> None:
+        async with opened(tmp_path) as sessions:
+            made = await sessions.create(ScriptRequest(script="interval:s:100 { exit(); }"), "a")
+            await until(sessions, made.id, "running")
+            with pytest.raises(Conflict, match="Another server"):
+                async with opened(tmp_path):
+                    pass
+            assert sessions.get(made.id).state == "running"
 
     run(work)
 
