@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.config import SETTINGS
+from app.errors import AppError
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -48,3 +49,14 @@ def test_every_decision_is_listed_with_its_parts() -> None:
     for name in listed:
         text = (folder / name).read_text()
         assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
+
+
+def test_every_error_has_its_row_and_status() -> None:
+    text = (ROOT / "docs/reference/http.md").read_text()
+    for error in [AppError, *AppError.__subclasses__()]:
+        assert f"| `{error.code}` | {error.status} |" in text
+    told = set(re.findall(r"`(\w+)`", text))
+    sources = [path.read_text() for path in (ROOT / "app").glob("[iw]*/**/*.py")]
+    named = set(re.findall(r"\bcode=\"(\w+)\"", "".join(sources)))
+    # Said by the command alone, before anything is served.
+    assert named - told == {"port_in_use"}
