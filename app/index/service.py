@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import threading
 import time
 from collections import OrderedDict
@@ -72,7 +73,15 @@ class Index:
                 f"The data directory {self._data} cannot be used: {error.strerror}.",
                 "Name one that you may write to by --data.",
             ) from error
-        self._catalogue = Catalogue(self._data / "catalogue.sqlite")
+        place = self._data / "catalogue.sqlite"
+        try:
+            self._catalogue = Catalogue(place)
+        except sqlite3.Error as error:
+            self._readers.close()
+            raise BadInput(
+                f"The catalogue {place} cannot be opened: {error}.",
+                "Move it away: it is made anew, and files are indexed again.",
+            ) from error
         self._jobs = Jobs(self._catalogue, self._perform)
         self._drop_leftovers()
         self._jobs.resume()

@@ -163,6 +163,12 @@ def test_a_data_directory_that_cannot_be_written_is_no_hindrance(
     assert "data" in run("index", program).complaint
 
 
+def test_a_damaged_catalogue_is_one_line(run: Run, own_data: Path) -> None:
+    own_data.mkdir()
+    (own_data / "catalogue.sqlite").write_bytes(bytes(range(256)) * 40)
+    assert "catalogue.sqlite cannot be opened" in run("info", BASH).complaint
+
+
 def broken(tmp_path: Path, program: Path) -> dict[str, Path]:
     whole = program.read_bytes()
     (tmp_path / "text").write_text("#!/bin/sh\n")
