@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 
@@ -54,16 +55,20 @@ ROUTERS = (
 )
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The ASGI application; its rooms open when it starts up. ``app.state.services`` holds them."""
+def create_app(settings: Settings, started: Index | None = None) -> FastAPI:
+    """The ASGI application; its rooms open when it starts up, but for an index that is ``started`` already.
+
+    ``app.state.services`` holds them.
+    """
     lock = Lock(settings.token, settings.port, secure=_all_https(settings))
     origins = Origins.of(settings)
     bpftrace = Bpftrace(settings)
-    index = Index(settings)
+    index = started or Index(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await run_in_threadpool(index.start)
+        if started is None:
+            await run_in_threadpool(index.start)
         manager = Sessions(settings, bpftrace, index)
         app.state.services = Services(settings, index, manager, bpftrace, lock, origins)
         await run_in_threadpool(bpftrace.capabilities)
@@ -102,7 +107,7 @@ def _listen(settings: Settings) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((settings.host, settings.port))
-        # The URL is printed before the rooms are open: who comes early waits, and is not refused.
+        # Who comes while the rooms are opened waits, and is not refused.
         found.listen(BACKLOG)
     except OSError as error:
         found.close()
@@ -126,6 +131,19 @@ def _announce(settings: Settings, token: str) -> None:
         )
 
 
+class _Server(uvicorn.Server):
+    """Says where it is once it listens, not before."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+
 def reloaded() -> FastAPI:
     """What ``serve --reload`` starts anew after each change; its settings come by the environment."""
     return create_app(load())
@@ -143,30 +161,36 @@ def serve(settings: Settings, reload: bool = False) -> int:
                 f"The data directory {settings.data} cannot be made: {error.strerror}.",
                 "Choose another with --data.",
             ) from error
-        app = create_app(settings)
-        _announce(settings, app.state.lock.token)
         if not reload:
-            return _run(app, listener)
-    _run_reloading(replace(settings, token=app.state.lock.token))
+            return _run(settings, listener)
+    token = settings.token or secrets.token_urlsafe(32)
+    settings = replace(settings, token=token)
+    _announce(settings, token)
+    _run_reloading(settings)
     return 0
 
 
-def _run(app: FastAPI, listener: socket.socket) -> int:
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        ws_max_size=WEBSOCKET_BYTES,
-        ws_ping_interval=20.0,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
-    server = uvicorn.Server(config)
-    try:
-        server.run(sockets=[listener])
-    except KeyboardInterrupt:
-        return 0
-    return 0 if server.started else 1
+def _run(settings: Settings, listener: socket.socket) -> int:
+    index = Index(settings)
+    # Here, not in the application's start, so that what fails is one sentence.
+    index.start()
+    with closing(index):
+        app = create_app(settings, index)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            ws_max_size=WEBSOCKET_BYTES,
+            ws_ping_interval=20.0,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+        server = _Server(config, lambda: _announce(settings, app.state.lock.token))
+        try:
+            server.run(sockets=[listener])
+        except KeyboardInterrupt:
+            return 0
+        return 0 if server.started else 1
 
 
 def _run_reloading(settings: Settings) -> None:
