@@ -29,6 +29,9 @@ OLDEST: Version = (0, 17, 0)
 DELETE_BY_KEY = (0, 22, 0)
 # From here on one link attaches all functions of a wildcard.
 ALL_AT_ONCE = (0, 23, 0)
+# From here on keys are built outside of the small stack.
+KEYS_ALIGNED = (0, 21, 0)
+PADDING = "\\x00"
 # From here on `pid` is the one that bpftrace's own PID namespace sees.
 OWN_NAMESPACE = (0, 22, 0)
 # Functions of a wildcard up to which each gets a text of its own; fewer where one link could take all.
@@ -196,12 +199,13 @@ def _latency(
             key, gone = f"@name[{leave}]", _delete("@name", leave, version)
         else:
             begin = f"{{ @start[{entry}] = nsecs; }}"
-            key, gone = _key(probe, [probe], version), ""
+            key = "" if len(entries) == 1 else _aligned(_key(probe, [probe], version), version)
+            gone = ""
         after = f"&& {where.strip(' /')}" if where else ""
         lines += [
             f"{begun.places}{where} {begin}",
             f"{back.places} /@start[{leave}]{' ' + after if after else ''}/ {{",
-            f"  @us[{key}] = hist((nsecs - @start[{leave}]) / 1000);",
+            f"  @us{f'[{key}]' if key else ''} = hist((nsecs - @start[{leave}]) / 1000);",
             f"  {_delete('@start', leave, version)}{' ' + gone if gone else ''}",
             "}",
         ]
@@ -240,6 +244,15 @@ def _key(probe: Probe, probes: list[Probe], version: Version) -> str:
     # `func` is named when it is printed, from a process that may have ended, and in a return probe it is
     # the caller; but `probe` would keep newer versions from attaching all at once.
     return "func" if version >= ALL_AT_ONCE and all(other.kind == "uprobe" for other in probes) else "probe"
+
+
+def _aligned(key: str, version: Version) -> str:
+    """A literal key of a hist, padded for old versions.
+
+    They put the bucket right behind the text, and the kernel refuses a number that lies across two words.
+    """
+    missing = -len(key.encode()[1:-1] + b"\0") % 8
+    return key if version >= KEYS_ALIGNED else f'{key[:-1]}{missing * PADDING}"'
 
 
 def _name_piece(probe: Probe, version: Version) -> tuple[str, list[str]]:

@@ -116,11 +116,15 @@ def test_log_reads_usdt_arguments_by_size_and_sign(program: Path, index: Fake) -
 def test_latency_pairs_calls_by_thread_and_stack(program: Path, index: Fake) -> None:
     made = generate(ask(program, "latency", "work"), ABLE, index)
     assert '@start[tid, reg("sp")] = nsecs' in made.text
-    assert '@us["work"] = hist((nsecs - @start[tid, reg("sp") - 8]) / 1000);' in made.text
+    assert '  @us = hist((nsecs - @start[tid, reg("sp") - 8]) / 1000);' in made.text
     assert 'delete(@start[tid, reg("sp") - 8]);' in made.text
     assert made.expected_probes == 2
     new = generate(ask(program, "latency", "work"), replace(ABLE, version=(0, 23, 2)), index)
     assert 'delete(@start, (tid, reg("sp") - 8));' in new.text
+    two = generate(ask(program, "latency", "work", "main"), ABLE, index)
+    assert '@us["work\\x00\\x00\\x00"] = hist' in two.text
+    two = generate(ask(program, "latency", "work", "main"), replace(ABLE, version=(0, 23, 2)), index)
+    assert '@us["work"] = hist' in two.text
     both = generate(ask(program, "latency", "work", "uretprobe:work"), ABLE, index)
     assert both.text == made.text
 

@@ -241,6 +241,35 @@ def test_a_log_has_each_call_with_arguments_and_result(program: Path, index: Fak
     run(work)
 
 
+def test_names_of_any_length_load(tmp_path: Path) -> None:
+    """0.17 lays a hist's bucket behind its key, and the kernel wants it aligned."""
+    names = ["f" + "x" * more for more in range(12)]
+    text = "".join(
+        f"__attribute__((noinline)) int {name}(int a) {{ return a + {at}; }}\n"
+        for at, name in enumerate(names)
+    )
+    program = compile_c(
+        tmp_path, f"{text}int main(void) {{ return {'+'.join(f'{n}(0)' for n in names)} - 66; }}"
+    )
+    index = Fake(
+        binary(str(program)),
+        [function(name, key=str(at), address=at) for at, name in enumerate(names, start=1)],
+    )
+
+    async def work() -> None:
+        async with opened(tmp_path / "data", index) as sessions:
+            session = await sessions.create(request(program, "latency", "f*"), "a")
+            session = await until(sessions, session.id, "running", "failed")
+            assert (session.state, session.attached_probes) == ("running", 24), session.reason
+            done = await asyncio.to_thread(subprocess.run, [program])
+            assert done.returncode == 0
+            await sessions.stop(session.id)
+            await sessions.wait(session.id, 60)
+            assert {row.key for row in views(sessions, session.id)["@us"].rows} == set(names)
+
+    run(work)
+
+
 def test_latency_is_in_microseconds_also_of_recursion(program: Path, index: Fake, tmp_path: Path) -> None:
     async def work() -> None:
         with running(program) as target:
