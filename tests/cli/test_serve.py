@@ -34,7 +34,7 @@ def test_it_prints_a_url_that_signs_in_and_stops_in_order(tmp_path: Path) -> Non
             f"From your own machine: ssh -L {found[2]}:127.0.0.1:{found[2]} "
         )
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-        # The socket listens before the URL is printed, so this waits and is not refused.
+        # The URL is printed once it can be asked.
         with opener.open(found[1], timeout=60) as answer:
             assert answer.status == 200
             assert "token=" not in answer.geturl()
@@ -67,6 +67,12 @@ def test_a_data_directory_that_cannot_be_made(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     complaint = run("serve", "--port", "0", "--data", tmp_path / "file" / "data").complaint
     assert "cannot be made" in complaint
+
+
+def test_a_data_directory_that_cannot_be_used(run: Run, own_data: Path) -> None:
+    own_data.mkdir()
+    (own_data / "columns").write_text("in the way")
+    assert str(own_data) in run("serve", "--port", "0").complaint
 
 
 @pytest.mark.parametrize("variable", ["PROBESCOPE_PORT", "PROBESCOPE_READ_ONLY"])
