@@ -29,6 +29,8 @@ OLDEST: Version = (0, 17, 0)
 DELETE_BY_KEY = (0, 22, 0)
 # From here on one link attaches all functions of a wildcard.
 ALL_AT_ONCE = (0, 23, 0)
+# From here on a probe may come after the function's prologue, where the stack pointer has moved.
+PROLOGUE_SKIPPED = (0, 18, 0)
 # From here on keys are built outside of the small stack.
 KEYS_ALIGNED = (0, 21, 0)
 PADDING = "\\x00"
@@ -171,8 +173,8 @@ def _latency(
     targets: Iterable[Target], where: str, version: Version, warnings: list[str]
 ) -> tuple[list[str], int | None]:
     lines = [
-        "// Microseconds. A call is known by its thread and the place of its return address, so that",
-        "// recursion and longjmp do not mix calls up.",
+        "// Microseconds. A call is known by its thread and "
+        + ("its depth." if version >= PROLOGUE_SKIPPED else "the place of its return address."),
     ]
     expected: list[int | None] = []
     entries = {_entry(target.probe): target for target in targets}
@@ -191,32 +193,42 @@ def _latency(
             warnings.append(error.message)
             continue
         begun = replace(back, probe=probe)
-        entry, leave = 'tid, reg("sp")', f'tid, reg("sp"){_popped(target.binary)}'
-        if wild:
-            # Inside a return probe `func` is the caller: the name comes from the entry.
-            named = _key(probe, list(entries), version)
-            begin = f"{{ @start[{entry}] = nsecs; @name[{entry}] = {named}; }}"
-            key, gone = f"@name[{leave}]", _delete("@name", leave, version)
-        else:
-            begin = f"{{ @start[{entry}] = nsecs; }}"
-            key = "" if len(entries) == 1 else _aligned(_key(probe, [probe], version), version)
-            gone = ""
-        after = f"&& {where.strip(' /')}" if where else ""
-        lines += [
-            f"{begun.places}{where} {begin}",
-            f"{back.places} /@start[{leave}]{' ' + after if after else ''}/ {{",
-            f"  @us{f'[{key}]' if key else ''} = hist((nsecs - @start[{leave}]) / 1000);",
-            f"  {_delete('@start', leave, version)}{' ' + gone if gone else ''}",
-            "}",
-        ]
+        key = "" if len(entries) == 1 else _aligned(_key(probe, [probe], version), version)
+        # Inside a return probe `func` is the caller: the name of a wildcard's function comes from the entry.
+        name = _key(probe, list(entries), version) if wild else ""
+        after = f" && {where.strip(' /')}" if where else ""
+        lines += _timed(begun.places, back.places, where, after, key, name, _popped(target.binary), version)
         expected.append(None if back.expected is None else 2 * back.expected)
     if not expected:
         raise BadInput(
             "None of these functions returns in a way that can be traced.", "Use the recipe count."
         )
     lines.append(f"{TICK} {{ print(@us); }}")
-    lines.append("END { clear(@start);" + (" clear(@name);" if wild else "") + " }")
+    kept = ["@start", *(["@name"] if wild else []), *(["@depth"] if version >= PROLOGUE_SKIPPED else [])]
+    lines.append(f"END {{ {' '.join(f'clear({name});' for name in kept)} }}")
     return lines, _sum(expected)
+
+
+def _timed(
+    entry: str, back: str, where: str, after: str, key: str, name: str, popped: str, version: Version
+) -> list[str]:
+    """Both probes of a function that is timed; ``name``: what names a wildcard's function at its entry."""
+    if version >= PROLOGUE_SKIPPED:
+        first = here = "tid, @depth[tid]"
+        begin, end = "@depth[tid]++; ", " @depth[tid]--;"
+    else:
+        first, here = 'tid, reg("sp")', f'tid, reg("sp"){popped}'
+        begin = end = ""
+    begin += f"@start[{first}] = nsecs;" + (f" @name[{first}] = {name};" if name else "")
+    gone = _delete("@start", here, version) + (f" {_delete('@name', here, version)}" if name else "")
+    shown = f"[@name[{here}]]" if name else f"[{key}]" if key else ""
+    return [
+        f"{entry}{where} {{ {begin} }}",
+        f"{back} /@start[{here}]{after}/ {{",
+        f"  @us{shown} = hist((nsecs - @start[{here}]) / 1000);",
+        f"  {gone}{end}",
+        "}",
+    ]
 
 
 def _skeleton(targets: Iterable[Target], where: str) -> tuple[list[str], int | None]:

@@ -175,6 +175,8 @@ def _resolve_function(probe: Probe, binary: Binary, index: Catalogue, warnings: 
     function = function_named(index, binary.id, name)
     if function is None and not index.function_names(binary.id, name):
         warnings.append(f"{probe.path} has no function {name}.")
+    if function is not None and function.size == 0:
+        warnings.append(f"The symbol {name} has no size, and bpftrace attaches to none without.")
     if function is not None and function.type == "IFUNC":
         warnings.append(f"{name} is chosen at run time: the probe sees only the choosing, not the calls.")
     return Target(probe, binary, function, None, 1)
@@ -183,17 +185,18 @@ def _resolve_function(probe: Probe, binary: Binary, index: Catalogue, warnings: 
 def _one_an_address(
     index: Catalogue, binary: Binary, pattern: str, names: list[str]
 ) -> tuple[tuple[str, Function | None], ...]:
-    """One name for each function, where some have two that match.
+    """One name for each function, where some have two that match, without those whose symbol has no size.
 
-    bpftrace would attach a probe for each name, and so count each call of such a function twice.
+    bpftrace would attach a probe for each name, and so count each call of such a function twice; and 0.17
+    gives up on all of them at the first one without a size (bpftrace#2552).
     """
     page = index.functions(binary.id, Ask(q=pattern, mode="glob", limit=MOST_NAMES))
     left, found = set(names), []
     for item in page.items:
         own = [name for name in (item.linkage_name, *item.aliases) if name in left]
-        if own:
+        left.difference_update(own)
+        if own and item.size:
             found.append((own[0], item))
-            left.difference_update(own)
     rest = [(name, None) for name in left]
     return tuple(sorted([*found, *rest], key=lambda pair: pair[0]))
 

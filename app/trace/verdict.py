@@ -43,6 +43,14 @@ def function_verdict(function: Function, binary: Binary, capabilities: Capabilit
                 "no_address", f"{function.name} has no code of its own in this file.", "Trace its callers."
             )
         )
+    elif not function.size:
+        against.append(
+            Reason(
+                "no_size",
+                f"The symbol {function.name} has no size, and bpftrace attaches to none without.",
+                "Trace a function that calls it.",
+            )
+        )
     probe: str | None = None
     path = binary.path
     if path is not None and path_problem(path) is None:
@@ -206,10 +214,6 @@ def _cautions(function: Function, binary: Binary) -> list[Reason]:
                 f"The compiler inlined it in {places}; those calls pass the probe by.",
                 "Trace the callers too, or build with -fno-inline.",
             )
-        )
-    if function.size == 0:
-        found.append(
-            Reason("no_size", "The symbol has no size: it may be a label inside of hand-written code.", "")
         )
     if function.aliases:
         shown = ", ".join(function.aliases[:3]) + (" and others" if len(function.aliases) > 3 else "")

@@ -120,7 +120,8 @@ def test_latency_pairs_calls_by_thread_and_stack(program: Path, index: Fake) -> 
     assert 'delete(@start[tid, reg("sp") - 8]);' in made.text
     assert made.expected_probes == 2
     new = generate(ask(program, "latency", "work"), replace(ABLE, version=(0, 23, 2)), index)
-    assert 'delete(@start, (tid, reg("sp") - 8));' in new.text
+    assert "{ @depth[tid]++; @start[tid, @depth[tid]] = nsecs; }" in new.text
+    assert "delete(@start, (tid, @depth[tid])); @depth[tid]--;" in new.text
     two = generate(ask(program, "latency", "work", "main"), ABLE, index)
     assert '@us["work\\x00\\x00\\x00"] = hist' in two.text
     two = generate(ask(program, "latency", "work", "main"), replace(ABLE, version=(0, 23, 2)), index)
@@ -189,6 +190,18 @@ def test_a_call_is_counted_once_whatever_its_names(program: Path, index: Fake) -
         f'uprobe:"{program}":w_real {{ @calls["w_real"] = count(); }}\nuprobe:"{program}":work {{'
     )
     assert made.expected_probes == 2
+
+
+def test_functions_without_a_size_are_left_out(program: Path, index: Fake) -> None:
+    index.all_functions.append(function("_init", size=0, key="6000", address=0x6000))
+    made = generate(ask(program, "count", "*"), ABLE, index)
+    assert ":_init" not in made.text
+    assert made.expected_probes == 3
+    index.all_functions += [function(f"f{at}", key=f"f{at}", address=0x9000 + at) for at in range(200)]
+    many = generate(ask(program, "count", "*"), ABLE, index)
+    assert ":_init" not in many.text
+    assert many.expected_probes == 203
+    assert "has no size" in generate(ask(program, "count", "_init"), ABLE, index).warnings[0]
 
 
 def test_returns_that_would_harm_are_left_out_or_refused(program: Path, index: Fake) -> None:

@@ -64,7 +64,6 @@ def test_without_bpftrace_nothing_is_attachable() -> None:
         (function("f.part.0"), "clone"),
         (function("f.cold"), "clone"),
         (function("f", inlined=True, inline_sites=3), "inlined"),
-        (function("f", size=0), "no_size"),
         (function("f", aliases=("g", "h")), "alias"),
     ],
 )
@@ -112,6 +111,7 @@ def test_symbols_that_the_file_has_lost_are_not_found_by_name() -> None:
     exported = function("f", sources=("dynsym",))
     assert function_verdict(exported, replace(FILE, stripped=True), ABLE).attachable
     assert codes(function_verdict(function("f", address=0), FILE, ABLE).reasons) == ["no_address"]
+    assert codes(function_verdict(function("f", size=0), FILE, ABLE).reasons) == ["no_size"]
 
 
 def test_usdt_probes() -> None:
