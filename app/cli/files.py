@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.cli.output import columns, note, put, put_json, shown, size
+from app.cli.patterns import from_here
 from app.config import Settings
 from app.errors import AppError, NotFound
 from app.index.listing import probes as list_probes
@@ -178,9 +179,11 @@ def usdt(options: argparse.Namespace, settings: Settings) -> int:
 def probes(options: argparse.Namespace, settings: Settings) -> int:
     """``probes PATTERN``."""
     with catalogue(settings) as index:
-        found = list_probes(index, options.pattern, not options.no_debug)
+        pattern, given, absolute = from_here(options.pattern)
+        found = list_probes(index, pattern, not options.no_debug)
         for line in found:
-            put(shown(line))
+            # The path as it was given, as bpftrace prints it.
+            put(shown(line.replace(f":{absolute}:", f":{given}:", 1) if given else line))
             if options.verbose:
                 for argument in _arguments(index, line):
                     put(f"    {shown(argument)}")

@@ -19,6 +19,7 @@ from typing import Any
 
 from app.cli.files import catalogue
 from app.cli.output import note, put, put_json, shown
+from app.cli.patterns import from_here
 from app.cli.pictures import map_lines
 from app.config import Settings
 from app.errors import BadInput
@@ -195,7 +196,8 @@ class _Printer:
 def _request(options: argparse.Namespace) -> ScriptRequest:
     duration = getattr(options, "duration", None)
     if options.script is None:
-        return ScriptRequest(options.recipe, tuple(options.probes), options.pid, duration)
+        probes = tuple(from_here(probe)[0] for probe in options.probes)
+        return ScriptRequest(options.recipe, probes, options.pid, duration)
     return ScriptRequest(pid=options.pid, duration=duration, script=_read(options.script))
 
 
