@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from app.errors import StorageFull
+from app.errors import BadInput, StorageFull
 from app.index.model import Job
 
 _SCHEMA_EPOCH = 1
@@ -65,12 +65,30 @@ class PathRow:
 
 
 class Catalogue:
-    """One connection, used by one thread at a time."""
+    """One connection, used by one thread at a time; ``open`` comes first."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._lock = threading.RLock()
+
+    def open(self) -> None:
+        """Raises StorageFull, and BadInput for a file that is no catalogue."""
+        try:
+            with _storage():
+                self._connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
+        except sqlite3.Error as error:
+            raise BadInput(
+                f"The catalogue {self._path} cannot be opened: {error}.",
+                "Move it away: it is made anew, and files are indexed again.",
+            ) from error
+
+    def _prepare(self) -> None:
         with _storage():
-            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._connection.row_factory = sqlite3.Row
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")

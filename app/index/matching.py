@@ -36,6 +36,8 @@ def ranks(columns: Columns, text: str, mode: Mode, seconds: float) -> Ranks:
     out = np.full(len(columns["name_at"]), NONE, np.uint16)
     if mode == "substring":
         _substring(columns, text, out)
+    elif mode == "prefix":
+        _prefix(columns, text, out)
     elif mode == "fuzzy":
         _fuzzy(columns, text, out, deadline)
     else:
@@ -84,21 +86,26 @@ def _substring(columns: Columns, text: str, out: Ranks) -> None:
     np.minimum.at(out, columns["line_name"][line], rank)
 
 
+def _prefix(columns: Columns, text: str, out: Ranks) -> None:
+    blob, lines = _blob(columns, text), columns["line_at"]
+    needle = _encoded(text)
+    line = np.flatnonzero(np.diff(lines) > len(needle))
+    for index, byte in enumerate(needle):
+        line = line[blob[lines[line] + np.uint32(index)] == byte]
+    whole = lines[line + 1] - lines[line] - 1 == len(needle)
+    np.minimum.at(out, columns["line_name"][line], np.where(whole, EXACT, PREFIX).astype(np.uint16))
+
+
 def _expression(columns: Columns, text: str, mode: Mode, out: Ranks, deadline: float) -> None:
-    if mode == "prefix":
-        pattern = b"^" + re2.escape(_encoded(text))
-    elif mode == "glob":
+    if mode == "glob":
         pattern = b"^(?:" + glob_pattern(_encoded(text)) + b")$"
     else:
         _compiled(_encoded(text))
         pattern = b"^.*?(?:" + _encoded(text) + b")"
     # An expression's own escapes (\\S, \\W) have capitals, which say nothing about the case of names.
     letters = re.sub(r"\\[A-Za-z]", "", text) if mode == "regex" else text
-    line, _, ends = _lines(columns, pattern, not folds(letters), deadline)
-    rank = np.full(len(line), INSIDE, np.uint16)
-    if mode == "prefix":
-        rank[:] = np.where(ends == columns["line_at"][line + 1].astype(np.int64) - 1, EXACT, PREFIX)
-    np.minimum.at(out, columns["line_name"][line], rank)
+    line, _, _ = _lines(columns, pattern, not folds(letters), deadline)
+    np.minimum.at(out, columns["line_name"][line], np.full(len(line), INSIDE, np.uint16))
 
 
 def _fuzzy(columns: Columns, text: str, out: Ranks, deadline: float) -> None:
