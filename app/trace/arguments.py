@@ -111,7 +111,7 @@ def of_usdt(site: UsdtSite | None, strings: frozenset[int], version: Version) ->
 def returned(function: Function | None, version: Version) -> Piece | None:
     """The piece for retval; None for a function that returns nothing or no integer."""
     if function is None or function.returns is None:
-        return Piece("%ld", "(int64)retval")
+        return Piece("0x%lx", "retval")
     kind = _plain(function.returns)
     if kind in _FLOATS or kind in {"void", "()", "!"} or not _in_register(kind):
         return None

@@ -24,6 +24,8 @@ _BARE = re.compile(r"^(?P<what>ERROR|WARNING): (?P<text>.*)$")
 # Printed by every run on some machines, whatever the script.
 _HARMLESS = (
     "couldn't set RLIMIT_MEMLOCK",
+    # Each version gets the settings by their old and new names.
+    "is deprecated. Use BPFTRACE_",
     "Could not read functions from",
     "Error while reading traceable functions",
 )

@@ -190,7 +190,9 @@ def _one_an_address(
     bpftrace would attach a probe for each name, and so count each call of such a function twice; and 0.17
     gives up on all of them at the first one without a size (bpftrace#2552).
     """
-    page = index.functions(binary.id, Ask(q=pattern, mode="glob", limit=MOST_NAMES))
+    # Nothing to match is every function, and cheaper than matching all.
+    ask = Ask(q=pattern if pattern.strip("*") else "", mode="glob", limit=MOST_NAMES)
+    page = index.functions(binary.id, ask)
     left, found = set(names), []
     for item in page.items:
         own = [name for name in (item.linkage_name, *item.aliases) if name in left]
@@ -211,10 +213,9 @@ def _resolve_usdt(probe: Probe, binary: Binary, index: Catalogue, warnings: list
         if any(argument.float for site in usdt.sites for argument in site.arguments):
             warnings.append(f"{probe.label} has a floating point argument, which bpftrace cannot read.")
         return Target(probe, binary, None, usdt, len(usdt.sites) or 1)
-    ask = Ask(q=probe.name, mode="glob", limit=1000)
     found = [
         item
-        for item in index.usdt(binary.id, ask).items
+        for item in index.usdt(binary.id, Ask(limit=MOST_NAMES)).items
         if _matches(item.provider, probe.provider or "*") and _matches(item.name, probe.name)
     ]
     if not found:
