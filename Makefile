@@ -14,6 +14,7 @@ dev: $(VENV)/.run
 
 test: $(VENV)/.test
 	requirements/install-system requirements/system-test.txt
+	requirements/mount-tracing
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.test
