@@ -125,7 +125,11 @@ class Guard:
         error = self.origins.refuse(scope, headers, by_cookie=found is not None and found[1])
         if error is None and found is None and not self._open(scope["path"]):
             error = Unauthenticated("This needs a token.", "Send Authorization: Bearer TOKEN, or sign in.")
-        if error is None:
+        if error is None and found is not None and found[1] and self._token_in_url(scope):
+            # Who is signed in opens the printed URL again: the token must not stay in the address bar.
+            target = self._without_token(scope["path"], scope["query_string"].decode("latin-1"))
+            await RedirectResponse(target, 303)(scope, receive, with_headers(send))
+        elif error is None:
             scope.setdefault("state", {})["actor"] = found[0] if found else ""
             await self.app(scope, receive, with_headers(send) if scope["type"] == "http" else send)
         elif scope["type"] == "websocket":
@@ -137,21 +141,34 @@ class Guard:
     def _open(path: str) -> bool:
         return path in OPEN_PATHS or path.startswith("/static/")
 
-    def _refusal(self, scope: Scope, error: AppError) -> Response:
+    @staticmethod
+    def _wants_page(scope: Scope) -> bool:
         path: str = scope["path"]
-        wants_page = (
-            not path.startswith("/api/") and path != "/metrics" and scope["method"] in {"GET", "HEAD"}
-        )
+        return not path.startswith("/api/") and path != "/metrics" and scope["method"] in {"GET", "HEAD"}
+
+    def _token_in_url(self, scope: Scope) -> bool:
+        if scope["type"] != "http" or b"token=" not in scope["query_string"] or not self._wants_page(scope):
+            return False
+        return any(name == "token" for name, _ in parse_qsl(scope["query_string"].decode("latin-1")))
+
+    def _refusal(self, scope: Scope, error: AppError) -> Response:
+        wants_page = self._wants_page(scope)
         if isinstance(error, Unauthenticated) and wants_page:
-            return self._sign_in(path, scope["query_string"].decode("latin-1"))
+            return self._sign_in(scope["path"], scope["query_string"].decode("latin-1"))
         if wants_page:
             return PlainTextResponse(f"{error.message}\n{error.hint}\n", error.status)
         return JSONResponse({"error": error.as_dict()}, error.status)
 
-    def _sign_in(self, path: str, query: str) -> Response:
+    @staticmethod
+    def _without_token(path: str, query: str) -> str:
         pairs = parse_qsl(query, keep_blank_values=True)
         rest = urlencode([(name, value) for name, value in pairs if name != "token"])
-        target = quote(path) + (f"?{rest}" if rest else "")
+        # One slash: two would name another host.
+        return quote("/" + path.lstrip("/")) + (f"?{rest}" if rest else "")
+
+    def _sign_in(self, path: str, query: str) -> Response:
+        pairs = parse_qsl(query, keep_blank_values=True)
+        target = self._without_token(path, query)
         if any(name == "token" and self.lock.token_fits(value) for name, value in pairs):
             response = RedirectResponse(target, 303)
             set_cookie(response, self.lock)

@@ -177,6 +177,11 @@ def test_the_token_in_the_url_becomes_a_cookie_and_leaves_the_url(client: TestCl
     assert TOKEN not in set_cookie
     value = set_cookie.split(";")[0]
     assert client.get("/", headers={"cookie": value}).status_code == 200
+    again = client.get(f"/?q=a&token={TOKEN}", headers={"cookie": value})
+    assert (again.status_code, again.headers["location"]) == (303, "/?q=a")
+    assert "set-cookie" not in again.headers
+    away = client.get(f"http://{HOST}//elsewhere.org/?token=x", headers={"cookie": value})
+    assert away.headers["location"] == "/elsewhere.org/"
     lock.revoke(value)
     client.cookies.clear()
     assert client.get("/", headers={"cookie": value}).status_code == 303
