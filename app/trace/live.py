@@ -19,11 +19,11 @@ from typing import Any
 from app.errors import StorageFull
 from app.host.processes import alive
 from app.trace import diagnostics
-from app.trace.bpftrace import Child
-from app.trace.decode import MAP_TYPES, Decoded, Version, decode
+from app.trace.bpftrace import Capabilities, Child
+from app.trace.decode import MAP_TYPES, Decoded, decode
 from app.trace.log import Log
 from app.trace.model import Diagnostic, Loss, Session, SessionState
-from app.trace.policy import own_probes
+from app.trace.policy import attach_points, own_probes
 
 OVER: tuple[SessionState, ...] = ("ended", "failed")
 # Older or newer versions might not tell that the probes are armed.
@@ -43,7 +43,7 @@ class Live:
         session: Session,
         log: Log,
         child: Child,
-        version: Version | None,
+        able: Capabilities,
         saved: Callable[[Session], None],
     ) -> None:
         self.log = log
@@ -53,7 +53,8 @@ class Live:
         self.viewers = 0
         self._session = session
         self._child = child
-        self._version = version
+        self._version = able.version
+        self._multi = able.multi
         self._saved = saved
         self._own = own_probes(session.script)
         self._kernel_loss = 0
@@ -183,6 +184,10 @@ class Live:
         """Versions before 0.27 leave out probes that they do not find, without a word."""
         expected, attached = self._session.expected_probes, self._reported
         if not expected or attached is None or attached >= expected:
+            return
+        if self._multi and attached >= len(attach_points(self._session.script)):
+            # One link took all functions of a wildcard, and counts as one.
+            self._change(attached_probes=expected)
             return
         if attached == 0:
             why = self._session.warnings[0] if self._session.warnings else "bpftrace did not find its place."

@@ -27,8 +27,6 @@ from app.trace.targets import Target, distinct, expected_of, resolve
 OLDEST: Version = (0, 17, 0)
 # From here on delete(@map, key); the form delete(@map[key]) is on its way out.
 DELETE_BY_KEY = (0, 22, 0)
-# From here on one link attaches all functions of a wildcard.
-ALL_AT_ONCE = (0, 23, 0)
 # From here on a probe may come after the function's prologue, where the stack pointer has moved.
 PROLOGUE_SKIPPED = (0, 18, 0)
 # From here on keys are built outside of the small stack.
@@ -36,8 +34,8 @@ KEYS_ALIGNED = (0, 21, 0)
 PADDING = "\\x00"
 # From here on `pid` is the one that bpftrace's own PID namespace sees.
 OWN_NAMESPACE = (0, 22, 0)
-# Functions of a wildcard up to which each gets a text of its own; fewer where one link could take all.
-SPREAD, SPREAD_MULTI = 100, 20
+# Functions of a wildcard up to which each gets a text of its own.
+SPREAD = 100
 # Sentences of warning that a person reads.
 MOST_WARNINGS = 8
 TICK = "interval:ms:500"
@@ -56,11 +54,10 @@ def generate(request: ScriptRequest, capabilities: Capabilities, index: Catalogu
     if not request.probes:
         raise BadInput("There is no probe to trace.", 'Give one, as uprobe:"/usr/bin/bash":readline.')
     chosen = distinct([parse_probe(text) for text in request.probes], warnings)
-    most = SPREAD_MULTI if capabilities.multi else SPREAD
-    targets = [part for probe in chosen for part in resolve(probe, index, warnings).spread(most)]
+    targets = [part for probe in chosen for part in resolve(probe, index, warnings).spread(SPREAD)]
     where = _filter(request, version, any(target.probe.kind != "usdt" for target in targets))
     if request.recipe == "count":
-        lines, expected = _count(targets, where, version)
+        lines, expected = _count(targets, where)
     elif request.recipe == "log":
         lines, expected = _log(request, targets, where, version, warnings)
     elif request.recipe == "latency":
@@ -106,11 +103,10 @@ def _filter(request: ScriptRequest, version: Version, functions: bool) -> str:
     return ""
 
 
-def _count(targets: list[Target], where: str, version: Version) -> tuple[list[str], int | None]:
+def _count(targets: list[Target], where: str) -> tuple[list[str], int | None]:
     probes = [target.probe for target in targets]
     lines = [
-        f"{target.places}{where} {{ @calls[{_key(target.probe, probes, version)}] = count(); }}"
-        for target in targets
+        f"{target.places}{where} {{ @calls[{_key(target.probe, probes)}] = count(); }}" for target in targets
     ]
     return [*lines, f"{TICK} {{ print(@calls); }}"], _sum(target.expected for target in targets)
 
@@ -129,7 +125,7 @@ def _log(
         if probe.kind == "uretprobe":
             lines.append(_return_line(target, where, version))
             continue
-        name, extra = _name_piece(probe, version)
+        name, extra = _name_piece(probe)
         if probe.kind == "usdt":
             pieces = arguments.of_usdt(_one_site(target.usdt), strings, version)
         else:
@@ -158,7 +154,7 @@ def _log(
 
 def _return_line(target: Target, where: str, version: Version) -> str:
     piece = arguments.returned(target.function, version)
-    name, extra = _name_piece(target.probe, version)
+    name, extra = _name_piece(target.probe)
     text = f"<- {name}" + (f" = {piece.format}" if piece else "")
     return _line(target, where, text, extra, [piece] if piece else [])
 
@@ -193,9 +189,9 @@ def _latency(
             warnings.append(error.message)
             continue
         begun = replace(back, probe=probe)
-        key = "" if len(entries) == 1 else _aligned(_key(probe, [probe], version), version)
-        # Inside a return probe `func` is the caller: the name of a wildcard's function comes from the entry.
-        name = _key(probe, list(entries), version) if wild else ""
+        key = "" if len(entries) == 1 else _aligned(_key(probe, [probe]), version)
+        # The name of a wildcard's function comes from the entry: a label without `uretprobe`.
+        name = _key(probe, list(entries)) if wild else ""
         after = f" && {where.strip(' /')}" if where else ""
         lines += _timed(begun.places, back.places, where, after, key, name, _popped(target.binary), version)
         expected.append(None if back.expected is None else 2 * back.expected)
@@ -249,13 +245,13 @@ def _popped(binary: Binary | None) -> str:
     return {"x86_64": " - 8", "i386": " - 4"}.get(spelled, "")
 
 
-def _key(probe: Probe, probes: list[Probe], version: Version) -> str:
+def _key(probe: Probe, probes: list[Probe]) -> str:
     """What a map is keyed by: one type for all its probes, as bpftrace asks for."""
     if not any(other.wildcard for other in probes):
         return '"' + probe.label.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    # `func` is named when it is printed, from a process that may have ended, and in a return probe it is
-    # the caller; but `probe` would keep newer versions from attaching all at once.
-    return "func" if version >= ALL_AT_ONCE and all(other.kind == "uprobe" for other in probes) else "probe"
+    # `func` would let newer versions attach all at once; but it is named when it is printed, out of a
+    # process that may have ended by then, and in a return probe it is the caller.
+    return "probe"
 
 
 def _aligned(key: str, version: Version) -> str:
@@ -267,9 +263,9 @@ def _aligned(key: str, version: Version) -> str:
     return key if version >= KEYS_ALIGNED else f'{key[:-1]}{missing * PADDING}"'
 
 
-def _name_piece(probe: Probe, version: Version) -> tuple[str, list[str]]:
+def _name_piece(probe: Probe) -> tuple[str, list[str]]:
     if probe.wildcard:
-        return "%s", [_key(probe, [probe], version)]
+        return "%s", [_key(probe, [probe])]
     return literal(probe.label), []
 
 

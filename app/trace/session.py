@@ -151,7 +151,7 @@ class Sessions:
                 raise
             self._logs[session.id] = log
             session = replace(session, bpftrace_pid=child.pid, bpftrace_starttime=child.starttime)
-            live = Live(session, log, child, able.version, self._stored.put)
+            live = Live(session, log, child, able, self._stored.put)
             self._live[session.id] = live
             with suppress(StorageFull):
                 self._stored.put(session)

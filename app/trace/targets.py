@@ -55,7 +55,7 @@ class Target:
     def spread(self, most: int) -> list[Target]:
         """A target for each function of a wildcard that stands for at most ``most``, else this one.
 
-        Each then has its own name and types; and bpftrace's ``func`` cannot name a process that has ended.
+        Each then has its own name and types.
         """
         if self.probe.kind == "usdt" or not 0 < len(self.members) <= most:
             return [self]
