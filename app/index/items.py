@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
@@ -51,6 +53,17 @@ class _Meta(TypedDict):
 
 
 _META = TypeAdapter(_Meta)
+_TAKEN = (
+    "name_id",
+    "version_id",
+    "address",
+    "size",
+    "type",
+    "bind",
+    "visibility",
+    "section_index",
+    "table",
+)
 _TLS = 6
 _ABS = 0xFFF1
 
@@ -66,73 +79,111 @@ class Items:
         self._debug_only = bool(meta["debug_only"])
         self._language = meta["language"]
         self._loads = columns["loads"].reshape(-1, 3)
+        self._versions: list[str] = meta["versions"]
+        self._section_offsets = np.array(
+            [-1 if each.type == "NOBITS" else each.offset for each in self.sections] or [-1], np.int64
+        )
 
     def symbol(self, row: int) -> Symbol:
+        return self.symbols(np.array([row]))[0]
+
+    def symbols(self, rows: npt.NDArray[np.intp]) -> list[Symbol]:
+        """The symbols of these rows, in their order."""
         columns = self._columns
-        name_id = int(columns["name_id"][row])
-        name = columns.name(name_id).decode("utf-8", "backslashreplace")
-        version = self.version(row)
-        return Symbol(
-            name=name,
-            demangled=self._demangled(name_id, name),
-            version=version.lstrip("@") or None,
-            address=int(columns["address"][row]),
-            size=int(columns["size"][row]),
-            type=spell.symbol_type(int(columns["type"][row])),
-            bind=spell.symbol_bind(int(columns["bind"][row])),
-            visibility=spell.symbol_visibility(int(columns["visibility"][row])),
-            section=spell.section_of(int(columns["section_index"][row]), self.sections),
-            table=TABLES[int(columns["table"][row])],
-            offset=self._offset(row),
-            default_version=version.startswith("@@"),
-        )
+        taken = {name: columns[name][rows].tolist() for name in _TAKEN}
+        offsets = self._offsets(rows)
+        return [
+            Symbol(
+                name=(name := columns.name(name_id).decode("utf-8", "backslashreplace")),
+                demangled=self._demangled(name_id, name),
+                version=(version := self._versions[version_id]).lstrip("@") or None,
+                address=address,
+                size=size,
+                type=spell.symbol_type(kind),
+                bind=spell.symbol_bind(bind),
+                visibility=spell.symbol_visibility(visibility),
+                section=spell.section_of(section, self.sections),
+                table=TABLES[table],
+                offset=offset if offset >= 0 else None,
+                default_version=version.startswith("@@"),
+            )
+            for name_id, version_id, address, size, kind, bind, visibility, section, table, offset in zip(
+                *(taken[name] for name in _TAKEN), offsets, strict=True
+            )
+        ]
 
     def function(self, index: int) -> Function:
-        columns = self._columns
-        rows = self._group("function", index)
-        first = self.symbol(rows[0])
-        others = dict.fromkeys(self.symbol_name(row) for row in rows[1:])
-        others.pop(first.name, None)
-        return Function(
-            key=self.key(rows[0]),
-            name=first.name,
-            linkage_name=first.name,
-            demangled=first.demangled,
-            address=first.address,
-            size=int(columns["size"][rows].max()),
-            offset=first.offset,
-            section=first.section,
-            type=first.type,
-            bind=first.bind,
-            file=None,
-            line=None,
-            language=self._language,
-            parameters=None,
-            returns=None,
-            external=first.bind != "LOCAL",
-            inlined=False,
-            inline_sites=0,
-            sources=self._sources(rows),
-            aliases=tuple(others),
-        )
+        return self.functions(np.array([index]))[0]
 
-    def variable(self, index: int) -> Variable:
+    def functions(self, indices: npt.NDArray[np.intp]) -> list[Function]:
+        """The functions of these numbers, in their order."""
+        return [
+            Function(
+                key=self.key(rows[0]),
+                name=first.name,
+                linkage_name=first.name,
+                demangled=first.demangled,
+                address=first.address,
+                size=size,
+                offset=first.offset,
+                section=first.section,
+                type=first.type,
+                bind=first.bind,
+                file=None,
+                line=None,
+                language=self._language,
+                parameters=None,
+                returns=None,
+                external=first.bind != "LOCAL",
+                inlined=False,
+                inline_sites=0,
+                sources=sources,
+                aliases=self._aliases(first.name, rows),
+            )
+            for first, rows, size, sources in self._groups("function", indices)
+        ]
+
+    def variables(self, indices: npt.NDArray[np.intp]) -> list[Variable]:
+        """The variables of these numbers, in their order."""
+        return [
+            Variable(
+                name=first.name,
+                linkage_name=first.name,
+                demangled=first.demangled,
+                address=first.address,
+                size=size,
+                type=None,
+                section=first.section,
+                file=None,
+                line=None,
+                external=first.bind != "LOCAL",
+                sources=sources,
+            )
+            for first, _, size, sources in self._groups("variable", indices)
+        ]
+
+    def _groups(
+        self, kind: str, indices: npt.NDArray[np.intp]
+    ) -> Iterator[tuple[Symbol, list[int], int, tuple[str, ...]]]:
+        """Of each row: the symbol that stands for it, all its symbols, the largest size, the tables."""
         columns = self._columns
-        rows = self._group("variable", index)
-        first = self.symbol(rows[0])
-        return Variable(
-            name=first.name,
-            linkage_name=first.name,
-            demangled=first.demangled,
-            address=first.address,
-            size=int(columns["size"][rows].max()),
-            type=None,
-            section=first.section,
-            file=None,
-            line=None,
-            external=first.bind != "LOCAL",
-            sources=self._sources(rows),
-        )
+        starts, all_rows = columns[f"{kind}_start"], columns[f"{kind}_rows"]
+        firsts = self.symbols(all_rows[starts[indices]])
+        begins, ends = starts[indices].tolist(), starts[indices + 1].tolist()
+        for first, begin, end in zip(firsts, begins, ends, strict=True):
+            rows: list[int] = all_rows[begin:end].tolist()
+            if len(rows) == 1:
+                yield first, rows, first.size, (first.table,)
+                continue
+            tables = sorted(set(columns["table"][rows].tolist()))
+            yield first, rows, int(columns["size"][rows].max()), tuple(TABLES[number] for number in tables)
+
+    def _aliases(self, name: str, rows: list[int]) -> tuple[str, ...]:
+        if len(rows) == 1:
+            return ()
+        others = dict.fromkeys(self.symbol_name(row) for row in rows[1:])
+        others.pop(name, None)
+        return tuple(others)
 
     def symbol_name(self, row: int) -> str:
         columns = self._columns
@@ -140,7 +191,7 @@ class Items:
 
     def version(self, row: int) -> str:
         """With its separator, ``@V`` or ``@@V``; "" for none."""
-        return str(self._columns.meta["versions"][int(self._columns["version_id"][row])])
+        return self._versions[int(self._columns["version_id"][row])]
 
     def key(self, row: int) -> str:
         """The address in hex; in a relocatable file behind its section's number, from which it counts."""
@@ -180,29 +231,26 @@ class Items:
                 return int(found[-1])
         return None
 
-    def _group(self, kind: str, index: int) -> list[int]:
-        start, end = self._columns[f"{kind}_start"][index : index + 2].tolist()
-        rows: list[int] = self._columns[f"{kind}_rows"][start:end].tolist()
-        return rows
-
-    def _sources(self, rows: list[int]) -> tuple[str, ...]:
-        return tuple(TABLES[number] for number in sorted(set(self._columns["table"][rows].tolist())))
-
     def _demangled(self, name_id: int, name: str) -> str:
         return self._columns.display(name_id) if name[:2] in {"_Z", "_R", "__"} or name[:1] == "?" else name
 
-    def _offset(self, row: int) -> int | None:
-        """Where the symbol's bytes lie in the file; None where they do not, or in a debug file."""
+    def _offsets(self, rows: npt.NDArray[np.intp]) -> list[int]:
+        """Where each symbol's bytes lie in the file; -1 where they do not, or in a debug file."""
         columns = self._columns
-        index = int(columns["section_index"][row])
-        if index in (0, _ABS) or self._debug_only or int(columns["type"][row]) == _TLS:
-            return None
-        if self._relocatable:
-            if index >= len(self.sections) or self.sections[index].type == "NOBITS":
-                return None
-            return self.sections[index].offset + int(columns["address"][row])
-        found = int(file_offsets(self._loads, columns["address"][row : row + 1])[0])
-        return found if found >= 0 else None
+        index, address = columns["section_index"][rows], columns["address"][rows]
+        if self._debug_only:
+            found = np.full(len(rows), -1, np.int64)
+        elif self._relocatable:
+            known = np.minimum(index, len(self.sections) - 1)
+            found = np.where(
+                self._section_offsets[known] < 0, -1, self._section_offsets[known] + address.astype(np.int64)
+            )
+            found[index >= len(self.sections)] = -1
+        else:
+            found = file_offsets(self._loads, address)
+        found[np.isin(index, (0, _ABS)) | (columns["type"][rows] == _TLS)] = -1
+        out: list[int] = found.tolist()
+        return out
 
 
 def check(columns: Columns) -> None:

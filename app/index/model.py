@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any, Generic, Literal, TypeVar
 
 from app.elf.model import Problem, State, UsdtSite
@@ -15,28 +16,40 @@ MODES: tuple[Mode, ...] = ("substring", "prefix", "glob", "regex", "fuzzy")
 T = TypeVar("T")
 
 
+HEX = frozenset({"address", "offset", "semaphore"})
+
+
 def with_hex(item: dict[str, Any]) -> dict[str, Any]:
     """Adds ``address_hex`` (and offset, semaphore) beside every such integer, at any depth."""
     out: dict[str, Any] = {}
     for key, value in item.items():
-        out[key] = _hex_inside(value)
-        if key in {"address", "offset", "semaphore"} and (value is None or isinstance(value, int)):
+        out[key] = plain(value)
+        if key in HEX and (value is None or isinstance(value, int)):
             out[f"{key}_hex"] = None if value is None else f"{value:#x}"
     return out
 
 
-def _hex_inside(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Dataclasses as dicts and tuples as lists, at any depth, addresses with their hex."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
     if isinstance(value, dict):
         return with_hex(value)
-    if isinstance(value, list | tuple):
-        return [_hex_inside(entry) for entry in value]
-    return value
+    return with_hex({name: getattr(value, name) for name in _fields(value.__class__)})
+
+
+@lru_cache(maxsize=64)
+def _fields(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     def as_dict(self) -> dict[str, Any]:
-        return with_hex(asdict(self))
+        found: dict[str, Any] = plain(self)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,24 +234,18 @@ class Index:
     def symbols(self, binary_id: str, ask: Ask) -> Page[Symbol]:
         """The whole symbol tables; without text or order, as they lie in the file."""
         _, found, selection, began = self._select(binary_id, "symbol", ask)
-        part = selection.rows[ask.offset : ask.offset + ask.limit].tolist()
-        return _page(
-            len(selection.rows), tuple(found.symbol(row) for row in part), ask, began, selection.facets
-        )
+        part = found.symbols(selection.rows[ask.offset : ask.offset + ask.limit])
+        return _page(len(selection.rows), tuple(part), ask, began, selection.facets)
 
     def functions(self, binary_id: str, ask: Ask) -> Page[Function]:
         _, found, selection, began = self._select(binary_id, "function", ask)
-        part = selection.rows[ask.offset : ask.offset + ask.limit].tolist()
-        return _page(
-            len(selection.rows), tuple(found.function(row) for row in part), ask, began, selection.facets
-        )
+        part = found.functions(selection.rows[ask.offset : ask.offset + ask.limit])
+        return _page(len(selection.rows), tuple(part), ask, began, selection.facets)
 
     def variables(self, binary_id: str, ask: Ask) -> Page[Variable]:
         _, found, selection, began = self._select(binary_id, "variable", ask)
-        part = selection.rows[ask.offset : ask.offset + ask.limit].tolist()
-        return _page(
-            len(selection.rows), tuple(found.variable(row) for row in part), ask, began, selection.facets
-        )
+        part = found.variables(selection.rows[ask.offset : ask.offset + ask.limit])
+        return _page(len(selection.rows), tuple(part), ask, began, selection.facets)
 
     def function(self, binary_id: str, key: str) -> Function:
         """By its key, or by 0xADDRESS, also one inside it. Raises NotFound."""

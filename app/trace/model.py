@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from app.index.model import plain
+
 SessionState = Literal["starting", "running", "stopping", "ended", "failed"]
 RECIPES = ("count", "log", "latency", "custom")
 
@@ -126,4 +128,5 @@ class Verdict:
     return_probe: ReturnVerdict
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        found: dict[str, Any] = plain(self)
+        return found
