@@ -27,7 +27,7 @@ def test_a_plain_function_can_be_traced_at_both_ends() -> None:
     assert found.return_probe.attachable
     assert found.probe == 'uprobe:"/opt/a b/prog":work'
     assert found.reasons == ()
-    assert found.as_dict()["return_probe"] == {"attachable": True, "reasons": ()}
+    assert found.as_dict()["return_probe"] == {"attachable": True, "reasons": []}
 
 
 @pytest.mark.parametrize(
