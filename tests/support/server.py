@@ -42,10 +42,15 @@ class Server:
 
 
 @contextmanager
-def running(data: Path, *arguments: str, **environment: str) -> Iterator[Server]:
-    """Starts ``probescope serve``, waits until it says its URL, and stops it at the end."""
+def running(
+    data: Path, *arguments: str, wrapper: tuple[str, ...] = (), **environment: str
+) -> Iterator[Server]:
+    """Starts ``probescope serve``, waits until it says its URL, and stops it at the end.
+
+    ``wrapper``: a command that becomes the server, such as ``unshare -U``.
+    """
     env = {**os.environ, "PROBESCOPE_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1", **environment}
-    command = [sys.executable, "-m", "app", "serve", "--port", "0", "--data", str(data), *arguments]
+    command = [*wrapper, sys.executable, "-m", "app", "serve", "--port", "0", "--data", str(data), *arguments]
     process = subprocess.Popen(
         command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
