@@ -74,6 +74,13 @@ class Columns:
         at = int(self.arrays["name_at"][name_id])
         return self.arrays["names"][at : at + int(self.arrays["name_len"][name_id])].tobytes()
 
+    def names_of(self, name_ids: Array) -> list[bytes]:
+        """Many linkage names at once."""
+        blob = self.arrays["names"].tobytes()
+        at = self.arrays["name_at"][name_ids].astype(np.int64)
+        ends = (at + self.arrays["name_len"][name_ids]).tolist()
+        return [blob[start:end] for start, end in zip(at.tolist(), ends, strict=True)]
+
     def display(self, name_id: int) -> str:
         """The demangled name, or the name itself; control characters are replaced."""
         at, end = self.arrays["line_at"][name_id : name_id + 2].tolist()

@@ -272,12 +272,16 @@ class Index:
             ranks = matching.ranks(columns, escaped, "glob", self._settings.search_wall)
             chosen = (ranks[columns["name_id"][rows]] != matching.NONE) | versioned
             rows, versioned = rows[chosen], versioned[chosen]
-        fits = matching.wildcard(pattern)
-        names = {
-            found.symbol_name(row) + (found.version(row) if with_version else "")
-            for row, with_version in zip(rows.tolist(), versioned.tolist(), strict=True)
+        names = set(columns.names_of(np.unique(columns["name_id"][rows[~versioned]])))
+        names |= {
+            columns.name(int(columns["name_id"][row])) + found.version(row).encode()
+            for row in rows[versioned].tolist()
         }
-        return sorted(name for name in names if name and ".part." not in name and fits.fullmatch(name))
+        texts = [name.decode("utf-8", "backslashreplace") for name in names if b".part." not in name]
+        if pattern.strip("*"):
+            fits = matching.wildcard(pattern)
+            texts = [text for text in texts if fits.fullmatch(text)]
+        return sorted(text for text in texts if text)
 
     def usdt(self, binary_id: str, ask: Ask) -> Page[Usdt]:
         began = time.perf_counter()
