@@ -227,7 +227,8 @@ class Live:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
             return "failed", "killed", f"bpftrace was killed by {name}; its last maps are lost."
         reason = diagnostics.sentence(found) or f"bpftrace ended with {code} and did not say why."
-        if self._reported is None:
+        errors = [entry for entry in found if entry.severity == "error"]
+        if self._reported is None and any(entry.end_column > 1 for entry in errors):
             return "failed", "script_error", reason
         return "failed", "bpftrace_failed" if self._child.attached.is_set() else "attach_failed", reason
 

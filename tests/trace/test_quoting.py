@@ -99,6 +99,8 @@ def test_a_probe_is_its_own_text_back() -> None:
 def test_bpftrace_parses_exactly_what_was_asked() -> None:
     version = subprocess.run(["bpftrace", "--version"], capture_output=True, text=True).stdout
     show = ["-d"] if version.startswith("bpftrace v0.17") else ["-d", "ast"]
+    if version >= "bpftrace v0.24":
+        pytest.skip("this version shows the text as it was written, not as it was parsed")
     probes = hostile_probes(900, seed=2)
     for start in range(0, len(probes), 300):
         part = probes[start : start + 300]
