@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVE_ARGS ?=
+CORE := $(wildcard app/elf/core/*.h app/elf/core/*/*.h app/elf/core/*/*.c)
 
 .PHONY: run dev test check bench lock clean
 
@@ -34,7 +35,8 @@ $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || requirements/install-system requirements/system-run.txt
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: requirements/run.txt pyproject.toml setup.py | $(VENV)/bin/pip
+$(VENV)/.run: requirements/run.txt requirements/system-run.txt pyproject.toml setup.py $(CORE) | $(VENV)/bin/pip
+	@requirements/install-system requirements/system-run.txt || echo "probescope: going on without what is missing"
 	$(BIN)/pip install -q --require-hashes -r requirements/run.txt
 	$(BIN)/pip install -q --no-deps -e .
 	@touch $@
