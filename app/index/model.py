@@ -116,7 +116,7 @@ class Function(Item):
     name: str
     linkage_name: str
     demangled: str
-    address: int
+    address: int | None  # None: it exists only where it was inlined
     size: int
     offset: int | None
     section: str
