@@ -97,6 +97,7 @@ def write_elf(
     machine: int = EM_X86_64,
     type: int = ET_DYN,
     entry: int = 0,
+    abi: int = 0,
 ) -> bytes:
     """The file. Symbol tables and the sections they need are added behind ``sections``, the names last."""
     writer = _Writer(bits, endian)
@@ -122,7 +123,7 @@ def write_elf(
     table = len(body)
     for header in headers:
         body += header
-    body[:head] = writer.file_header(type, machine, entry, table, len(headers), len(segments))
+    body[:head] = writer.file_header(type, machine, entry, abi, table, len(headers), len(segments))
     body[head : head + program * len(segments)] = b"".join(writer.program_header(one) for one in segments)
     return bytes(body)
 
@@ -233,10 +234,10 @@ class _Writer:
         return (64, 56) if self.wide else (52, 32)
 
     def file_header(
-        self, kind: int, machine: int, entry: int, table: int, sections: int, segments: int
+        self, kind: int, machine: int, entry: int, abi: int, table: int, sections: int, segments: int
     ) -> bytes:
         head, program = self.sizes()
-        ident = b"\x7fELF" + bytes([2 if self.wide else 1, 1 if self.order == "<" else 2, 1]) + b"\0" * 9
+        ident = b"\x7fELF" + bytes([2 if self.wide else 1, 1 if self.order == "<" else 2, 1, abi]) + b"\0" * 8
         rest = self.pack("HHINNN", kind, machine, 1, entry, head if segments else 0, table)
         rest += self.pack(
             "I6H", 0, head, program, segments, 64 if self.wide else 40, sections, max(0, sections - 1)
