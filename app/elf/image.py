@@ -186,7 +186,7 @@ def _read_sections(image: Image, raw: np.void) -> None:
             index=index,
             name=text_at(held, columns["name"][index]),
             type=spell.section_type(columns["type"][index], machine),
-            flags=spell.section_flags(columns["flags"][index], machine),
+            flags=spell.section_flags(columns["flags"][index], machine, image.header.abi),
             address=columns["address"][index],
             offset=columns["offset"][index],
             size=columns["size"][index],
