@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from app.elf.usdt_operands import UNKNOWN, Operand
+
 State = Literal["ok", "partial", "malformed", "limit"]
 
 # The values of SymbolColumns.table, in this order.
@@ -75,6 +77,9 @@ class UsdtArgument:
     float: bool
     operand: str
     type: str  # a C type name by size and sign, e.g. int32_t; refined from DWARF where it is at hand
+    name: str | None = None  # of the variable that lies there, by DWARF
+    reading: str = ""  # the operand as a phrase
+    parsed: Operand = UNKNOWN  # the operand as data
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from app.elf.image import Image
+from app.elf.relocations import relocated
 
 SHT_NOTE, PT_NOTE = 7, 4
 NT_GNU_BUILD_ID = 3
@@ -24,22 +25,23 @@ class Note(NamedTuple):
 
 def notes(image: Image) -> Iterator[Note]:
     """Every note that lies whole inside the file."""
-    places = [
-        (section.offset, section.size, section.align)
-        for section in image.sections
-        if image.section_types[section.index] == SHT_NOTE
-    ] or [
-        (segment.offset, segment.file_size, segment.align)
-        for segment, kind in zip(image.segments, image.segment_types, strict=True)
-        if kind == PT_NOTE
-    ]
-    for offset, size, align in places:
-        yield from _notes(image, offset, size, 8 if align == 8 else 4)
+    sections = [each for each in image.sections if image.section_types[each.index] == SHT_NOTE]
+    relocatable = image.header is not None and image.header.type == "REL"
+    for section in sections:
+        raw = bytes(image.part(section.offset, section.size))
+        if relocatable:
+            raw = relocated(image, section, raw)
+        yield from _notes(image, raw, section.offset, section.size, 8 if section.align == 8 else 4)
+    if sections:
+        return
+    for segment, kind in zip(image.segments, image.segment_types, strict=True):
+        if kind == PT_NOTE:
+            raw = bytes(image.part(segment.offset, segment.file_size))
+            yield from _notes(image, raw, segment.offset, segment.file_size, 8 if segment.align == 8 else 4)
 
 
-def _notes(image: Image, offset: int, size: int, align: int) -> Iterator[Note]:
+def _notes(image: Image, raw: bytes, offset: int, size: int, align: int) -> Iterator[Note]:
     assert image.layout is not None
-    raw = bytes(image.part(offset, size))
     if len(raw) < size:
         image.note("notes", f"The notes at {offset:#x} end after the end of the file.")
     order = "<" if image.layout.endian == "little" else ">"

@@ -11,6 +11,8 @@ import struct
 
 from app.elf import dynamic, traits
 from app.elf.image import SHT_NOBITS, Data, Image, decode, open_image
+from app.elf.joining import joined
+from app.elf.minidebuginfo import read_minidebuginfo
 from app.elf.model import Facts, Problem, State
 from app.elf.notes import build_id, notes
 from app.elf.symbols import SHT_SYMTAB, read_symbols
@@ -35,6 +37,9 @@ def read_facts(data: Data) -> Facts:
 def _facts(image: Image) -> Facts:
     found = list(notes(image))
     symbols = read_symbols(image)
+    hidden = read_minidebuginfo(image)
+    if hidden is not None:
+        symbols = joined(symbols, hidden)
     usdt = read_usdt(image, found, symbols)
     needed, soname = dynamic.needed_and_soname(image)
     comment = _comment(image)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,10 @@ from app.elf.model import (
     Section,
     Segment,
     State,
-    UsdtArgument,
     UsdtProbe,
-    UsdtSite,
 )
 from app.elf.symbols import file_offsets
+from app.elf.usdt import restored
 from app.index.columns import BadColumns, Columns
 from app.index.model import Function, Symbol, Usdt, Variable
 
@@ -271,11 +270,9 @@ def segments(columns: Columns) -> tuple[Segment, ...]:
 
 
 def usdt(columns: Columns) -> tuple[Usdt, ...]:
+    found = columns.meta["header"]
+    machine = found["machine"] if found else ""
     return tuple(
-        Usdt(entry["provider"], entry["name"], tuple(_site(site) for site in entry["sites"]))
+        Usdt(entry["provider"], entry["name"], tuple(restored(site, machine) for site in entry["sites"]))
         for entry in columns.meta["usdt"]
     )
-
-
-def _site(entry: dict[str, Any]) -> UsdtSite:
-    return UsdtSite(**{**entry, "arguments": tuple(UsdtArgument(**each) for each in entry["arguments"])})

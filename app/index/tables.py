@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from app.elf.model import Facts, SymbolColumns
 from app.elf.names import demangle_many
+from app.elf.usdt import stored
 from app.index.columns import Array
 
 _FUNC, _IFUNC, _OBJECT, _COMMON, _TLS = 2, 10, 1, 5, 6
@@ -96,7 +97,7 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "build_id": facts.build_id,
         "sections": [asdict(section) for section in facts.sections],
         "segments": [asdict(segment) for segment in facts.segments],
-        "usdt": [asdict(probe) for probe in facts.usdt],
+        "usdt": [stored(probe) for probe in facts.usdt],
         "versions": list(symbols.versions),
         "needed": list(facts.needed),
         "soname": facts.soname,
