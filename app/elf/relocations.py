@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from typing import Literal
 
+import numpy as np
+
 from app.elf.image import Image
 from app.elf.model import Section
 
@@ -59,6 +61,9 @@ def _symbol_values(image: Image, index: int) -> list[int]:
     if not 0 < index < len(image.sections):
         return []
     section = image.sections[index]
-    rows = image.records(image.layout.sym, section.offset, section.size // image.layout.sym.itemsize)
-    values: list[int] = rows["value"].tolist()
+    record = image.layout.sym
+    raw = image.content(section)
+    values: list[int] = np.frombuffer(raw[: len(raw) // record.itemsize * record.itemsize], record)[
+        "value"
+    ].tolist()
     return values

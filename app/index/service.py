@@ -225,7 +225,7 @@ class Index:
         return self._store.columns(self._store.row(binary_id))[1].sections
 
     def segments(self, binary_id: str) -> tuple[Segment, ...]:
-        return items.segments(self._store.columns(self._store.row(binary_id))[0])
+        return self._store.columns(self._store.row(binary_id))[1].segments
 
     def debug_link(self, binary_id: str) -> tuple[str, int] | None:
         found = self._store.columns(self._store.row(binary_id))[0].meta["debug_link"]
