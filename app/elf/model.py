@@ -7,10 +7,11 @@ format (https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 State = Literal["ok", "partial", "malformed", "limit"]
 
