@@ -51,6 +51,10 @@ def _run(options: argparse.Namespace) -> int:
         from app.cli import tracing
 
         return tracing.COMMANDS[options.command](options, settings)
+    if options.command in {"info", "index"}:
+        from app.cli import indexing
+
+        return indexing.COMMANDS[options.command](options, settings)
     from app.cli import files
 
     return files.COMMANDS[options.command](options, settings)

@@ -1,7 +1,8 @@
-"""Files to columns by resident, boxed readers: the only place of this room that starts children.
+"""One boxed reader as its parent has it: a child process and the socket to it.
 
-A start costs more than most files do, so a reader stays for many files. It is replaced after any fault, after
-a number of files, and before it would read for another uploader. Descriptors are passed; it opens nothing.
+The only place of this room that starts children. A start costs more than most files do, so a reader stays for
+many; descriptors are passed to it, it opens nothing. What it says is looked at before it is believed.
+Sources: posix_spawn(3), unix(7) for SCM_RIGHTS.
 """
 
 from __future__ import annotations
@@ -11,199 +12,212 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from app.config import Settings, child_environment
 from app.elf.model import Problem
-from app.errors import StorageFull
-from app.index import items
-from app.index.columns import BadColumns, Columns, open_columns
+from app.index.meta import is_summary
 
+MOST_DESCRIPTORS = 96  # of one message; the kernel takes 253
 _START_SECONDS = 60.0
-_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+_ANSWER = 1 << 20
+_ROOT = str(Path(__file__).resolve().parents[2])
+_CODE = "import sys; sys.path[:0] = {paths!r}; from app.index.reader_process import main; main()"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
+class Source:
+    """A file to read, open; ``alt``: its dwz file, ``split``: its .dwo and .dwp files."""
+
+    descriptor: int
+    size: int
+    alt: int | None = None
+    split: Sequence[int] = ()
+    tag: Any = None
+
+    @property
+    def descriptors(self) -> list[int]:
+        return [self.descriptor, *([] if self.alt is None else [self.alt]), *self.split]
+
+
+@dataclass(slots=True)
 class Outcome:
-    """What one file gave: ``columns`` at ``path`` (the caller's to move or remove), or the problem."""
+    """What one file gave: ``meta`` and the columns at ``path`` (the caller's to move), or the problem."""
 
-    columns: Columns | None
+    meta: dict[str, Any] | None
     path: Path | None
-    sha256: str | None
     problem: Problem | None
 
 
-class Reader:
-    """One boxed child and the socket to it. Not for several threads at once."""
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Which readers may stand for each other: one owner, one niceness, able to answer or not."""
 
-    def __init__(self, settings: Settings, owner: str) -> None:
-        self.owner = owner
-        self.files = 0
-        self.over = False
+    owner: str = ""
+    low: bool = False
+    answers: bool = False
+
+
+@dataclass(slots=True)
+class Asked:
+    """A file that a reader has in hand, and the file that it fills."""
+
+    source: Source
+    path: Path | None
+
+
+@dataclass(slots=True, eq=False)
+class Reader:
+    """Not for several threads at once."""
+
+    settings: Settings
+    kind: Kind
+    files: int = 0  # answered
+    asked: deque[Asked] = field(default_factory=deque)
+    over: bool = False
+    channel: socket.socket = field(init=False)
+    _pid: int = field(init=False)
+    _ready: bool = False
+    _status: int | None = None
+    _deadline: float = 0.0
+
+    def start(self) -> Reader:
+        """Its death signal follows the thread that calls this."""
+        settings = self.settings
+        self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.channel.setblocking(False)
         limits = {
             "memory": settings.reader_memory,
             "cpu": settings.reader_cpu,
             "output": settings.reader_output,
+            "threads": settings.reader_threads,
+            "nice": settings.index_nice if self.kind.low else 5,
+            "idle": self.kind.low and settings.index_nice > 0,
+            "answers": self.kind.answers,
+            "descriptors": MOST_DESCRIPTORS,
+            "socket": theirs.fileno(),
         }
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # Without site, whose work costs as much as ours; its paths are given instead.
+        paths = [_ROOT, *(path for path in sys.path if path.startswith("/"))]
+        command = [sys.executable, "-I", "-S", "-c", _CODE.format(paths=paths), json.dumps(limits)]
+        null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
         with theirs:
-            self._child = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "app.index.reader_process",
-                    json.dumps(limits | {"socket": theirs.fileno()}),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=_PACKAGE_ROOT,
-                env=child_environment(OPENBLAS_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1"),
-                pass_fds=(theirs.fileno(),),
+            theirs.set_inheritable(True)
+            self._pid = os.posix_spawn(
+                sys.executable,
+                command,
+                child_environment(OPENBLAS_NUM_THREADS="1"),
+                file_actions=null,
+                setsigdef=[signal.SIGINT, signal.SIGPIPE],
             )
-        self._channel.settimeout(_START_SECONDS)
+        self._deadline = time.monotonic() + _START_SECONDS
+        return self
+
+    def ask(self, batch: Sequence[Asked], targets: Sequence[int], **question: Any) -> None:
+        """Hands over files; a reader that is dead is noticed when it is listened to."""
+        rights = array.array("i")
+        files = []
+        for each, target in zip(batch, targets, strict=True):
+            first, *others = each.source.descriptors
+            rights.extend((first, target, *others))
+            files.append({"alt": each.source.alt is not None, "split": len(each.source.split)})
+        message = json.dumps({"op": "index", **question, "files": files}).encode()
+        if not self.asked:
+            patience = self.settings.reader_wall if self._ready else _START_SECONDS
+            self._deadline = time.monotonic() + patience
+        self.asked.extend(batch)
         try:
-            self.over = not self._channel.recv(64)
+            self.channel.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         except OSError:
             self.over = True
 
-    def read(self, source: int, target: int, hashed: bool, seconds: float) -> dict[str, str | None]:
-        """The child's answer; a problem when it died or took longer than ``seconds``."""
-        self.files += 1
-        rights = array.array("i", [source, target])
-        message = json.dumps({"hash": hashed}).encode()
+    def listen(self) -> tuple[Asked, dict[str, Any] | Problem] | None:
+        """The next answer, if one is there; for a file over which the reader died, why."""
+        if self.over:
+            return self._died()
         try:
-            self._channel.settimeout(seconds)
-            self._channel.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-            answer = self._channel.recv(1 << 16)
-        except TimeoutError:
-            self.close()
-            return {"problem": "time", "text": f"Reading this file took longer than {seconds:g} seconds."}
+            answer = self.channel.recv(_ANSWER)
+        except BlockingIOError:
+            return self._late() if time.monotonic() > self._deadline else None
         except OSError:
             answer = b""
         if not answer:
             return self._died()
-        try:
-            found = json.loads(answer)
-            return {key: found.get(key) for key in ("sha256", "problem", "text")}
-        except (ValueError, AttributeError):
-            return self._died()
+        self._deadline = time.monotonic() + self.settings.reader_wall
+        if not self._ready:
+            self._ready = True
+            return self.listen()
+        self.files += 1
+        asked = self.asked.popleft()
+        return asked, _believed(answer)
 
-    def _died(self) -> dict[str, str | None]:
-        self.close()
-        code = -self._child.returncode if self._child.returncode else 0
+    @property
+    def patience(self) -> float:
+        """Seconds until it is late."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def _late(self) -> tuple[Asked, Problem] | None:
+        self.kill()
+        seconds = self.settings.reader_wall
+        if not self.asked:
+            return None
+        return self.asked.popleft(), Problem(
+            "time", f"Reading this file took longer than {seconds:g} seconds."
+        )
+
+    def _died(self) -> tuple[Asked, Problem] | None:
+        code = self._end()
+        self.kill()
+        if not self.asked:
+            return None
+        problem = Problem("fault", "The reader of this file ended without an answer.")
         if code == signal.SIGXCPU:
-            return {"problem": "cpu", "text": "Reading this file took more CPU time than a reader may use."}
-        if code == signal.SIGBUS:
-            return {"problem": "gone", "text": "The file was shortened while it was read."}
-        return {"problem": "fault", "text": "The reader of this file ended without an answer."}
+            problem = Problem("cpu", "Reading this file took more CPU time than a reader may use.")
+        elif code == signal.SIGBUS:
+            problem = Problem("gone", "The file was shortened while it was read.")
+        return self.asked.popleft(), problem
 
-    def close(self) -> None:
-        """Ends the child and waits for it."""
+    def _end(self) -> int:
+        """The signal that ended it; one that only closed its socket is ended now."""
+        for _ in range(100):
+            if self.reap():
+                return -(os.waitstatus_to_exitcode(self._status or 0))
+            time.sleep(0.002)
+        return 0
+
+    def reap(self, wait: bool = False) -> bool:
+        """Whether it has ended."""
+        if self._status is None:
+            try:
+                pid, status = os.waitpid(self._pid, 0 if wait else os.WNOHANG)
+            except ChildProcessError:
+                pid, status = self._pid, 0
+            if pid:
+                self._status = status
+        return self._status is not None
+
+    def kill(self) -> None:
+        """Ends it, without waiting for its end."""
         self.over = True
-        self._channel.close()
-        # Without its socket it ends by itself; one that is inside a file does not look.
-        try:
-            self._child.wait(0.05)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
+        self.channel.close()
+        if not self.reap():
+            os.kill(self._pid, signal.SIGKILL)
 
 
-class Readers:
-    """At most ``settings.readers`` readers, lent to one thread each."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._free: list[Reader] = []
-        self._slots = threading.BoundedSemaphore(settings.readers)
-        self._lock = threading.Lock()
-        # The death signal of a child follows the thread that started it, so one thread starts them all.
-        self._starter = ThreadPoolExecutor(1, "readers")
-        self._scratch = settings.data / "scratch"
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        for left in self._scratch.iterdir():
-            left.unlink(missing_ok=True)
-
-    def read(self, descriptor: int, owner: str = "", hashed: bool = True) -> Outcome:
-        """Reads the file behind ``descriptor``. Raises StorageFull; every other failure is an Outcome."""
-        try:
-            handle, name = tempfile.mkstemp(prefix="columns-", dir=self._scratch)
-        except OSError as error:
-            raise _full() from error
-        path = Path(name)
-        keep = False
-        try:
-            answer = self._ask(descriptor, handle, owner, hashed)
-            if answer["problem"] == "disk_full":
-                raise _full()
-            if answer["problem"]:
-                return Outcome(None, None, None, Problem(str(answer["problem"]), str(answer["text"])))
-            try:
-                columns = open_columns(handle)
-                items.check(columns)
-            except BadColumns as error:
-                return Outcome(None, None, None, Problem("fault", str(error)))
-            keep = True
-            return Outcome(columns, path, answer["sha256"], None)
-        finally:
-            os.close(handle)
-            if not keep:
-                path.unlink(missing_ok=True)
-
-    def _ask(self, source: int, target: int, owner: str, hashed: bool) -> dict[str, str | None]:
-        with self._lent(owner) as reader:
-            used = reader.files > 0
-            answer = reader.read(source, target, hashed, self._settings.reader_wall)
-        if answer["problem"] == "fault" and used:
-            # Not this file's fault, if an earlier one or an idle hour broke the reader: a new one tells.
-            with self._lent(owner) as reader:
-                answer = reader.read(source, target, hashed, self._settings.reader_wall)
-        return answer
-
-    @contextmanager
-    def _lent(self, owner: str) -> Iterator[Reader]:
-        with self._slots:
-            reader = self._take(owner)
-            try:
-                yield reader
-            finally:
-                if reader.over or reader.files >= self._settings.reader_files:
-                    reader.close()
-                else:
-                    with self._lock:
-                        self._free.append(reader)
-
-    def _take(self, owner: str) -> Reader:
-        with self._lock:
-            fitting = next((reader for reader in self._free if reader.owner == owner), None)
-            spare = fitting or next(iter(self._free), None)
-            if spare is not None:
-                self._free.remove(spare)
-        if fitting is not None:
-            return fitting
-        if spare is not None:
-            spare.close()
-        return self._starter.submit(Reader, self._settings, owner).result()
-
-    def close(self) -> None:
-        """Ends the readers that nobody uses; those in use end with their file."""
-        with self._lock:
-            free, self._free = self._free, []
-        for reader in free:
-            reader.close()
-        self._starter.shutdown()
-
-
-def _full() -> StorageFull:
-    return StorageFull(
-        "The disk has no room for the index.", "Free some space, or use --data for another disk."
-    )
+def _believed(answer: bytes) -> dict[str, Any] | Problem:
+    """An answer of the shape that answers have."""
+    try:
+        found: dict[str, Any] = json.loads(answer)
+        if "problem" in found:
+            return Problem(str(found["problem"])[:40], str(found["text"])[:500])
+        if not found or is_summary(found["meta"]):
+            return found
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    return Problem("fault", "The reader of this file gave no answer that can be understood.")

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.config import load
-from app.index.build import Readers
+from app.index.build import Source
+from app.index.readers import Readers
 from tests.fuzz.corpus import seeds
 from tests.fuzz.mutations import Mutator
 from tests.support.dwarfwriter import Die, Dwarf, Form, Raw, Unit
@@ -40,15 +41,15 @@ def state(readers: Readers, data: bytes) -> str:
     descriptor = os.memfd_create("file")
     try:
         os.write(descriptor, data)
-        outcome = readers.read(descriptor, hashed=False)
+        outcome = readers.read(Source(descriptor, len(data)))
     finally:
         os.close(descriptor)
     if outcome.problem is not None:
         return "limit" if outcome.problem.code in CEILINGS else outcome.problem.code
     assert outcome.path is not None
-    assert outcome.columns is not None
+    assert outcome.meta is not None
     outcome.path.unlink()
-    return str(outcome.columns.meta["state"])
+    return str(outcome.meta["state"])
 
 
 def bad_ones(readers: Readers, files: dict[str, bytes]) -> dict[str, str]:
