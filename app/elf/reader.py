@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 
 from app.elf import dynamic, traits
+from app.elf.gopclntab import as_symbols, read_gopclntab
 from app.elf.image import SHT_NOBITS, Data, Image, decode, open_image
 from app.elf.joining import joined
 from app.elf.minidebuginfo import read_minidebuginfo
@@ -40,6 +41,10 @@ def _facts(image: Image) -> Facts:
     hidden = read_minidebuginfo(image)
     if hidden is not None:
         symbols = joined(symbols, hidden)
+    if SHT_SYMTAB not in image.section_types:
+        functions = read_gopclntab(image)
+        if functions is not None:
+            symbols = joined(symbols, as_symbols(image, functions))
     usdt = read_usdt(image, found, symbols)
     needed, soname = dynamic.needed_and_soname(image)
     comment = _comment(image)

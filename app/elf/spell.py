@@ -43,7 +43,8 @@ _SYMBOL_TYPES = {
 }
 _SYMBOL_BINDS = {0: "LOCAL", 1: "GLOBAL", 2: "WEAK", 10: "UNIQUE"}
 _VISIBILITIES = ("DEFAULT", "INTERNAL", "HIDDEN", "PROTECTED")
-_SPECIAL_SECTIONS = {0: "UND", 0xFFF1: "ABS", 0xFFF2: "COM"}
+# 0xfffe is no number of the gABI's: ours for a function of a file that has no section headers.
+_SPECIAL_SECTIONS = {0: "UND", 0xFFF1: "ABS", 0xFFF2: "COM", 0xFFFE: "none"}
 _SECTION_FLAGS = "WAXxMSILOGTC"  # bit 3 is unused, but has its letter's place
 _SEGMENT_FLAGS = ((4, "R"), (2, "W"), (1, "E"))
 _X86_64, _ARM = 62, 40
