@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 
 from app.elf import dynamic, traits
+from app.elf.frame_pointers import frame_pointers
 from app.elf.gopclntab import as_symbols, read_gopclntab
 from app.elf.image import SHT_NOBITS, Data, Image, decode, open_image
 from app.elf.joining import joined
@@ -50,6 +51,7 @@ def _facts(image: Image) -> Facts:
     comment = _comment(image)
     names = {section.name for section in image.sections}
     runtime, interpreter_of = traits.runtime(symbols)
+    language = traits.language(image.sections, symbols, needed, comment)
     state: State = "partial" if image.problems else "ok"
     return Facts(
         state=state,
@@ -64,7 +66,7 @@ def _facts(image: Image) -> Facts:
         soname=soname,
         interpreter=_interpreter(image),
         debug_link=_debug_link(image),
-        language=traits.language(image.sections, symbols, needed, comment),
+        language=language,
         runtime=runtime,
         interpreter_of=interpreter_of,
         comment=comment,
@@ -72,6 +74,7 @@ def _facts(image: Image) -> Facts:
         debug_only=_debug_only(image),
         dwarf=bool(names & {".debug_info", ".zdebug_info"}),
         lines=bool(names & {".debug_line", ".zdebug_line"}),
+        frame_pointers=frame_pointers(image, symbols, language).kept,
     )
 
 
