@@ -156,6 +156,7 @@ class Facts:
     debug_only: bool = False  # an --only-keep-debug file: its code sections are NOBITS
     dwarf: bool = False  # has .debug_info (or .zdebug_info)
     lines: bool = False  # has .debug_line
+    frame_pointers: bool | None = None  # kept by its code; None where a sample does not tell
 
     @property
     def sections(self) -> tuple[Section, ...]:

@@ -64,7 +64,8 @@ _LANGUAGES = {
     0x1F: "julia",
     0x26: "zig",
 }
-_SPECIAL_SECTIONS = {0: "UND", 0xFFF1: "ABS", 0xFFF2: "COM"}
+# 0xfffe is no number of the gABI's: ours for a function of a file that has no section headers.
+_SPECIAL_SECTIONS = {0: "UND", 0xFFF1: "ABS", 0xFFF2: "COM", 0xFFFE: "none"}
 _SECTION_FLAGS = {1 << bit: letter for bit, letter in enumerate("WAX MSILOGTC") if letter != " "}
 _SECTION_FLAGS[0x80000000] = "E"
 _GNU_ABIS, _MBIND_ABIS = (3, 9), (0, 3, 9)  # System V 0, Linux 3, FreeBSD 9

@@ -48,6 +48,7 @@ class _Meta(TypedDict):
     debug_only: bool
     dwarf: bool
     lines: bool
+    frame_pointers: bool | None
     tables: list[int]
     counts: dict[str, int]
 

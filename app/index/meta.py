@@ -32,6 +32,7 @@ _SUMMARY = {
     "debug_only": bool,
     "dwarf": bool,
     "lines": bool,
+    "frame_pointers": (bool, None),
     "tables": [int],
     "counts": dict.fromkeys(("symbols", "functions", "variables", "usdt"), int),
 }

@@ -382,7 +382,7 @@ def binary_of(row: BinaryRow) -> Binary:
         debug=Debug(**info["debug"]),
         counts=info["counts"],
         needed=tuple(info["needed"]),
-        frame_pointers=None,
+        frame_pointers=info["frame_pointers"],
         state=info["state"],
         problems=tuple(Problem(**problem) for problem in info["problems"]),
         uploaded=row.uploaded,

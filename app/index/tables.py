@@ -68,6 +68,7 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "debug_only": facts.debug_only,
         "dwarf": facts.dwarf,
         "lines": facts.lines,
+        "frame_pointers": facts.frame_pointers,
         "tables": sorted({int(number) for number in np.unique(symbols.table)}),
         "counts": counts,
     }

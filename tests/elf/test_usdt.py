@@ -15,7 +15,7 @@ from app.elf.reader import read_facts
 from app.elf.usdt import decode_arguments, restored, stored
 from app.elf.usdt_operands import Operand
 from tests.elf.corpus import elf_files
-from tests.support import stapsdt
+from tests.support import sections, stapsdt
 from tests.support.programs import compile_c
 
 SOURCE = """
@@ -118,7 +118,7 @@ def test_a_program_of_our_own(tmp_path: Path, semaphore: bool) -> None:
     assert probes["nothing"].sites[0].arguments == ()
 
 
-@pytest.mark.parametrize("machine", sorted(stapsdt.NUMBERS))
+@pytest.mark.parametrize("machine", sorted(sections.MACHINES))
 @pytest.mark.parametrize("endian", ["little", "big"])
 @pytest.mark.parametrize("bits", [32, 64])
 def test_notes_of_every_class_and_byte_order(tmp_path: Path, machine: str, endian: str, bits: int) -> None:
