@@ -60,7 +60,7 @@ def fits(value: Any, shape: Any) -> bool:
 def summary(meta: Mapping[str, Any]) -> dict[str, Any]:
     """The small part: what a page about the binary shows, so that lists need not open columns."""
     header = meta["header"] or {"type": "", "machine": "", "bits": 0, "endian": ""}
-    found = {key: meta[key] if key in meta else header[key] for key in _SUMMARY}
+    found = {key: header[key] if key in header else meta[key] for key in _SUMMARY}
     found["needed"] = [name[:_LONGEST] for name in meta["needed"][:_MOST_NEEDED]]
     found["problems"] = [
         {"code": each["code"], "text": each["text"][:_LONGEST]} for each in meta["problems"][:_MOST_PROBLEMS]
