@@ -7,7 +7,6 @@ exception that nobody caught.
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
+from tests.support.browser import chromium as launched
 from tests.support.programs import compile_c
 from tests.support.server import OVER, TOKEN, Server, running
 from tests.trace.conftest import no_bpftrace_stays  # noqa: F401
@@ -151,11 +151,8 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="package")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert path, "chromium is not installed"
-    browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-    yield browser
-    browser.close()
+    with launched(playwright) as browser:
+        yield browser
 
 
 NewTab = Callable[..., Tab]
