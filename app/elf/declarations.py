@@ -269,7 +269,7 @@ def _write_forced_padding(struct: Struct, last: Member, writer: _Writer, tabs: s
     size = last.size or 0
     if struct.padding <= struct.address_size or struct.alignment or not size or size & (size - 1):
         return
-    if last.inline is not None or "*" in "".join(last.declaration) and "(" in last.declaration[1]:
+    if last.inline is not None or ("*" in "".join(last.declaration) and "(" in last.declaration[1]):
         return
     writer.put(f"\n{tabs}/* Force padding: */\n")
     for _ in range(0, min(struct.padding, 64 * size), size):

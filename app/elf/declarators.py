@@ -1,8 +1,8 @@
 """A type's DIE to its text in the notation of its language, with or without a name declared by it.
 
-C and C++ are written as their declarators are read: ``int (*name)(int, void *)``, ``char name[16]``, qualifiers
-behind the star they belong to. Rust, D, Fortran and Ada name their types in DWARF; Go's are written in its own
-form. What cannot be followed is ``?``, never void. Source: DWARF 5, chapter 5.
+C and C++ are written as their declarators are read: ``int (*name)(int, void *)``, ``char name[16]``,
+qualifiers behind the star they belong to. Rust, D, Fortran and Go name their types in DWARF; the names are
+taken as they are. What cannot be followed is ``?``, never void. Source: DWARF 5, chapter 5.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def is_cpp(die: Die) -> bool:
 
 
 def keyword(tag: int) -> str:
-    return _KEYWORDS.get(Tag(tag), "struct")
+    return _KEYWORDS.get(tag, "struct")
 
 
 def target(die: Die) -> tuple[Die | None, bool]:
@@ -57,9 +57,11 @@ def bare(die: Die | None) -> Die | None:
 
 
 def whole(die: Die | None) -> Die | None:
-    """The definition of a type that is given as a declaration with a signature; else the DIE itself."""
+    """The definition of a type that is only declared here, by signature or name; else the DIE itself."""
     if die is not None and At.signature in die.attributes:
         return die.reference(At.signature) or die
+    if die is not None and die.flag(At.declaration):
+        return die.definition() or die
     return die
 
 
@@ -78,6 +80,11 @@ def size_of(die: Die | None, address_size: int | None = None) -> int | None:
             return factor * size
         elif die.tag in POINTERS:
             return factor * (address_size or die.unit.address_size)
+        elif die.tag == Tag.ptr_to_member_type:
+            # Of a function it is two words: an address, and what to add to "this".
+            inner = bare(target(die)[0])
+            words = 2 if inner is not None and inner.tag == Tag.subroutine_type else 1
+            return factor * words * die.unit.address_size
         elif die.tag not in QUALIFIERS and die.tag not in (
             Tag.typedef,
             Tag.enumeration_type,
@@ -122,7 +129,7 @@ def declare(die: Die | None, name: str, known: bool = True) -> tuple[str, str]:
         if die.unit.language == LANGUAGE_GO or (die.name and die.tag in POINTERS):
             return _named(die) + stars, declarator
         if die.tag in POINTERS or die.tag == Tag.ptr_to_member_type:
-            star = POINTERS.get(Tag(die.tag)) or _member_star(die)
+            star = POINTERS.get(die.tag) or _member_star(die)
             following, known = target(die)
             if following is not None and following.tag in (Tag.subroutine_type, Tag.array_type):
                 declarator, stars = f"({star}{_before(stars)}{declarator})", ""
@@ -130,7 +137,7 @@ def declare(die: Die | None, name: str, known: bool = True) -> tuple[str, str]:
                 stars = f" {star}{stars}"
             die = following
         elif die.tag in QUALIFIERS:
-            word = QUALIFIERS[Tag(die.tag)]
+            word = QUALIFIERS[die.tag]
             following, known = target(die)
             if following is not None and following.tag in POINTERS:
                 stars = f" {word}{stars}"
@@ -162,8 +169,10 @@ def _before(stars: str) -> str:
 
 
 def _named(die: Die) -> str:
-    found = whole(die)
-    name = die.name or (found.name if found is not None else None)
+    name = die.name
+    if name is None and At.signature in die.attributes:
+        found = die.reference(At.signature)
+        name = found.name if found is not None else None
     if die.tag in _KEYWORDS:
         if die.unit.language in (LANGUAGE_GO, _RUST, _SWIFT, _D, _ZIG):
             return name or f"{{{keyword(die.tag)}}}"

@@ -1,17 +1,19 @@
 """DIEs as Python objects, read one subtree at a time where a question needs them.
 
-A Source gives flattened subtrees (the native core, or pyelftools where no compiler was at hand); ``Dies`` makes
-them into linked objects and keeps those that were read. A key names a DIE for ever: its offset in .debug_info,
-with bit 63 set in .debug_types, bit 62 in a split part, bit 61 in the alternate (dwz) file. A reference that
-cannot be followed gives None.
+A Source gives flattened subtrees (the native core, or pyelftools where no compiler was at hand); ``Dies``
+makes them into linked objects and keeps those that were read. A key names a DIE for ever: its offset in
+.debug_info, with bit 63 set in .debug_types, bit 62 in a split part, bit 61 in the alternate (dwz) file. A
+reference that cannot be followed gives None.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
+
+from app.elf.lines import LineTable
+from app.elf.scopes import Scopes
 
 IN_TYPES, IN_SPLIT, IN_ALTERNATE = 1 << 63, 1 << 62, 1 << 61
 # A subtree of more DIEs than this is cut off: no declaration for people has so many.
@@ -22,7 +24,9 @@ WHOLE = 1 << 16
 LONGEST_CHAIN = 64
 
 
-class Tag(IntEnum):
+class Tag:
+    """DW_TAG."""
+
     array_type = 0x01
     class_type = 0x02
     enumeration_type = 0x04
@@ -65,7 +69,9 @@ class Tag(IntEnum):
     immutable_type = 0x4B
 
 
-class At(IntEnum):
+class At:
+    """DW_AT."""
+
     sibling = 0x01
     location = 0x02
     name = 0x03
@@ -125,8 +131,8 @@ class At(IntEnum):
 _WIDE = {Tag.compile_unit, Tag.partial_unit, Tag.type_unit, Tag.namespace}
 
 
-class Class(IntEnum):
-    """What an attribute's value is; UNKNOWN has None, where a string, address or reference is out of reach."""
+class Class:
+    """What an attribute's value is; UNKNOWN has None, where what it refers to is out of reach."""
 
     UNKNOWN = 0
     ADDRESS = 1
@@ -172,12 +178,33 @@ class Tree(NamedTuple):
     cut: bool  # there is more than the limits allow
 
 
+class UnitEntry(NamedTuple):
+    """A compile unit of the file itself."""
+
+    unit: Unit
+    ranges: tuple[tuple[int, int], ...]  # of its code; () where its first DIE does not say
+    holder: int  # the key of the unit that has its DIEs: itself, or its split part
+    whole: bool
+
+
 class Source(Protocol):
-    """Where subtrees come from; ``tree`` is None where no DIE starts at ``key``."""
+    """Where the facts of one file come from."""
 
-    def tree(self, key: int, depth: int, count: int) -> Tree | None: ...
+    def tree(self, key: int, depth: int, count: int) -> Tree | None:
+        """The subtree of a key, ``depth`` levels and ``count`` rows of it; None where no unit has it."""
 
-    def sections(self, name: str) -> bytes | memoryview: ...
+    def section(self, name: str, key: int) -> bytes | memoryview:
+        """The bytes of a section in the object that ``key`` lies in."""
+
+    def units(self) -> list[UnitEntry]: ...
+
+    def scopes(self, key: int) -> Scopes:
+        """The functions of the unit of a key."""
+
+    def lines(self, unit: Unit, only_files: bool = False) -> LineTable: ...
+
+    def find_types(self, names: tuple[str, ...], most: int) -> list[tuple[int, int, bool]]:
+        """Types of one of the names: number of the name, key, whether it is only declared there."""
 
 
 class Die:
@@ -267,6 +294,10 @@ class Die:
                 return found
         return None
 
+    def definition(self) -> Die | None:
+        """The one definition, in another unit, of a type that is declared here; None where there are more."""
+        return self._dies.definition(self)
+
     def inherited_name(self) -> str | None:
         for die in self.origins():
             if die.name:
@@ -280,11 +311,24 @@ class Dies:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._known: dict[int, Die | None] = {}
+        self._definitions: dict[tuple[int, str], Die | None] = {}
 
     def die(self, key: int) -> Die | None:
         if key not in self._known:
             self.read(key, 1)
         return self._known[key]
+
+    def definition(self, declared: Die) -> Die | None:
+        """See ``Die.definition``; the whole file is searched once for each name."""
+        name = (declared.tag, declared.name or "")
+        if name not in self._definitions:
+            found = [
+                die
+                for _, key, only_declared in self.source.find_types((name[1],), 16)
+                if not only_declared and (die := self.die(key)) is not None and die.tag == declared.tag
+            ]
+            self._definitions[name] = found[0] if len(found) == 1 else None
+        return self._definitions[name]
 
     def read(self, key: int, depth: int) -> None:
         """Reads the subtree of ``key``: it alone with ``depth`` 1, with its children with 2."""

@@ -98,10 +98,8 @@ class _Term:
             return self.text
         name = f"entry({self.register})" if self.at_entry else self.register
         first = self.offsets[0]
-        if name is None:
-            text = hex(first) if first > 9 else str(first)
-        else:
-            text = name + _signed(first)
+        number = hex(first) if first > 9 else str(first)
+        text = number if name is None else name + _signed(first)
         for offset in self.offsets[1:]:
             text = f"*({text})" + _signed(offset)
         return text
@@ -201,12 +199,7 @@ class _Machine:
         elif op == 0x19:
             stack.append(_Term(text=f"abs({self.pop().spell()})"))
         elif op in (0x1F, 0x20):
-            term = self.pop()
-            number = term.number
-            if number is not None:
-                stack.append(_Term(offsets=(-number if op == 0x1F else ~number,)))
-            else:
-                stack.append(_Term(text=f"{'-' if op == 0x1F else '~'}({term.spell()})"))
+            stack.append(_negated(self.pop(), op == 0x1F))
         elif op in (0x12, 0x13, 0x14, 0x15, 0x16, 0x17):
             self.shuffle(op, at)
         elif op in (0xA3, 0xF3):  # entry_value
@@ -215,21 +208,13 @@ class _Machine:
             self.done = _value(self.pop())
         elif op == 0x9E:  # implicit_value
             raw = at.bytes(at.uleb())
-            number = int.from_bytes(raw, "big" if setting.big else "little")
-            short = len(raw) <= 16
-            self.done = Place(
-                "constant", str(number) if short else f"{len(raw)} bytes", value=number if short else raw
-            )
+            self.done = _implicit(raw, setting.big)
         elif op in (0xA0, 0xF2):  # implicit_pointer
             at.number(setting.address_size if setting.version < 3 else setting.offset_size)
             offset = at.sleb()
             self.done = Place("unavailable", f"a pointer to a value that is not in memory{_signed(offset)}")
         elif op in (0x9B, 0xE0):  # form_tls_address
-            term = self.pop()
-            number = term.number
-            self.done = Place(
-                "thread", f"thread block + {term.spell()}", offsets=() if number is None else (number,)
-            )
+            self.done = _in_thread(self.pop())
         elif op == 0x93:
             self.piece(at.uleb() * 8)
         elif op == 0x9D:
@@ -328,6 +313,25 @@ def _memory(term: _Term) -> Place:
     )
 
 
+def _negated(term: _Term, minus: bool) -> _Term:
+    number = term.number
+    if number is None:
+        return _Term(text=f"{'-' if minus else '~'}({term.spell()})")
+    return _Term(offsets=(-number if minus else ~number,))
+
+
+def _implicit(raw: bytes, big: bool) -> Place:
+    if len(raw) > 16:
+        return Place("constant", f"{len(raw)} bytes", value=raw)
+    number = int.from_bytes(raw, "big" if big else "little")
+    return Place("constant", str(number), value=number)
+
+
+def _in_thread(term: _Term) -> Place:
+    number = term.number
+    return Place("thread", f"thread block + {term.spell()}", offsets=() if number is None else (number,))
+
+
 def _value(term: _Term) -> Place:
     number = term.number
     if number is not None:
@@ -351,7 +355,7 @@ def location_list(section: bytes | memoryview, offset: int, setting: Setting) ->
     """The list at ``offset`` of .debug_loclists (DWARF 5) or .debug_loc; what is cut off is left out."""
     at = Cursor(section, offset, setting.big)
     entries = _entries(at, setting) if setting.version >= 5 else _old_entries(at, setting)
-    found = []
+    found: list[PlaceRange] = []
     for low, high, expression in entries:
         if at.bad or len(found) >= _MOST_ENTRIES:
             break

@@ -1,7 +1,8 @@
 """Subtrees of DIEs by pyelftools, where no compiler was at hand for the native core: right, but slow.
 
-Follows what pyelftools can: DWARF 2 to 5 of one file, type units by signature; not the alternate file, not split
-parts. What it cannot decode is UNKNOWN. It raises many kinds of errors on broken files; each ends a subtree.
+Follows what pyelftools can: DWARF 2 to 5 of one file, type units by signature; not the alternate file, not
+split parts. What it cannot decode is UNKNOWN. It raises many kinds of errors on broken files; each ends a
+subtree.
 """
 
 from __future__ import annotations
@@ -87,7 +88,10 @@ class SlowSource:
         rows.append(Row(level, tag, die.offset | bit, self._attributes(die, bit)))
         if level + 1 >= depth:
             return False
-        return any([self._flatten(child, level + 1, depth, count, rows) for child in die.iter_children()])
+        cut = False
+        for child in die.iter_children():
+            cut = self._flatten(child, level + 1, depth, count, rows) or cut
+        return cut
 
     def _attributes(self, die: Any, bit: int) -> list[tuple[int, int, Any]]:
         found = []

@@ -1,8 +1,8 @@
-"""The DIE of a struct, union, class or enumeration to its layout: members with offsets, sizes, holes, bit-fields.
+"""The DIE of a type to its layout: members with offsets, sizes, holes, bit-fields.
 
 Offsets are bytes from the start of the type itself. A bit-field lies at ``bit_offset`` bits from ``offset``,
-counted from the lowest bit on little-endian machines, where ``offset`` is aligned to its type's size, as pahole
-has it. Methods, static functions and nested types are left out. Sources: DWARF 5, sections 5.7 and 5.10.
+counted from the lowest bit on little-endian machines, where ``offset`` is aligned to its type's size, as
+pahole has it. Methods and nested types are left out. Sources: DWARF 5, sections 5.7 and 5.10.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from app.elf.cursor import Cursor
 from app.elf.declarators import (
     POINTERS,
     STRUCTS,
@@ -172,9 +173,7 @@ def _member_dies(die: Die) -> list[Die]:
     """Members and bases in their order; the variants of a Rust enumeration are members that share a place."""
     found = []
     for child in die.children:
-        if child.tag in (Tag.member, Tag.inheritance):
-            found.append(child)
-        elif child.tag == Tag.variable and child.name:
+        if child.tag in (Tag.member, Tag.inheritance) or (child.tag == Tag.variable and child.name):
             found.append(child)
         elif child.tag == Tag.variant_part:
             for variant in child.children:
@@ -219,9 +218,7 @@ def _bit_field(member: Die, following: Die | None, known: bool, offset: int, bit
 
 
 def _offset_expression(expression: bytes) -> int | None:
-    """DW_OP_plus_uconst or a constant, as DWARF 2 writes offsets; None for what is computed (virtual bases)."""
-    from app.elf.cursor import Cursor
-
+    """DW_OP_plus_uconst or a constant, as DWARF 2 writes offsets; None for what is computed."""
     at = Cursor(expression)
     op = at.u8()
     number = at.uleb() if op in (0x23, 0x10) else None

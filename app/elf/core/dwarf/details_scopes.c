@@ -127,6 +127,87 @@ static bool push_scope(Unit *unit, Cursor *at, const Die *die, ScopeTree *tree, 
     return find_names(unit, &values, &scope) && vec_push(&tree->scopes, scope);
 }
 
+typedef struct {
+    uint64_t low, high;
+    int32_t scope;
+} Span;
+
+static int by_low(const void *left, const void *right)
+{
+    const Span *a = left, *b = right;
+    if (a->low != b->low)
+        return a->low < b->low ? -1 : 1;
+    return a->scope < b->scope ? -1 : a->scope > b->scope;
+}
+
+/* A heap whose top is the innermost scope, which is the last in the order of DIEs. */
+static void heap_push(Span *heap, size_t count, Span span)
+{
+    while (count && heap[(count - 1) / 2].scope < span.scope) {
+        heap[count] = heap[(count - 1) / 2];
+        count = (count - 1) / 2;
+    }
+    heap[count] = span;
+}
+
+static void heap_pop(Span *heap, size_t count)
+{
+    Span last = heap[count - 1];
+    size_t at = 0;
+    for (size_t child = 1; child < count - 1; child = 2 * at + 1) {
+        if (child + 1 < count - 1 && heap[child + 1].scope > heap[child].scope)
+            child++;
+        if (heap[child].scope <= last.scope)
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = last;
+}
+
+static bool push_segment(ScopeTree *tree, uint64_t start, int32_t scope)
+{
+    size_t count = tree->segments.count;
+    if (count && tree->segments.items[count - 1].start == start) {
+        tree->segments.items[count - 1].scope = scope;
+        return true;
+    }
+    if (count && tree->segments.items[count - 1].scope == scope)
+        return true;
+    return vec_push(&tree->segments, ((Segment){start, scope}));
+}
+
+/* Which scope is the innermost one, from each address on where that changes. */
+static bool make_segments(ScopeTree *tree)
+{
+    size_t count = tree->ranges.count, filled = 0, open = 0;
+    Span *spans = malloc((count ? count : 1) * sizeof *spans), *heap = malloc((count ? count : 1) * sizeof *heap);
+    bool good = spans && heap;
+    for (size_t i = 0; good && i < tree->scopes.count; i++)
+        for (size_t range = 0; range < tree->scopes.items[i].count; range++) {
+            Range found = tree->ranges.items[tree->scopes.items[i].first + range];
+            spans[filled++] = (Span){found.low, found.high, (int32_t)i};
+        }
+    if (good)
+        qsort(spans, filled, sizeof *spans, by_low);
+    for (size_t next = 0; good && (next < filled || open);) {
+        if (open && (next == filled || heap[0].high <= spans[next].low)) {
+            /* The innermost one ends; so do those around it that ended before. */
+            uint64_t end = heap[0].high;
+            while (open && heap[0].high <= end)
+                heap_pop(heap, open--);
+            good = push_segment(tree, end, open ? heap[0].scope : -1);
+            continue;
+        }
+        heap_push(heap, open++, spans[next]);
+        good = push_segment(tree, spans[next].low, heap[0].scope);
+        next++;
+    }
+    free(spans);
+    free(heap);
+    return good;
+}
+
 void scopes_read(Unit *unit, ScopeTree *tree)
 {
     *tree = (ScopeTree){0};
@@ -166,6 +247,8 @@ void scopes_read(Unit *unit, ScopeTree *tree)
         }
     } while (level && !at.bad);
     tree->cut |= at.bad;
+    if (!tree->memory && !make_segments(tree))
+        tree->memory = true;
     skips_free(&skips);
     free(path);
 }
@@ -173,5 +256,6 @@ void scopes_read(Unit *unit, ScopeTree *tree)
 void scopes_free(ScopeTree *tree)
 {
     vec_free(&tree->scopes);
+    vec_free(&tree->segments);
     vec_free(&tree->ranges);
 }

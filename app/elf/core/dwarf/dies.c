@@ -215,18 +215,14 @@ bool skips_make(const Unit *unit, Skips *skips)
 {
     size_t count = unit->abbrevs->abbrevs.count;
     skips->size = calloc(count ? count : 1, sizeof *skips->size);
-    skips->sibling = calloc(count ? count : 1, sizeof *skips->sibling);
-    if (!skips->size || !skips->sibling) {
-        skips_free(skips);
+    if (!skips->size)
         return false;
-    }
     for (size_t i = 0; i < count; i++) {
         const Abbrev *abbrev = &unit->abbrevs->abbrevs.items[i];
         const AttrSpec *spec = abbrev_specs(unit, abbrev);
         int32_t sum = 0;
         for (uint32_t left = abbrev->spec_count; left; left--, spec++) {
             int size = form_size(spec->form, unit->version, unit->address_size, unit->offset_size);
-            skips->sibling[i] |= spec->name == DW_AT_sibling;
             sum = sum < 0 || size < 0 || sum > INT16_MAX ? -1 : sum + size;
         }
         skips->size[i] = sum;
@@ -237,8 +233,7 @@ bool skips_make(const Unit *unit, Skips *skips)
 void skips_free(Skips *skips)
 {
     free(skips->size);
-    free(skips->sibling);
-    *skips = (Skips){NULL, NULL};
+    skips->size = NULL;
 }
 
 void die_tree_read(Dwarf *dwarf, uint64_t key, unsigned depth, size_t most, DieTree *tree)

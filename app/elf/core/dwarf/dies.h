@@ -71,8 +71,15 @@ typedef struct {
     size_t first, count; /* ranges */
 } Scope;
 
+/* From `start` on, up to the next segment, the code belongs to `scope`; -1 for none. */
+typedef struct {
+    uint64_t start;
+    int32_t scope;
+} Segment;
+
 typedef struct {
     VEC(Scope) scopes;
+    VEC(Segment) segments; /* in order */
     Ranges ranges;
     bool cut, memory;
 } ScopeTree;
@@ -82,8 +89,9 @@ void scopes_read(Unit *unit, ScopeTree *tree);
 void scopes_free(ScopeTree *tree);
 
 typedef struct {
-    uint64_t key;
-    uint32_t name; /* number of the name that was asked for */
+    uint64_t key, sum; /* sum: the same for equal definitions */
+    uint32_t name;     /* number of the name that was asked for */
+    bool declared;     /* not defined here */
 } FoundType;
 
 typedef struct {
@@ -91,15 +99,13 @@ typedef struct {
     bool memory;
 } FoundTypes;
 
-/* The struct, union, class, enumeration and typedef DIEs with one of the names; not those inside functions, but
- * when `everywhere`. At most `most`. */
-void types_find(Dwarf *dwarf, const Bytes *names, size_t name_count, bool everywhere, size_t most,
-                FoundTypes *types);
+/* The struct, union, class, enumeration, typedef and base type DIEs with one of the names: each different
+ * definition once, and the first declaration of each name. At most `most`. */
+void types_find(Dwarf *dwarf, const Bytes *names, size_t name_count, size_t most, FoundTypes *types);
 
 /* Sizes of the abbreviations of a unit whose attributes all have fixed ones, to pass over DIEs quickly. */
 typedef struct {
     int32_t *size; /* by index of the abbreviation; -1 where it varies */
-    bool *sibling; /* has DW_AT_sibling */
 } Skips;
 
 bool skips_make(const Unit *unit, Skips *skips);

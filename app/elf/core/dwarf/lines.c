@@ -530,12 +530,11 @@ bool lines_path(const LineTable *table, Bytes comp_dir, uint64_t file, LineText 
     const LineFile *entry = &table->files.items[file];
     Bytes directory = {NULL, 0};
     uint64_t index = entry->directory;
-    if (index && index <= table->directories.count) {
-        if (!from_zero)
-            directory = table->directories.items[index - 1];
-        else if (index < table->directories.count)
-            directory = table->directories.items[index];
-    }
+    /* Before DWARF 5 the first directory, without an entry, is the compiler's own. */
+    if (!from_zero)
+        index--;
+    if (index < table->directories.count)
+        directory = table->directories.items[index];
     if (!entry->name.size || absolute(entry->name))
         return put(path, entry->name);
     if (!absolute(directory) && comp_dir.size && !(put(path, comp_dir) && put(path, (Bytes){slash, 1})))
