@@ -76,7 +76,6 @@ void abbrev_table_free(AbbrevTable *table)
     vec_free(&table->abbrevs);
     vec_free(&table->specs);
     vec_free(&table->constants);
-    free(table->plans);
     free(table);
 }
 

@@ -105,6 +105,7 @@ enum {
     DW_AT_variable_parameter = 0x4b,
     DW_AT_virtuality = 0x4c,
     DW_AT_entry_pc = 0x52,
+    DW_AT_extension = 0x54,
     DW_AT_ranges = 0x55,
     DW_AT_call_column = 0x57,
     DW_AT_call_file = 0x58,

@@ -70,8 +70,7 @@ typedef struct {
     VEC(Abbrev) abbrevs; /* in the order of their codes */
     VEC(AttrSpec) specs;
     VEC(int64_t) constants;
-    void *plans; /* of the walk; one allocation, freed with the table */
-    bool cut;    /* the table does not end where it should, or says what cannot be */
+    bool cut; /* the table does not end where it should, or says what cannot be */
 } AbbrevTable;
 
 typedef enum { PART_MAIN, PART_ALT, PART_SPLIT } PartKind;
@@ -87,6 +86,8 @@ typedef enum {
 } UnitFault;
 
 struct Part;
+struct Plans;
+struct Scopes;
 
 typedef struct Unit {
     struct Part *part;
@@ -104,7 +105,10 @@ typedef struct Unit {
     uint64_t ranges_base; /* of a split unit of DWARF 4 */
     uint64_t line_base;   /* of a unit of a package file: its contribution to .debug_line */
     Bytes name, comp_dir, producer, dwo_name;
+    _Atomic(struct Scopes *) scopes; /* for other units that refer here */
     uint32_t slot; /* of its abbreviations */
+    uint32_t row;  /* in the output */
+    uint32_t importer; /* of a partial unit: row + 1 of the unit whose language it takes */
     uint16_t version, language, tag;
     uint8_t address_size, offset_size, type; /* type: DW_UT */
     uint8_t state, fault;
@@ -137,6 +141,7 @@ typedef struct {
     uint64_t offset;
     uint8_t version, address_size, offset_size;
     _Atomic(AbbrevTable *) table;
+    _Atomic(struct Plans *) plans; /* of the walk */
 } AbbrevSlot;
 
 typedef struct Dwarf {
@@ -233,6 +238,9 @@ void die_skip(const Unit *unit, Cursor *at, const Die *die);
 /* One attribute of the DIE at `offset`; false where it is not. */
 bool die_value(const Unit *unit, uint64_t offset, uint16_t name, Value *value);
 
+/* Where a text that is no part of the DIE lies. */
+bool value_text_place(const Unit *unit, const Value *value, const Part **part, SectionId *section,
+                      uint64_t *offset);
 bool value_string(const Unit *unit, const Value *value, Bytes *text);
 bool value_address(const Unit *unit, const Value *value, uint64_t *address);
 /* An entry of .debug_addr. */

@@ -187,7 +187,7 @@ static bool text_at(Bytes section, uint64_t offset, bool big, Bytes *text)
     return !at.bad;
 }
 
-static bool indexed_text(const Unit *unit, uint64_t index, Bytes *text)
+static bool indexed_offset(const Unit *unit, uint64_t index, uint64_t *offset)
 {
     const Part *part = unit->part;
     Cursor at = cursor_over(part->sections.section[DEBUG_STR_OFFSETS], part->dwarf->big);
@@ -195,35 +195,49 @@ static bool indexed_text(const Unit *unit, uint64_t index, Bytes *text)
     if (index > UINT64_MAX / 8)
         return false;
     cursor_skip(&at, index * unit->offset_size);
-    uint64_t offset = cursor_number(&at, unit->offset_size);
-    return !at.bad && text_at(part->sections.section[DEBUG_STR], offset, part->dwarf->big, text);
+    *offset = cursor_number(&at, unit->offset_size);
+    return !at.bad;
 }
 
-bool value_string(const Unit *unit, const Value *value, Bytes *text)
+bool value_text_place(const Unit *unit, const Value *value, const Part **part, SectionId *section,
+                      uint64_t *offset)
 {
-    const Dwarf *dwarf = unit->part->dwarf;
-    const Bytes *section = unit->part->sections.section;
+    *part = unit->part;
+    *section = DEBUG_STR;
+    *offset = value->number;
     switch (value->form) {
-    case DW_FORM_string:
-        *text = value->bytes;
-        return true;
     case DW_FORM_strp:
-        return text_at(section[DEBUG_STR], value->number, dwarf->big, text);
+        return true;
     case DW_FORM_line_strp:
-        return text_at(section[DEBUG_LINE_STR], value->number, dwarf->big, text);
+        *section = DEBUG_LINE_STR;
+        return true;
     case DW_FORM_strp_sup:
     case DW_FORM_GNU_strp_alt:
-        return text_at(dwarf->parts[1].sections.section[DEBUG_STR], value->number, dwarf->big, text);
+        *part = &unit->part->dwarf->parts[1];
+        return true;
     case DW_FORM_strx:
     case DW_FORM_strx1:
     case DW_FORM_strx2:
     case DW_FORM_strx3:
     case DW_FORM_strx4:
     case DW_FORM_GNU_str_index:
-        return indexed_text(unit, value->number, text);
+        return indexed_offset(unit, value->number, offset);
     default:
         return false;
     }
+}
+
+bool value_string(const Unit *unit, const Value *value, Bytes *text)
+{
+    const Part *part;
+    SectionId section;
+    uint64_t offset;
+    if (value->form == DW_FORM_string) {
+        *text = value->bytes;
+        return true;
+    }
+    return value_text_place(unit, value, &part, &section, &offset)
+           && text_at(part->sections.section[section], offset, part->dwarf->big, text);
 }
 
 bool unit_address(const Unit *unit, uint64_t index, uint64_t *address)
