@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from app.elf.dies import IN_ALTERNATE, IN_SPLIT, Row, Tree, Unit, UnitEntry
 from app.elf.lines import LineTable, line_table
 from app.elf.scopes import Scopes, scopes
 
-Sections = Mapping[str, bytes | memoryview]
+Sections = dict[str, bytes | memoryview]
 _PART_SHIFT, _PART_MASK = 44, 0xFFFF
 
 
@@ -41,6 +41,7 @@ class NativeSource:
         index = 0
         if key & IN_SPLIT:
             index = 2 + (key >> _PART_SHIFT & _PART_MASK)
+            name += ".dwo"
         elif key & IN_ALTERNATE:
             index = 1
         return self._parts[index].get(name, b"") if index < len(self._parts) else b""

@@ -49,23 +49,26 @@ static Details *details_of(PyObject *capsule)
     return details;
 }
 
-/* A mapping of section names to buffers; None for an object that is not there. */
-static bool take_sections(PyObject *mapping, Sections *sections, Buffers *buffers)
+/* A dict of section names to buffers; None for an object that is not there. */
+static bool take_sections(PyObject *mapping, bool split, Sections *sections, Buffers *buffers)
 {
     if (mapping == Py_None)
         return true;
+    if (!PyDict_Check(mapping)) {
+        PyErr_SetString(PyExc_TypeError, "sections are a dict of names to buffers");
+        return false;
+    }
     for (int i = 0; i < SECTION_COUNT; i++) {
-        PyObject *item = PyMapping_GetItemString(mapping, SECTION_NAMES[i]);
-        if (!item) {
-            if (!PyErr_ExceptionMatches(PyExc_KeyError))
-                return false;
-            PyErr_Clear();
+        bool index = i == DEBUG_CU_INDEX || i == DEBUG_TU_INDEX;
+        PyObject *name = PyUnicode_FromFormat("%s%s", SECTION_NAMES[i], split && !index ? ".dwo" : "");
+        PyObject *item = name ? PyDict_GetItemWithError(mapping, name) : NULL;
+        Py_XDECREF(name);
+        if (!item && PyErr_Occurred())
+            return false;
+        if (!item)
             continue;
-        }
         Py_buffer buffer;
-        int failed = PyObject_GetBuffer(item, &buffer, PyBUF_SIMPLE);
-        Py_DECREF(item);
-        if (failed)
+        if (PyObject_GetBuffer(item, &buffer, PyBUF_SIMPLE) < 0)
             return false;
         if (!vec_push(buffers, buffer)) {
             PyBuffer_Release(&buffer);
@@ -88,7 +91,7 @@ static bool take_splits(PyObject *splits, Details *details, DwarfInput *input)
     if (!good)
         PyErr_NoMemory();
     for (Py_ssize_t i = 0; good && i < count; i++)
-        good = take_sections(PySequence_Fast_GET_ITEM(list, i), &details->split[i], &details->buffers);
+        good = take_sections(PySequence_Fast_GET_ITEM(list, i), true, &details->split[i], &details->buffers);
     Py_DECREF(list);
     input->split = details->split;
     input->split_count = (size_t)count;
@@ -106,8 +109,8 @@ static PyObject *open_details(PyObject *module, PyObject *args)
     if (!details)
         return PyErr_NoMemory();
     DwarfInput input = {.big = big != 0, .zero_is_used = zero_is_used != 0};
-    if (!take_sections(main, &input.main, &details->buffers) ||
-        !take_sections(alternate, &input.alt, &details->buffers) || !take_splits(splits, details, &input)) {
+    if (!take_sections(main, false, &input.main, &details->buffers) ||
+        !take_sections(alternate, false, &input.alt, &details->buffers) || !take_splits(splits, details, &input)) {
         details_free(details);
         return NULL;
     }

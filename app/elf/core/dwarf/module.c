@@ -2,6 +2,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "details.h"
 #include "pool.h"
 #include "read.h"
 
@@ -259,7 +260,7 @@ static int module_exec(PyObject *module)
 {
     ModuleState *state = PyModule_GetState(module);
     state->column_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &column_spec, NULL);
-    return state->column_type ? 0 : -1;
+    return state->column_type ? PyModule_AddFunctions(module, details_methods) : -1;
 }
 
 static void module_free(void *module)
