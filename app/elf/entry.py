@@ -18,10 +18,10 @@ from app.elf.abi import X86, Arm64, Slot, returns_in_memory
 from app.elf.debug import Debug
 from app.elf.declarators import LANGUAGE_GO, is_cpp, size_of, type_text
 from app.elf.dies import At, Die, Tag
+from app.elf.dwarf_registers import CFA_AT_ENTRY, STACK_POINTER
 from app.elf.go_abi import Go, uses_registers
 from app.elf.locations import CFA, Place, place_at
 from app.elf.names import demangle
-from app.elf.dwarf_registers import CFA_AT_ENTRY, STACK_POINTER
 
 LANGUAGE_RUST = 0x1C
 _VARIABLE_PARAMETER = 0x4B  # DW_AT: in Go, a result

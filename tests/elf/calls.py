@@ -53,10 +53,42 @@ struct Virtual { long v; virtual ~Virtual() {} };
 typedef long Trivial::*Member;
 typedef long (Trivial::*Method)() const;
 """
-C_KINDS = (
-    "char short int long Unsigned float double LongDouble Color Two Pair Mixed Mixed2 Quad Point Space Three "
-    "Text Shorts Nested Bits Wide Either Floats V4 Huge Cd Cf Pointers One Function Packed TwoPointer Void"
-).split()
+C_KINDS = [
+    "char",
+    "short",
+    "int",
+    "long",
+    "Unsigned",
+    "float",
+    "double",
+    "LongDouble",
+    "Color",
+    "Two",
+    "Pair",
+    "Mixed",
+    "Mixed2",
+    "Quad",
+    "Point",
+    "Space",
+    "Three",
+    "Text",
+    "Shorts",
+    "Nested",
+    "Bits",
+    "Wide",
+    "Either",
+    "Floats",
+    "V4",
+    "Huge",
+    "Cd",
+    "Cf",
+    "Pointers",
+    "One",
+    "Function",
+    "Packed",
+    "TwoPointer",
+    "Void",
+]
 CPP_KINDS = [
     *C_KINDS[:20],
     "Trivial",
