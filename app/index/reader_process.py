@@ -1,7 +1,7 @@
 """The boxed child: takes ELF files' descriptors, gives their columns back; runs as nobody, without network.
 
-Started by ``app.index.build`` with its socket's number and its limits as one JSON argument. It imports all it
-needs, then shuts itself in and says ``{}``. Messages have their descriptors with them (SCM_RIGHTS):
+Started by ``app.index.build`` with its socket's number. It imports all it needs, waits for its limits, shuts
+itself in and says ``{}``. Messages are JSON, with their descriptors (SCM_RIGHTS):
 
 - ``{"op": "index", "files": [{"alt": bool, "split": count}, ...]}``: for each file the one to read, the one
   to fill with columns, then its dwz file, then its .dwo or .dwp files. One answer a file, in their order:
@@ -22,7 +22,6 @@ import os
 import resource
 import signal
 import socket
-import sys
 from contextlib import suppress
 from typing import Any
 
@@ -126,17 +125,19 @@ def _mapped(descriptor: int) -> contents.Data:
     return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) if size else b""
 
 
-def main() -> None:
+def main(descriptor: int) -> None:
     parent = os.getppid()
-    limits = json.loads(sys.argv[1])
     # A full file then gives an error instead of an end.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What is imported late is imported now: nobody may not read where the interpreter lies.
-    contents.warm_up(limits["answers"])
-    shut_in(limits)
-    if os.getppid() != parent:
-        sys.exit(1)
-    with socket.socket(fileno=limits["socket"]) as channel:
+    with socket.socket(fileno=descriptor) as channel:
+        limits = json.loads(channel.recv(_MESSAGE) or "null")
+        if limits is None:
+            return
+        contents.warm_up(limits["answers"])
+        shut_in(limits)
+        if os.getppid() != parent:
+            return
         channel.send(b"{}")
         serve(channel, limits["descriptors"])

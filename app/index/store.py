@@ -21,9 +21,9 @@ from app.elf.model import Problem
 from app.elf.tree import Stamp
 from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, TooLarge
 from app.index import files
-from app.index.build import Outcome
 from app.index.catalogue import Batch, BinaryRow, Catalogue, KnownRow, PathRow
 from app.index.model import Binary, Debug
+from app.index.reader import Outcome
 
 if TYPE_CHECKING:
     from app.index.columns import Columns
