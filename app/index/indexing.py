@@ -239,7 +239,7 @@ class Indexing:
                     raise NotElf(
                         f"{name} is not an ELF file.", "Upload a program, a library or a debug file."
                     )
-                source = Source(file.fileno(), os.fstat(file.fileno()).st_size)
+                source = Source(file.fileno(), os.fstat(file.fileno()).st_size, hashed=True)
                 for _, outcome in self._readers.stream([source], Kind(task.owner), 1, task.cancelled):
                     return _taken(name, self._store.put(outcome, name, source.descriptor, None, None, path))
             raise Conflict(f"Reading {name} was cancelled.", "Upload it again.", code="cancelled")

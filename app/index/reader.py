@@ -20,7 +20,7 @@ from typing import Any
 from app.config import Settings
 from app.elf.model import Problem
 from app.index.build import Child
-from app.index.meta import is_summary
+from app.index.meta import is_sha256, is_summary
 
 MOST_DESCRIPTORS = 96  # of one message; the kernel takes 253
 _START_SECONDS = 60.0
@@ -35,6 +35,7 @@ class Source:
     size: int
     alt: int | None = None
     split: Sequence[int] = ()
+    hashed: bool = False  # whether its SHA-256 is wanted though it has a build-id
     tag: Any = None
 
     @property
@@ -47,6 +48,7 @@ class Outcome:
     """What one file gave: ``meta`` and the columns at ``path`` (the caller's to move), or the problem."""
 
     meta: dict[str, Any] | None
+    sha256: str | None
     path: Path | None
     problem: Problem | None
 
@@ -112,7 +114,9 @@ class Reader:
         for each, target in zip(batch, targets, strict=True):
             first, *others = each.source.descriptors
             rights.extend((first, target, *others))
-            files.append({"alt": each.source.alt is not None, "split": len(each.source.split)})
+            source = each.source
+            others_of = {"alt": source.alt is not None, "split": len(source.split)}
+            files.append(others_of | {"hash": source.hashed})
         if not self.asked:
             patience = self.settings.reader_wall if self._ready else _START_SECONDS
             self._deadline = time.monotonic() + patience
@@ -185,8 +189,12 @@ def _believed(answer: bytes) -> dict[str, Any] | Problem:
         found: dict[str, Any] = json.loads(answer)
         if "problem" in found:
             return Problem(str(found["problem"])[:40], str(found["text"])[:500])
-        if not found or is_summary(found["meta"]):
+        if not found or _is_indexed(found["meta"], found["sha256"]):
             return found
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     return Problem("fault", "The reader of this file gave no answer that can be understood.")
+
+
+def _is_indexed(meta: Any, sha256: Any) -> bool:
+    return is_summary(meta) and (is_sha256(sha256) or (sha256 is None and meta["build_id"] is not None))

@@ -3,9 +3,10 @@
 Started by ``app.index.build`` with its socket's number. It imports all it needs, waits for its limits, shuts
 itself in and says ``{}``. Messages are JSON, with their descriptors (SCM_RIGHTS):
 
-- ``{"op": "index", "files": [{"alt": bool, "split": count}, ...]}``: for each file the one to read, the one
-  to fill with columns, then its dwz file, then its .dwo or .dwp files. One answer a file, in their order:
-  ``{"meta": summary}`` or ``{"problem": code, "text": sentence}``.
+- ``{"op": "index", "files": [{"alt": bool, "split": count, "hash": bool}, ...]}``: for each file the one to
+  read, the one to fill with columns, then its dwz file, then its .dwo or .dwp files. One answer a file, in
+  their order: ``{"meta": summary, "sha256": hex or null}`` or ``{"problem": code, "text": sentence}``. The hash
+  is there unasked when there is no build-id.
 - ``{"op": "answer", "question": name, "arguments": {...}, "files": [one]}``: the second descriptor is filled
   with the answer as JSON; ``{}`` or a problem.
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import array
 import ctypes
+import hashlib
 import json
 import mmap
 import os
@@ -103,7 +105,9 @@ def _attempt(
         further = [_mapped(other) for other in others]
         alt, split = (further[0], further[1:]) if each["alt"] else (None, further)
         if asked["op"] == "index":
-            return {"meta": summary(contents.columns(target, data, alt, split))}
+            meta = summary(contents.columns(target, data, alt, split))
+            hashed = each["hash"] or not meta["build_id"]
+            return {"meta": meta, "sha256": hashlib.sha256(data).hexdigest() if hashed else None}
         found = contents.answer(asked["question"], data, alt, split, asked["arguments"])
         with os.fdopen(target, "w", closefd=False) as file:
             json.dump(found, file)

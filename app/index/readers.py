@@ -153,7 +153,7 @@ class Readers:
             source, path = asked.source, asked.path
             assert path is not None
             if not isinstance(found, Problem) and found:
-                yield source, Outcome(found["meta"], path, None)
+                yield source, Outcome(found["meta"], found["sha256"], path, None)
                 continue
             path.unlink(missing_ok=True)
             problem = found if isinstance(found, Problem) else Problem("fault", "There was no answer.")
@@ -163,7 +163,7 @@ class Readers:
                 # Not this file's fault, if an earlier one or an idle hour broke the reader: a new one tells.
                 work.retry(source)
             else:
-                yield source, Outcome(None, None, problem)
+                yield source, Outcome(None, None, None, problem)
             if reader.over:
                 work.back([each.source for each in reader.asked])
                 _drop(reader)
@@ -171,7 +171,7 @@ class Readers:
 
     @contextmanager
     def _borrowed(self, kind: Kind, width: int, stopped: Callable[[], bool]) -> Iterator[_Borrow]:
-        """A function that gives the readers to use now, without those that are over, at most one a new one."""
+        """A function that gives the readers to use now: none that is over, at most one that is new."""
         held: list[tuple[Reader, threading.BoundedSemaphore]] = []
 
         def borrow(wanted: bool) -> list[Reader]:

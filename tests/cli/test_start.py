@@ -10,28 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = set(
-    [
-        "numpy",
-        "fastapi",
-        "starlette",
-        "pydantic",
-        "jinja2",
-        "capstone",
-        "elftools",
-        "re2",
-        "uvicorn",
-        "asyncio",
-        "concurrent.futures",
-        "subprocess",
-        "logging",
-        "tempfile",
-        "pycxxfilt",
-        "app.trace",
-        "app.web",
-        "app.index.query",
-    ]
-)
+HEAVY = {
+    *("numpy", "fastapi", "starlette", "pydantic", "jinja2", "capstone", "elftools", "re2", "uvicorn"),
+    *("asyncio", "concurrent.futures", "subprocess", "logging", "tempfile", "pycxxfilt"),
+    *("app.trace", "app.web", "app.index.query"),
+}
 SCRIPT = """
 import sys
 sys.argv[1:] = {arguments!r}
