@@ -233,7 +233,7 @@ def _below(walked: Walked, top: str, descriptor: int, known: Known, most: int, w
             device, inode, size, mtime = stamp
             walked.found.append(Found(path, size, (device, inode, size, mtime)))
         else:
-            shown = path.encode("utf-8", "backslashreplace").decode()
+            shown = os.fsencode(path).decode("utf-8", "backslashreplace")
             walked.problems.append((shown, BadInput(f"The name of {shown} is not UTF-8.", "Rename it.")))
     rows = {row.path: row for row in known.rows}
     met: dict[Stamp, tuple[str, Any]] = {}

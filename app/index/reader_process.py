@@ -5,8 +5,8 @@ itself in and says ``{}``. Messages are JSON, with their descriptors (SCM_RIGHTS
 
 - ``{"op": "index", "files": [{"alt": bool, "split": count, "hash": bool}, ...]}``: for each file the one to
   read, the one to fill with columns, then its dwz file, then its .dwo or .dwp files. One answer a file, in
-  their order: ``{"meta": summary, "sha256": hex or null}`` or ``{"problem": code, "text": sentence}``. The hash
-  is there unasked when there is no build-id.
+  their order: ``{"meta": summary, "sha256": hex or null}`` or ``{"problem": code, "text": sentence}``. The
+  hash is there unasked when there is no build-id.
 - ``{"op": "answer", "question": name, "arguments": {...}, "files": [one]}``: the second descriptor is filled
   with the answer as JSON; ``{}`` or a problem.
 
