@@ -6,7 +6,6 @@ The one place that says which readers of ``app.elf`` make them, and what must be
 from __future__ import annotations
 
 import mmap
-import os
 from typing import Any
 
 from app.elf.reader import read_facts
@@ -28,8 +27,7 @@ def start_threads(count: int) -> None:
 def columns(target: int, data: Data, alt: Data | None, split: list[Data]) -> dict[str, Any]:
     """Fills ``target`` with the columns of a file; gives their meta."""
     arrays, meta = tables(read_facts(data))
-    with os.fdopen(target, "wb", closefd=False) as file:
-        write_columns(file, arrays, meta)
+    write_columns(target, arrays, meta)
     return meta
 
 

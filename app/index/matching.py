@@ -33,7 +33,7 @@ def ranks(columns: Columns, text: str, mode: Mode, seconds: float) -> Ranks:
     Raises BadInput for an expression that is none, and Busy when it takes longer than ``seconds``.
     """
     deadline = time.monotonic() + seconds
-    out = np.full(len(columns["name_at"]), NONE, np.uint16)
+    out = np.full(columns.count("name"), NONE, np.uint16)
     if mode == "substring":
         _substring(columns, text, out)
     elif mode == "prefix":
@@ -56,8 +56,16 @@ def _encoded(text: str) -> bytes:
 
 
 def _blob(columns: Columns, text: str) -> npt.NDArray[np.uint8]:
-    found: npt.NDArray[np.uint8] = columns["lower" if folds(text) else "text"]
-    return found
+    found: npt.NDArray[np.uint8] = columns["text"]
+    return np.frombuffer(found.tobytes().lower(), np.uint8) if folds(text) else found
+
+
+def _names(columns: Columns, line: Places) -> Places:
+    """The name of each line: behind the lines of all names lie the linkage names of some."""
+    count = columns.count("name")
+    out = line.astype(np.int64)
+    out[line >= count] = columns["line_name"][line[line >= count] - count]
+    return out
 
 
 def _substring(columns: Columns, text: str, out: Ranks) -> None:
@@ -83,7 +91,7 @@ def _substring(columns: Columns, text: str, out: Ranks) -> None:
     rank[at_start] = PREFIX
     rank[opens & closes] = UNQUALIFIED
     rank[at_start & (end == last)] = EXACT
-    np.minimum.at(out, columns["line_name"][line], rank)
+    np.minimum.at(out, _names(columns, line), rank)
 
 
 def _prefix(columns: Columns, text: str, out: Ranks) -> None:
@@ -93,7 +101,7 @@ def _prefix(columns: Columns, text: str, out: Ranks) -> None:
     for index, byte in enumerate(needle):
         line = line[blob[lines[line] + np.uint32(index)] == byte]
     whole = lines[line + 1] - lines[line] - 1 == len(needle)
-    np.minimum.at(out, columns["line_name"][line], np.where(whole, EXACT, PREFIX).astype(np.uint16))
+    np.minimum.at(out, _names(columns, line), np.where(whole, EXACT, PREFIX).astype(np.uint16))
 
 
 def _expression(columns: Columns, text: str, mode: Mode, out: Ranks, deadline: float) -> None:
@@ -105,7 +113,7 @@ def _expression(columns: Columns, text: str, mode: Mode, out: Ranks, deadline: f
     # An expression's own escapes (\\S, \\W) have capitals, which say nothing about the case of names.
     letters = re.sub(r"\\[A-Za-z]", "", text) if mode == "regex" else text
     line, _, _ = _lines(columns, pattern, not folds(letters), deadline)
-    np.minimum.at(out, columns["line_name"][line], np.full(len(line), INSIDE, np.uint16))
+    np.minimum.at(out, _names(columns, line), np.full(len(line), INSIDE, np.uint16))
 
 
 def _fuzzy(columns: Columns, text: str, out: Ranks, deadline: float) -> None:
@@ -114,7 +122,7 @@ def _fuzzy(columns: Columns, text: str, out: Ranks, deadline: float) -> None:
     pattern = b"^.*?(" + b".*?".join(re2.escape(letter) for letter in letters) + b")"
     line, begins, ends = _lines(columns, pattern, not folds(text), deadline, group=1)
     rank = (_FUZZY + np.minimum(ends - begins, NONE - _FUZZY - 1)).astype(np.uint16)
-    np.minimum.at(out, columns["line_name"][line], rank)
+    np.minimum.at(out, _names(columns, line), rank)
 
 
 def _lines(

@@ -183,18 +183,23 @@ def _symbol_hits(
     limit: int,
     ranked: list[tuple[int, int, str, Hit]],
 ) -> int:
-    starts = columns[f"{kind}_start"][:-1]
+    starts = columns[f"{kind}_name_at"][:-1]
     if not len(starts):
         return 0
-    rows = columns[f"{kind}_rows"]
-    best = np.minimum.reduceat(ranks[columns["name_id"][rows]], starts)
+    best = np.minimum.reduceat(ranks[columns[f"{kind}_names"]], starts)
     found = np.flatnonzero(best != matching.NONE)
-    alphabet = columns["name_rank"][columns["name_id"][rows[starts[found]]]]
-    for index in found[np.lexsort((alphabet, best[found]))[:limit]].tolist():
-        first = int(rows[starts[index]])
-        symbol = items.symbol(first)
-        hit = Hit("function", symbol.name, symbol.demangled, row.id, row.name, items.key(first))
-        if kind == "variable":
-            hit = Hit("variable", symbol.name, symbol.demangled, row.id, row.name, items.key(first))
-        ranked.append((int(best[index]), order, symbol.demangled, hit))
+    shown = found[np.lexsort((columns[f"{kind}_name"][found], best[found]))[:limit]]
+    if kind == "function":
+        hits = [
+            Hit("function", each.name, each.demangled, row.id, row.name, each.key)
+            for each in items.functions(shown)
+        ]
+    else:
+        hits = [
+            Hit("variable", each.name, each.demangled, row.id, row.name, each.key)
+            for each in items.variables(shown)
+        ]
+    ranked += [
+        (int(best[index]), order, hit.demangled, hit) for index, hit in zip(shown.tolist(), hits, strict=True)
+    ]
     return len(found)
