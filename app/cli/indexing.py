@@ -12,9 +12,9 @@ from app.cli.catalogue import each_file, opened
 from app.cli.output import note, put, put_json, shown, size
 from app.config import Settings
 from app.errors import NotFound
-from app.index.build import Kind
 from app.index.indexing import Indexing
 from app.index.model import Binary, Job
+from app.index.reader import Kind
 from app.index.readers import Readers
 
 _POLL_SECONDS = 0.1
@@ -42,10 +42,9 @@ def index(options: argparse.Namespace, settings: Settings) -> int:
 
     def make(settings: Settings) -> Indexing:
         readers = None
-        if any(path.is_file() for path in paths) and settings.data.is_dir():
-            # One starts while we still look at what is known; after a directory's walk is early enough.
+        if options.child is not None:
             readers = Readers(settings)
-            readers.prepare(Kind())
+            readers.prepare(options.child, Kind())
         return Indexing(settings, readers)
 
     with opened(make, settings, keep=True) as opened_index:

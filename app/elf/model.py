@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from app.elf.usdt_operands import UNKNOWN, Operand
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-from app.elf.usdt_operands import UNKNOWN, Operand
-
-if TYPE_CHECKING:
     from app.elf.image import Headers
 
 State = Literal["ok", "partial", "malformed", "limit"]

@@ -6,6 +6,7 @@ native core, the same by os.scandir, one directory after another. Sources: getde
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -118,20 +119,24 @@ class _Walk:
         return Tree(elf, sorted(known), plain, sorted(self._problems), full)
 
     def _files(self, top: str, descriptor: int) -> Iterator[tuple[str, Stamp, bool]]:
-        for directory, _, names, at in os.fwalk(
+        for directory, below, names, at in os.fwalk(
             ".", onerror=self._failed, follow_symlinks=False, dir_fd=descriptor
         ):
             path = os.path.normpath(os.path.join(top, directory))  # noqa: PTH118 - texts, not files
-            self._watch.count(len(names))
             if self._watch.stopped:
                 return
             if path.count("/") - top.count("/") >= _DEEPEST:
-                _.clear()
-            _[:] = [name for name in _ if os.path.normpath(f"{path}/{name}") not in self._leave]
+                for name in below:
+                    self._problem(f"{path}/{name}", errno.ELOOP)
+                below.clear()
+            below[:] = [name for name in below if os.path.normpath(f"{path}/{name}") not in self._leave]
             for name in names:
                 try:
                     status = os.stat(name, dir_fd=at, follow_symlinks=False)
-                    if not stat.S_ISREG(status.st_mode) or status.st_size < SMALLEST:
+                    if not stat.S_ISREG(status.st_mode):
+                        continue
+                    self._watch.count(1)
+                    if status.st_size < SMALLEST:
                         continue
                     stamp = stamp_of(status)
                     is_elf = stamp in self._elf or (stamp not in self._plain and _starts_as_elf(name, at))
@@ -140,8 +145,11 @@ class _Walk:
                 yield os.path.normpath(f"{path}/{name}"), stamp, is_elf
 
     def _failed(self, error: OSError) -> None:
+        self._problem(str(error.filename), error.errno or 0)
+
+    def _problem(self, path: str, number: int) -> None:
         if len(self._problems) < _MOST_PROBLEMS:
-            self._problems.append((str(error.filename), error.errno or 0))
+            self._problems.append((path, number))
 
 
 def _starts_as_elf(name: str, directory: int) -> bool:

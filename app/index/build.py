@@ -1,195 +1,48 @@
-"""One boxed reader as its parent has it: a child process and the socket to it.
+"""The children that read files: started here and nowhere else in this room, and kept on one socket each.
 
-The only place of this room that starts children. A start costs more than most files do, so a reader stays for
-many; descriptors are passed to it, it opens nothing. What it says is looked at before it is believed.
-Sources: posix_spawn(3), unix(7) for SCM_RIGHTS.
+Needs no more than the standard library's smallest parts, so that a command can start one before it loads its
+own modules. Sources: posix_spawn(3), waitpid(2).
 """
 
 from __future__ import annotations
 
-import array
-import json
 import os
 import signal
 import socket
 import sys
-import time
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from app.config import Settings, child_environment
-from app.elf.model import Problem
-from app.index.meta import is_summary
-
-MOST_DESCRIPTORS = 96  # of one message; the kernel takes 253
-_START_SECONDS = 60.0
-_ANSWER = 1 << 20
-_ROOT = str(Path(__file__).resolve().parents[2])
-_CODE = "import sys; sys.path[:0] = {paths!r}; from app.index.reader_process import main; main()"
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
+_CODE = "import sys; sys.path[:0] = {paths!r}; from app.index.reader_process import main; main({socket})"
+# Nothing of ours leaks into it; threads of numpy's would be started before the box is shut.
+_ENVIRONMENT = {"LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
 
 
-@dataclass(slots=True, eq=False)
-class Source:
-    """A file to read, open; ``alt``: its dwz file, ``split``: its .dwo and .dwp files."""
+class Child:
+    """A process that loads what readers need, and waits at ``channel`` for its limits."""
 
-    descriptor: int
-    size: int
-    alt: int | None = None
-    split: Sequence[int] = ()
-    tag: Any = None
+    __slots__ = ("_pid", "_status", "channel")
 
-    @property
-    def descriptors(self) -> list[int]:
-        return [self.descriptor, *([] if self.alt is None else [self.alt]), *self.split]
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What one file gave: ``meta`` and the columns at ``path`` (the caller's to move), or the problem."""
-
-    meta: dict[str, Any] | None
-    path: Path | None
-    problem: Problem | None
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """Which readers may stand for each other: one owner, one niceness, able to answer or not."""
-
-    owner: str = ""
-    low: bool = False
-    answers: bool = False
-
-
-@dataclass(slots=True)
-class Asked:
-    """A file that a reader has in hand, and the file that it fills."""
-
-    source: Source
-    path: Path | None
-
-
-@dataclass(slots=True, eq=False)
-class Reader:
-    """Not for several threads at once."""
-
-    settings: Settings
-    kind: Kind
-    files: int = 0  # answered
-    asked: deque[Asked] = field(default_factory=deque)
-    over: bool = False
-    channel: socket.socket = field(init=False)
-    _pid: int = field(init=False)
-    _ready: bool = False
-    _status: int | None = None
-    _deadline: float = 0.0
-
-    def start(self) -> Reader:
-        """Its death signal follows the thread that calls this."""
-        settings = self.settings
+    def __init__(self) -> None:
+        """Its death signal follows the thread that calls this. Raises OSError."""
+        self._status: int | None = None
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.setblocking(False)
-        limits = {
-            "memory": settings.reader_memory,
-            "cpu": settings.reader_cpu,
-            "output": settings.reader_output,
-            "threads": settings.reader_threads,
-            "nice": settings.index_nice if self.kind.low else 5,
-            "idle": self.kind.low and settings.index_nice > 0,
-            "answers": self.kind.answers,
-            "descriptors": MOST_DESCRIPTORS,
-            "socket": theirs.fileno(),
-        }
         # Without site, whose work costs as much as ours; its paths are given instead.
         paths = [_ROOT, *(path for path in sys.path if path.startswith("/"))]
-        command = [sys.executable, "-I", "-S", "-c", _CODE.format(paths=paths), json.dumps(limits)]
-        null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+        code = _CODE.format(paths=paths, socket=theirs.fileno())
         with theirs:
             theirs.set_inheritable(True)
             self._pid = os.posix_spawn(
                 sys.executable,
-                command,
-                child_environment(OPENBLAS_NUM_THREADS="1"),
-                file_actions=null,
+                [sys.executable, "-I", "-S", "-c", code],
+                _ENVIRONMENT,
+                file_actions=[(os.POSIX_SPAWN_OPEN, each, os.devnull, os.O_RDWR, 0) for each in (0, 1, 2)],
                 setsigdef=[signal.SIGINT, signal.SIGPIPE],
             )
-        self._deadline = time.monotonic() + _START_SECONDS
-        return self
 
-    def ask(self, batch: Sequence[Asked], targets: Sequence[int], **question: Any) -> None:
-        """Hands over files; a reader that is dead is noticed when it is listened to."""
-        rights = array.array("i")
-        files = []
-        for each, target in zip(batch, targets, strict=True):
-            first, *others = each.source.descriptors
-            rights.extend((first, target, *others))
-            files.append({"alt": each.source.alt is not None, "split": len(each.source.split)})
-        message = json.dumps({"op": "index", **question, "files": files}).encode()
-        if not self.asked:
-            patience = self.settings.reader_wall if self._ready else _START_SECONDS
-            self._deadline = time.monotonic() + patience
-        self.asked.extend(batch)
-        try:
-            self.channel.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-        except OSError:
-            self.over = True
-
-    def listen(self) -> tuple[Asked, dict[str, Any] | Problem] | None:
-        """The next answer, if one is there; for a file over which the reader died, why."""
-        if self.over:
-            return self._died()
-        try:
-            answer = self.channel.recv(_ANSWER)
-        except BlockingIOError:
-            return self._late() if time.monotonic() > self._deadline else None
-        except OSError:
-            answer = b""
-        if not answer:
-            return self._died()
-        self._deadline = time.monotonic() + self.settings.reader_wall
-        if not self._ready:
-            self._ready = True
-            return self.listen()
-        self.files += 1
-        asked = self.asked.popleft()
-        return asked, _believed(answer)
-
-    @property
-    def patience(self) -> float:
-        """Seconds until it is late."""
-        return max(0.0, self._deadline - time.monotonic())
-
-    def _late(self) -> tuple[Asked, Problem] | None:
-        self.kill()
-        seconds = self.settings.reader_wall
-        if not self.asked:
-            return None
-        return self.asked.popleft(), Problem(
-            "time", f"Reading this file took longer than {seconds:g} seconds."
-        )
-
-    def _died(self) -> tuple[Asked, Problem] | None:
-        code = self._end()
-        self.kill()
-        if not self.asked:
-            return None
-        problem = Problem("fault", "The reader of this file ended without an answer.")
-        if code == signal.SIGXCPU:
-            problem = Problem("cpu", "Reading this file took more CPU time than a reader may use.")
-        elif code == signal.SIGBUS:
-            problem = Problem("gone", "The file was shortened while it was read.")
-        return self.asked.popleft(), problem
-
-    def _end(self) -> int:
-        """The signal that ended it; one that only closed its socket is ended now."""
-        for _ in range(100):
-            if self.reap():
-                return -(os.waitstatus_to_exitcode(self._status or 0))
-            time.sleep(0.002)
-        return 0
+    def signal(self) -> int:
+        """That by which it ended, 0 for another end."""
+        return max(0, -os.waitstatus_to_exitcode(self._status or 0))
 
     def reap(self, wait: bool = False) -> bool:
         """Whether it has ended."""
@@ -204,20 +57,6 @@ class Reader:
 
     def kill(self) -> None:
         """Ends it, without waiting for its end."""
-        self.over = True
         self.channel.close()
         if not self.reap():
             os.kill(self._pid, signal.SIGKILL)
-
-
-def _believed(answer: bytes) -> dict[str, Any] | Problem:
-    """An answer of the shape that answers have."""
-    try:
-        found: dict[str, Any] = json.loads(answer)
-        if "problem" in found:
-            return Problem(str(found["problem"])[:40], str(found["text"])[:500])
-        if not found or is_summary(found["meta"]):
-            return found
-    except (ValueError, KeyError, TypeError, RecursionError):
-        pass
-    return Problem("fault", "The reader of this file gave no answer that can be understood.")

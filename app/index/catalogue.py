@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -292,7 +292,7 @@ class Catalogue:
     # Jobs
 
     def put_job(self, job: Job, owner: str, spec: dict[str, Any]) -> None:
-        values = asdict(job)
+        values = {each.name: getattr(job, each.name) for each in fields(job)}
         results = values.pop("results")
         with self._writing() as connection:
             connection.execute(

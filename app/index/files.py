@@ -23,7 +23,7 @@ from app.errors import AppError, BadInput, Forbidden, NotElf, NotFound
 _OTHER_NAMESPACE = re.compile(r"/proc/(?:\d+|self)/(?:root/.*|exe|map_files/[0-9a-f-]+)")
 _KERNELS_OWN = ("/proc", "/sys", "/dev", "/run")
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
 
 
 @dataclass(slots=True, eq=False)
@@ -116,10 +116,11 @@ def sha256(descriptor: int) -> str:
     import hashlib  # loads OpenSSL, for the few files that are asked for theirs
 
     digest = hashlib.sha256()
+    buffer = memoryview(bytearray(_CHUNK))
     at = 0
-    while chunk := os.pread(descriptor, _CHUNK, at):
-        digest.update(chunk)
-        at += len(chunk)
+    while size := os.preadv(descriptor, [buffer], at):
+        digest.update(buffer[:size])
+        at += size
     return digest.hexdigest()
 
 
@@ -232,7 +233,7 @@ def _below(walked: Walked, top: str, descriptor: int, known: Known, most: int, w
             device, inode, size, mtime = stamp
             walked.found.append(Found(path, size, (device, inode, size, mtime)))
         else:
-            shown = path.encode("utf-8", "backslashreplace").decode()
+            shown = os.fsencode(path).decode("utf-8", "backslashreplace")
             walked.problems.append((shown, BadInput(f"The name of {shown} is not UTF-8.", "Rename it.")))
     rows = {row.path: row for row in known.rows}
     met: dict[Stamp, tuple[str, Any]] = {}

@@ -14,10 +14,10 @@ from pathlib import Path
 from app.config import Settings
 from app.errors import AppError, BadInput, Conflict, NotElf, NotFound, StorageFull
 from app.index import files
-from app.index.build import Kind, Outcome, Source
 from app.index.catalogue import BinaryRow, Catalogue, KnownRow
 from app.index.jobs import Jobs, Result, Task
 from app.index.model import Binary, Job
+from app.index.reader import Kind, Outcome, Source
 from app.index.readers import Readers
 from app.index.store import Pending, Store, binary_of
 
@@ -33,7 +33,7 @@ class Indexing:
         self.upload_dir = settings.data / "uploads"
         self._catalogue = Catalogue(settings.data / "catalogue.sqlite")
         self._store = Store(settings, self._catalogue)
-        self._given = readers
+        self._readers = readers or Readers(settings)
 
     def start(self, serving: bool = True) -> None:
         """Lays the directory, opens the catalogue. Raises StorageFull, or BadInput.
@@ -44,7 +44,7 @@ class Indexing:
             for directory in (self._data, self.upload_dir):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._store.start()
-            self._readers = self._given or Readers(self._settings)
+            self._readers.start()
             self._lock = os.open(self._data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             if error.errno == 28:
@@ -239,7 +239,7 @@ class Indexing:
                     raise NotElf(
                         f"{name} is not an ELF file.", "Upload a program, a library or a debug file."
                     )
-                source = Source(file.fileno(), os.fstat(file.fileno()).st_size)
+                source = Source(file.fileno(), os.fstat(file.fileno()).st_size, hashed=True)
                 for _, outcome in self._readers.stream([source], Kind(task.owner), 1, task.cancelled):
                     return _taken(name, self._store.put(outcome, name, source.descriptor, None, None, path))
             raise Conflict(f"Reading {name} was cancelled.", "Upload it again.", code="cancelled")

@@ -25,6 +25,7 @@ _SAVE_SECONDS = 1.0
 _RESULTS = 1000
 _RATE_SECONDS = 5.0  # that a rate is taken over
 _MARK_SECONDS = 0.2
+_FILE_BYTES = 100_000  # as many as take the time that a file takes whatever its size
 _REMEMBERED = 20  # jobs that are over
 _OVER = frozenset({"done", "partial", "failed", "cancelled"})
 # What one file gave: {path, id, state, code, message, hint}.
@@ -63,7 +64,6 @@ class Task:
         if job.phase == "waiting":
             return job
         rates = self._rates() if job.ended is None else (None, None)
-        left = None if job.bytes_total is None else job.bytes_total - self._bytes
         return replace(
             job,
             done=self._done,
@@ -75,7 +75,7 @@ class Task:
             results=(*self._bad, *self._good)[:_RESULTS],
             files_per_second=rates[0],
             bytes_per_second=rates[1],
-            seconds_left=round(left / rates[1], 1) if left is not None and rates[1] else None,
+            seconds_left=_seconds_left(job, self._done, self._bytes, *rates),
         )
 
     def _rates(self) -> tuple[float | None, float | None]:
@@ -141,6 +141,16 @@ class Task:
         if first is not None:
             return "partial", f"{self._failed:,} of {self._done:,} files could not be read."
         return ("partial" if self._less_than_ok else "done"), None
+
+
+def _seconds_left(
+    job: Job, done: int, size: int, files_rate: float | None, bytes_rate: float | None
+) -> float | None:
+    if job.total is None or job.bytes_total is None or files_rate is None or bytes_rate is None:
+        return None
+    left = job.bytes_total - size + _FILE_BYTES * (job.total - done)
+    rate = bytes_rate + _FILE_BYTES * files_rate
+    return round(left / rate, 1) if rate else None
 
 
 class Jobs:

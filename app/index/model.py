@@ -215,4 +215,4 @@ class Job(Item):
     seen: int = 0  # files of all kinds that directories held
     files_per_second: float | None = None  # of late, while it runs
     bytes_per_second: float | None = None
-    seconds_left: float | None = None  # by bytes
+    seconds_left: float | None = None  # by bytes, and a little for each file

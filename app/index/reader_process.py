@@ -1,11 +1,12 @@
 """The boxed child: takes ELF files' descriptors, gives their columns back; runs as nobody, without network.
 
-Started by ``app.index.build`` with its socket's number and its limits as one JSON argument. It imports all it
-needs, then shuts itself in and says ``{}``. Messages have their descriptors with them (SCM_RIGHTS):
+Started by ``app.index.build`` with its socket's number. It imports all it needs, waits for its limits, shuts
+itself in and says ``{}``. Messages are JSON, with their descriptors (SCM_RIGHTS):
 
-- ``{"op": "index", "files": [{"alt": bool, "split": count}, ...]}``: for each file the one to read, the one
-  to fill with columns, then its dwz file, then its .dwo or .dwp files. One answer a file, in their order:
-  ``{"meta": summary}`` or ``{"problem": code, "text": sentence}``.
+- ``{"op": "index", "files": [{"alt": bool, "split": count, "hash": bool}, ...]}``: for each file the one to
+  read, the one to fill with columns, then its dwz file, then its .dwo or .dwp files. One answer a file, in
+  their order: ``{"meta": summary, "sha256": hex or null}`` or ``{"problem": code, "text": sentence}``. The
+  hash is there unasked when there is no build-id.
 - ``{"op": "answer", "question": name, "arguments": {...}, "files": [one]}``: the second descriptor is filled
   with the answer as JSON; ``{}`` or a problem.
 
@@ -16,13 +17,13 @@ from __future__ import annotations
 
 import array
 import ctypes
+import hashlib
 import json
 import mmap
 import os
 import resource
 import signal
 import socket
-import sys
 from contextlib import suppress
 from typing import Any
 
@@ -104,7 +105,9 @@ def _attempt(
         further = [_mapped(other) for other in others]
         alt, split = (further[0], further[1:]) if each["alt"] else (None, further)
         if asked["op"] == "index":
-            return {"meta": summary(contents.columns(target, data, alt, split))}
+            meta = summary(contents.columns(target, data, alt, split))
+            hashed = each["hash"] or not meta["build_id"]
+            return {"meta": meta, "sha256": hashlib.sha256(data).hexdigest() if hashed else None}
         found = contents.answer(asked["question"], data, alt, split, asked["arguments"])
         with os.fdopen(target, "w", closefd=False) as file:
             json.dump(found, file)
@@ -126,17 +129,19 @@ def _mapped(descriptor: int) -> contents.Data:
     return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) if size else b""
 
 
-def main() -> None:
+def main(descriptor: int) -> None:
     parent = os.getppid()
-    limits = json.loads(sys.argv[1])
     # A full file then gives an error instead of an end.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What is imported late is imported now: nobody may not read where the interpreter lies.
-    contents.warm_up(limits["answers"])
-    shut_in(limits)
-    if os.getppid() != parent:
-        sys.exit(1)
-    with socket.socket(fileno=limits["socket"]) as channel:
+    with socket.socket(fileno=descriptor) as channel:
+        limits = json.loads(channel.recv(_MESSAGE) or "null")
+        if limits is None:
+            return
+        contents.warm_up(limits["answers"])
+        shut_in(limits)
+        if os.getppid() != parent:
+            return
         channel.send(b"{}")
         serve(channel, limits["descriptors"])

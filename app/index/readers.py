@@ -21,7 +21,8 @@ from typing import Any
 from app.config import Settings
 from app.elf.model import Problem
 from app.errors import Busy, StorageFull
-from app.index.build import MOST_DESCRIPTORS, Asked, Kind, Outcome, Reader, Source
+from app.index.build import Child
+from app.index.reader import MOST_DESCRIPTORS, Asked, Kind, Outcome, Reader, Source
 
 _BATCH_FILES = 24
 _BATCH_BYTES = 1 << 20
@@ -48,12 +49,14 @@ class Readers:
         self._starter = _Starter()
         self._serial = 0
         self.scratch = settings.data / "scratch"
-        self.scratch.mkdir(parents=True, exist_ok=True)
 
-    def prepare(self, kind: Kind, count: int = 1) -> None:
-        """Starts readers that will be wanted, without waiting for them."""
-        for _ in range(count):
-            self._starter.call(lambda: self._give_back(Reader(self._settings, kind).start()))
+    def start(self) -> None:
+        """Raises OSError when the directory cannot be made."""
+        self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def prepare(self, child: Child, kind: Kind) -> None:
+        """Takes a child that was started before, by a thread that stays."""
+        self._give_back(Reader(self._settings, kind, child))
 
     def read(self, source: Source, owner: str = "") -> Outcome:
         """One file. Raises StorageFull; every other failure is an Outcome."""
@@ -70,11 +73,16 @@ class Readers:
         """
         work = _Work(sources)
         with self._borrowed(kind, width, stopped) as borrow:
+            fed = 0
             while not stopped():
                 readers = borrow(wanted=not work.empty())
                 # When another stream has no reader at all, one is enough here.
                 for reader in readers[: 1 if self._hungry else None]:
                     self._feed(reader, work)
+                if len(readers) > fed and not work.empty():
+                    fed = len(readers)
+                    continue  # perhaps there is one more
+                fed = len(readers)
                 if not any(reader.asked for reader in readers):
                     if work.empty():
                         return
@@ -145,7 +153,7 @@ class Readers:
             source, path = asked.source, asked.path
             assert path is not None
             if not isinstance(found, Problem) and found:
-                yield source, Outcome(found["meta"], path, None)
+                yield source, Outcome(found["meta"], found["sha256"], path, None)
                 continue
             path.unlink(missing_ok=True)
             problem = found if isinstance(found, Problem) else Problem("fault", "There was no answer.")
@@ -155,7 +163,7 @@ class Readers:
                 # Not this file's fault, if an earlier one or an idle hour broke the reader: a new one tells.
                 work.retry(source)
             else:
-                yield source, Outcome(None, None, problem)
+                yield source, Outcome(None, None, None, problem)
             if reader.over:
                 work.back([each.source for each in reader.asked])
                 _drop(reader)
@@ -163,7 +171,7 @@ class Readers:
 
     @contextmanager
     def _borrowed(self, kind: Kind, width: int, stopped: Callable[[], bool]) -> Iterator[_Borrow]:
-        """A function that gives the readers to use now, with new ones for those that are over."""
+        """A function that gives the readers to use now: none that is over, at most one that is new."""
         held: list[tuple[Reader, threading.BoundedSemaphore]] = []
 
         def borrow(wanted: bool) -> list[Reader]:
@@ -176,11 +184,10 @@ class Readers:
                     held.remove(entry)
                     self._give_back(reader)
                     slot.release()
-            while wanted and len(held) < width and (len(held) == 0 or not self._hungry):
+            if wanted and len(held) < width and (not held or not self._hungry):
                 found = self._slot(width, patient=not held, stopped=stopped)
-                if found is None:
-                    break
-                held.append((self._take(kind), found))
+                if found is not None:
+                    held.append((self._take(kind), found))
             return [reader for reader, _ in held]
 
         try:
@@ -215,8 +222,6 @@ class Readers:
         return None
 
     def _take(self, kind: Kind) -> Reader:
-        if not self._free:
-            self._starter.call(bool).get()  # one may be on its way
         with self._lock:
             self._reap()
             fitting = next((reader for reader in self._free if reader.kind == kind), None)
@@ -227,11 +232,7 @@ class Readers:
             if spare is not None:
                 spare.kill()
                 self._ending.append(spare)
-            fitting = self._starter.call(Reader(self._settings, kind).start).get()
-        if not isinstance(fitting, Reader):
-            raise Busy(
-                f"No reader can be started: {fitting}.", "Let other programs end, or raise their limits."
-            )
+            fitting = Reader(self._settings, kind, self._starter.child())
         with self._lock:
             self._lent.add(fitting)
         return fitting
@@ -246,7 +247,7 @@ class Readers:
             self._ending.append(reader)
 
     def _reap(self) -> None:
-        self._ending = [reader for reader in self._ending if not reader.reap()]
+        self._ending = [reader for reader in self._ending if not reader.child.reap()]
 
     def drop_leftovers(self) -> None:
         """What processes that were killed have left in the scratch directory."""
@@ -264,7 +265,7 @@ class Readers:
         for reader in ending:
             reader.kill()
         for reader in ending if wait else ():
-            reader.reap(wait=True)
+            reader.child.reap(wait=True)
 
 
 _Borrow = Callable[..., list[Reader]]
@@ -318,36 +319,41 @@ class _Starter:
     """The death signal of a child follows the thread that started it, so one thread starts them all."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[tuple[Callable[[], Any], SimpleQueue[Any]] | None] = SimpleQueue()
+        self._wanted: SimpleQueue[bool] = SimpleQueue()
+        self._made: SimpleQueue[Child | OSError] = SimpleQueue()
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def call(self, function: Callable[[], Any]) -> SimpleQueue[Any]:
-        """Where its value will be, after those of earlier calls."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="readers", daemon=True)
-            self._thread.start()
-        value: SimpleQueue[Any] = SimpleQueue()
-        self._queue.put((function, value))
-        return value
+    def child(self) -> Child:
+        """Raises Busy."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="readers", daemon=True)
+                self._thread.start()
+            self._wanted.put(True)
+            made = self._made.get()
+        if isinstance(made, OSError):
+            raise Busy(f"No reader can be started: {made.strerror}.", "Let other programs end.")
+        return made
 
     def _run(self) -> None:
-        while (wanted := self._queue.get()) is not None:
-            function, value = wanted
+        while self._wanted.get():
             try:
-                value.put(function())
+                self._made.put(Child())
             except OSError as error:
-                value.put(error)
+                self._made.put(error)
 
     def close(self) -> None:
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
+        with self._lock:
+            if self._thread is not None:
+                self._wanted.put(False)
+                self._thread.join()
 
 
 def _with_news(readers: Sequence[Reader]) -> list[Reader]:
     """Those that said something, or nothing for too long; waits for a moment."""
     poll = select.poll()
-    alive = {reader.channel.fileno(): reader for reader in readers if not reader.over}
+    alive = {reader.child.channel.fileno(): reader for reader in readers if not reader.over}
     for descriptor in alive:
         poll.register(descriptor, select.POLLIN)
     patience = min([_LOOK_SECONDS, *(reader.patience for reader in alive.values())])
@@ -355,7 +361,7 @@ def _with_news(readers: Sequence[Reader]) -> list[Reader]:
     return [
         reader
         for reader in readers
-        if reader.over or reader.channel.fileno() in told or (reader.asked and reader.patience == 0)
+        if reader.over or reader.child.channel.fileno() in told or (reader.asked and reader.patience == 0)
     ]
 
 

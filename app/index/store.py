@@ -21,9 +21,9 @@ from app.elf.model import Problem
 from app.elf.tree import Stamp
 from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, TooLarge
 from app.index import files
-from app.index.build import Outcome
 from app.index.catalogue import Batch, BinaryRow, Catalogue, KnownRow, PathRow
 from app.index.model import Binary, Debug
+from app.index.reader import Outcome
 
 if TYPE_CHECKING:
     from app.index.columns import Columns
@@ -172,8 +172,7 @@ class Store:
             kind, hint = _PROBLEMS.get(first["code"], (NotElf, "The file is damaged, or was cut off."))
             raise kind(first["text"], hint, code=first["code"])
         size = os.fstat(descriptor).st_size
-        sha256 = files.sha256(descriptor) if blob is not None else None
-        binary_id, sha256, same = self._id(meta, size, sha256, descriptor, path, pending)
+        binary_id, sha256, same = self._id(meta, size, outcome.sha256, descriptor, path, pending)
         before = pending.binary(binary_id)
         place = f"{binary_id[:40]}-{os.urandom(4).hex()}.columns"
         held = before.blob if before is not None and same else None
@@ -183,6 +182,7 @@ class Store:
             shutil.move(blob, self._blobs / held)
             (self._blobs / held).chmod(0o600)
         outcome.path.rename(self._columns_dir / place)
+        outcome.path = None
         row = BinaryRow(
             id=binary_id,
             build_id=meta["build_id"],
@@ -212,7 +212,6 @@ class Store:
         The id is the build-id, unless other bytes that are still there have it; a debug file has its own.
         """
         if not meta["build_id"]:
-            sha256 = sha256 or files.sha256(descriptor)
             return f"sha256-{sha256}", sha256, True
         build_id = f"debug-{meta['build_id']}" if meta["debug_only"] else str(meta["build_id"])
         holder = pending.binary(build_id)

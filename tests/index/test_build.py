@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
-from app.index.build import Outcome, Source
+from app.index.reader import Outcome, Source
 from app.index.readers import Readers
 from tests.index.conftest import children
 
@@ -22,6 +22,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="asks for root")
 @pytest.fixture
 def readers(settings: Settings) -> Iterator[Readers]:
     made = Readers(settings)
+    made.start()
     yield made
     made.close()
 
@@ -76,6 +77,7 @@ def test_readers_stay_and_serve_no_two_uploaders(readers: Readers) -> None:
 
 def test_a_reader_is_replaced_after_its_files(settings: Settings) -> None:
     readers = Readers(replace(settings, reader_files=2))
+    readers.start()
     read(readers, "/bin/ls")
     first = children()
     read(readers, "/bin/ls")
@@ -97,6 +99,7 @@ def test_memory_has_a_ceiling(settings: Settings) -> None:
         key=lambda p: p.stat().st_size,
     )
     readers = Readers(replace(settings, reader_memory=(200 << 20)))
+    readers.start()
     outcome = read(readers, largest)
     readers.close()
     # Mapping the file alone may be over it; then the reader says so, too.
@@ -107,6 +110,7 @@ def test_memory_has_a_ceiling(settings: Settings) -> None:
 
 def test_time_has_a_ceiling(settings: Settings) -> None:
     readers = Readers(replace(settings, reader_wall=0.001))
+    readers.start()
     outcome = read(readers, "/usr/bin/bash")
     readers.close()
     assert outcome.problem is not None
@@ -115,6 +119,7 @@ def test_time_has_a_ceiling(settings: Settings) -> None:
 
 def test_output_has_a_ceiling(settings: Settings) -> None:
     readers = Readers(replace(settings, reader_output=4096))
+    readers.start()
     outcome = read(readers, "/usr/bin/bash")
     readers.close()
     assert outcome.problem is not None
