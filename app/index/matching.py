@@ -83,7 +83,7 @@ def _encoded(text: str) -> bytes:
 
 
 def written(text: str) -> tuple[bytes, int]:
-    """What people write to a text and how it has to lie: ``f(`` and ``f()`` are f whole, ``::f`` one in none."""
+    """What people write to a text and how it has to lie: ``f(``, ``f()`` are f whole, ``::f`` not ``xf``."""
     text, sides = text.strip(), 0
     plain = re.sub(r"\(\)?$", "", text)
     if plain != text and plain.strip(":"):
