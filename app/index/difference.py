@@ -21,7 +21,7 @@ from app.index.columns import Columns
 from app.index.items import Items
 from app.index.model import Ask, Function, Item, Usdt, Variable
 from app.index.names import lines_from
-from app.index.rows import RowKind, files_of, lines_of, names_of, sizes_of, spellings_of
+from app.index.rows import RowKind, files_of, lines_of, spellings_of
 
 What = Literal["function", "variable", "usdt"]
 WHATS: tuple[What, ...] = ("function", "variable", "usdt")
@@ -166,7 +166,7 @@ def _shown(before: Side, after: Side, pairs: _Pairs) -> list[str]:
     texts: list[list[str]] = []
     kind: RowKind = "function" if pairs.what == "function" else "variable"
     for columns, _ in (before, after):
-        lines, names = lines_of(columns), names_of(columns, kind)
+        lines, names = lines_of(columns), columns[f"{kind}_name"]
         texts.append([lines.line(name).decode("utf-8", "backslashreplace") for name in names.tolist()])
     chosen = np.flatnonzero(pairs.flags)
     rows = zip(pairs.before[chosen].tolist(), pairs.after[chosen].tolist(), strict=True)
@@ -179,7 +179,7 @@ def _rows(before: Side, after: Side, kind: RowKind) -> _Pairs:
     flags[first < 0] = _ADDED
     flags[second < 0] = _REMOVED
     both = np.flatnonzero(flags == 0)
-    sizes = sizes_of(before[0], kind)[first[both]], sizes_of(after[0], kind)[second[both]]
+    sizes = before[0][f"{kind}_size"][first[both]], after[0][f"{kind}_size"][second[both]]
     flags[both[(sizes[0] != sizes[1]) & (sizes[0] > 0) & (sizes[1] > 0)]] |= _RESIZED
     if before[0].meta["dwarf"] and after[0].meta["dwarf"]:
         for at in range(0, len(both), _AT_ONCE):
@@ -227,7 +227,7 @@ def _keys(columns: Columns, kind: RowKind) -> list[tuple[bytes, bytes]]:
     of_file = [b""] * len(files)
     for row, name in zip(known.tolist(), texts(files[known]), strict=True):
         of_file[row] = name
-    return list(zip(texts(names_of(columns, kind)), of_file, strict=True))
+    return list(zip(texts(columns[f"{kind}_name"]), of_file, strict=True))
 
 
 def _matched(
@@ -298,5 +298,4 @@ def _build(entry: Function | Variable | Usdt) -> Build:
         address = entry.sites[0].address if entry.sites else None
         key = f"{entry.provider}/{entry.name}"
         return Build(key, address, None, ", ".join(_arguments(entry)), None, None, len(entry.sites))
-    key = entry.key if isinstance(entry, Function) else entry.linkage_name
-    return Build(key, entry.address, entry.size, _signature(entry), entry.file, entry.line)
+    return Build(entry.key, entry.address, entry.size, _signature(entry), entry.file, entry.line)

@@ -24,7 +24,7 @@ from app.elf import scan
 from app.elf.scan import Lines
 from app.errors import AppError
 from app.index.columns import Columns
-from app.index.rows import RowKind, lines_of, places_of, rows_of, spellings_of
+from app.index.rows import RowKind, keys_of, lines_of, rows_of, spellings_of
 
 KINDS = ("binary", "usdt", "function", "variable")
 _USDT = 1
@@ -175,7 +175,7 @@ class _Gathered:
             raw = np.full(len(shown), _NOWHERE, np.uint32)
             mangled = np.flatnonzero(spelled[shown] != shown)
             raw[mangled] = self._raw.add(lines, spelled[shown][mangled])
-            address, section = places_of(columns, kind)
+            address, section = keys_of(columns, kind)
             self._post(
                 binary,
                 number,
