@@ -51,6 +51,10 @@ def _run(options: argparse.Namespace) -> int:
         from app.cli import tracing
 
         return tracing.COMMANDS[options.command](options, settings)
+    if options.command == "diff":
+        from app.cli.difference import diff
+
+        return diff(options, settings)
     from app.cli import files
 
     return files.COMMANDS[options.command](options, settings)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app import __version__
+from app.index.difference import CHANGES
 from app.index.model import MODES
+from app.index.names import KINDS
 from app.trace.model import RECIPES
 
 _LISTS = {
@@ -46,6 +48,17 @@ def build() -> argparse.ArgumentParser:
     search.add_argument("text", metavar="TEXT")
     search.add_argument("--mode", choices=MODES, default="substring", help="how TEXT matches")
     search.add_argument("--limit", type=_positive, metavar="N", default=50, help="at most N answers (50)")
+    search.add_argument("--kind", choices=KINDS, help="only answers of this kind")
+    search.add_argument("--each", action="store_true", help="a line for each binary that has a name")
+
+    diff = _command(commands, "diff", "what differs between two builds of a binary")
+    diff.add_argument("before", metavar="FILE")
+    diff.add_argument("after", metavar="FILE")
+    diff.add_argument("-q", "--query", metavar="TEXT", default="", help="only what matches TEXT")
+    diff.add_argument("--mode", choices=MODES, default="substring", help="how TEXT matches")
+    diff.add_argument("--kind", choices=CHANGES, help="only this kind of change")
+    diff.add_argument("--limit", type=_positive, metavar="N", help="at most N differences")
+    diff.add_argument("--script", metavar="FILE", help="say which probes of a script do not fit the second")
 
     script = _command(commands, "script", "write the bpftrace script of a recipe")
     _choice(script)

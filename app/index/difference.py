@@ -120,6 +120,16 @@ class Difference:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Unfit(Item):
+    """A probe that the other build does not have as it is; ``nearest`` is what to try there."""
+
+    probe: str
+    code: Literal["gone", "offset", "address", "arguments", "unclear"]
+    text: str
+    nearest: str | None
+
+
 def compare(before: Side, after: Side) -> Difference:
     """What became of the first build in the second."""
     counts: dict[str, dict[str, int]] = {}

@@ -46,15 +46,16 @@ class _Side:
     alphabet: Array  # u8: the order of each name among those of all parts
     living: Array  # of each post
     counts: Array  # living posts of each entry
+    twins: Array  # of each entry in the small part the one of the large part that is the same, -1 for none
 
     @staticmethod
-    def of(part: Part, rows: dict[str, BinaryRow], alphabet: Array) -> _Side:
+    def of(part: Part, rows: dict[str, BinaryRow], alphabet: Array, twins: Array) -> _Side:
         found = tuple(rows.get(place) for place in part.places)
         there = np.array([row is not None for row in found], bool)
         living = there[part["post_binary"]]
         starts = part["entry_at"][:-1]
         counts = np.add.reduceat(living, starts, dtype=np.uint32) if len(starts) else starts
-        return _Side(part, found, alphabet, living, counts)
+        return _Side(part, found, alphabet, living, counts, twins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +158,17 @@ def _seen(
     number: int, generation: object, rows: dict[str, BinaryRow], base: Part, delta: Part | None
 ) -> _Now:
     numbers = np.arange(base.lines.names, dtype=np.uint64)
-    sides = [_Side.of(base, rows, numbers << _NAME | np.uint64(_BEHIND))]
+    none = np.full(len(base["entry_name"]), -1, np.int64)
+    sides = [_Side.of(base, rows, numbers << _NAME | np.uint64(_BEHIND), none)]
     if delta is not None and delta.lines.names:
-        sides.append(_Side.of(delta, rows, _between(base.lines, delta.lines)))
+        alphabet, twins = _between(base, delta)
+        small = _Side.of(delta, rows, alphabet, twins)
+        shared = np.flatnonzero(twins >= 0)
+        counts = sides[0].counts.copy()
+        counts[twins[shared]] += np.where(counts[twins[shared]] > 0, small.counts[shared], 0).astype(
+            np.uint32
+        )
+        sides = [replace(sides[0], counts=counts), small]
     binaries = tuple(rows.values())
     texts = [(index, text) for index, row in enumerate(binaries) for text in (row.name, row.id, *row.paths)]
     lines = lines_from([text for _, text in texts])
@@ -168,14 +177,28 @@ def _seen(
     )
 
 
-def _between(base: Lines, delta: Lines) -> Array:
-    """Where the names of a small part stand among those of the large one."""
-    at = range(base.names)
-    found = [
-        bisect_left(at, delta.line(name).lower(), key=lambda number: base.line(number).lower())
-        for name in range(delta.names)
-    ]
-    return np.array(found, np.uint64) << _NAME | np.arange(delta.names, dtype=np.uint64)
+def _between(base: Part, delta: Part) -> tuple[Array, Array]:
+    """Where the names of a small part stand among those of the large one, and which entries both have."""
+    lines = base.lines
+
+    def folded(number: int) -> bytes:
+        return lines.line(number).lower()
+
+    places = np.empty(delta.lines.names, np.uint64)
+    same = np.full(delta.lines.names, -1, np.int64)
+    for name in range(delta.lines.names):
+        text = delta.lines.line(name)
+        at = place = bisect_left(range(lines.names), text.lower(), key=folded)
+        while at < lines.names and lines.line(at) != text and folded(at) == text.lower():
+            at += 1
+        if at < lines.names and lines.line(at) == text:
+            same[name] = at
+        places[name] = place
+    keys = base["entry_name"].astype(np.int64) << 2 | base["entry_kind"]
+    wanted = same[delta["entry_name"]] << 2 | delta["entry_kind"]
+    found = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+    twins = np.where(keys[found] == wanted, found, -1) if len(keys) else np.full(len(wanted), -1)
+    return places << _NAME | np.arange(len(places), dtype=np.uint64), twins
 
 
 def _selected(now: _Now, ask: Ask, kind: str, each: bool, seconds: float) -> Selection:
@@ -184,13 +207,17 @@ def _selected(now: _Now, ask: Ask, kind: str, each: bool, seconds: float) -> Sel
     keys: list[Array] = []
     numbers: list[Array] = []
     kinds: list[Array] = []
-    first = 0
+    first, before = 0, np.zeros(0, bool)
     for side in now.sides:
         part = side.part
         ranks = matching.line_ranks(part.lines, ask.q, ask.mode, until - time.monotonic())
         rank = ranks[part["entry_name"]]
-        found = np.flatnonzero((rank != matching.NONE) & (side.counts > 0))
-        entry = found
+        matched = (rank != matching.NONE) & (side.counts > 0)
+        if first and not each:
+            # The large part's hit stands for both.
+            matched &= (side.twins < 0) | ~before[side.twins]
+        before = matched
+        found = entry = np.flatnonzero(matched)
         if each:
             starts = part["entry_at"]
             lengths = (starts[found + 1] - starts[found]).astype(np.int64)
@@ -250,6 +277,8 @@ def _post_hit(side: _Side, entry: int, post: int, binaries: int) -> Hit:
     row = side.rows[int(part["post_binary"][post])]
     assert row is not None
     shown = _text(part.lines, int(part["entry_name"][entry]))
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else "\x01" for char in shown)
     kind = KINDS[int(part["entry_kind"][entry])]
     if kind == "usdt":
         return Hit("usdt", shown, shown, row.id, row.name, shown.replace(":", "/", 1), binaries)

@@ -22,11 +22,13 @@ from app.index import files, items, matching, query, search
 from app.index.build import Outcome, Readers
 from app.index.catalogue import BinaryRow, Catalogue
 from app.index.columns import Columns
+from app.index.difference import Change, Difference, Unfit, compare
 from app.index.everywhere import Everywhere
 from app.index.items import Items
 from app.index.jobs import Jobs, Result, Task
 from app.index.model import Ask, Binary, Function, Hit, Job, Page, Symbol, Usdt, Variable
 from app.index.store import Store, binary_of
+from app.index.unfit import unfit
 
 _CODE = 1 << 16  # bytes of a function that are disassembled
 _FUNCTIONS = (2, 10)  # STT_FUNC, STT_GNU_IFUNC
@@ -44,6 +46,7 @@ class Index:
         self._catalogue = Catalogue(settings.data / "catalogue.sqlite")
         self._store = Store(settings, self._catalogue)
         self._selections = query.Selections()
+        self._differences: dict[tuple[str, str], Difference] = {}
         self._everywhere = Everywhere(
             settings.data / "names",
             self._catalogue.generation,
@@ -315,6 +318,32 @@ class Index:
         code = self._store.bytes_of(row, function.offset, min(function.size or _UNSIZED, _CODE))
         info = row.info
         return disassemble(code, function.address, info["machine"], info["endian"], info["bits"])
+
+    # Two builds
+
+    def relatives(self, binary_id: str, limit: int = 50) -> tuple[Binary, ...]:
+        """Other binaries of the same name, the latest first. Raises NotFound."""
+        row = self._store.row(binary_id)
+        others = [each for each in self._catalogue.binaries() if each.name == row.name and each.id != row.id]
+        return tuple(binary_of(each) for each in others[:limit])
+
+    def difference(self, before: str, after: str, ask: Ask) -> tuple[Page[Change], dict[str, dict[str, int]]]:
+        """What became of the first binary in the second, and how often. Raises NotFound and BadInput."""
+        began = time.perf_counter()
+        rows = self._store.row(before), self._store.row(after)
+        key = rows[0].columns, rows[1].columns
+        found = self._differences.get(key)
+        if found is None:
+            found = compare(self._store.columns(rows[0]), self._store.columns(rows[1]))
+            self._differences.clear()  # the one that somebody reads is enough
+            self._differences[key] = found
+        total, changes, facets = found.part(ask, self._settings.search_wall)
+        return _page(total, changes, ask, began, facets), found.counts
+
+    def unfit(self, probes: Sequence[str], before: str, after: str) -> tuple[Unfit, ...]:
+        """The probes, written for the first binary, that do not fit the second. Raises NotFound."""
+        sides = [self._store.columns(self._store.row(each)) for each in (before, after)]
+        return unfit(probes, sides[0], sides[1])
 
     # Search over everything
 

@@ -23,6 +23,7 @@ FILTERS = (
     "debug",
     "kind",
     "each",
+    "what",
 )
 TEXT_LIMIT = 1000
 

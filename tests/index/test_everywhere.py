@@ -165,6 +165,10 @@ def test_many_new_names_are_laid_into_the_large_part(
     before = (settings.data / "names").read_bytes()
     index.binary_at(str(compile_c(tmp_path, CAFE, "cafe")))
     assert len(hits(index, "brew")) == 1
+    # One hit, though one of the two has it in the large part, and one in the small.
+    for text in ("sell_one", "main"):
+        assert [(hit.name, hit.binaries) for hit in hits(index, text)] == [(text, 2)]
+        assert len(hits(index, text, each="1")) == 2
     assert (settings.data / "names").read_bytes() == before
     monkeypatch.setattr(everywhere, "_FEW_NAMES", 3)
     index.binary_at("/bin/bash")
@@ -195,4 +199,4 @@ def test_hostile_names_are_shown_and_found(index: Index, tmp_path: Path) -> None
     index.binary_at(str(program))
     (hit,) = hits(index, "b\x01\udcff")
     assert hit.demangled == "b\x01\\xff\x01"
-    assert hits(index, "\x1b") == []
+    assert [found.key for found in hits(index, "\x1b")] == [hit.key]
