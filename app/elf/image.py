@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import mmap
 import struct
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -125,6 +127,11 @@ class Headers:
         for index in range(len(self.section_rows)):
             found.setdefault(self.section_name(index), index)
         return found
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The section headers as numbers of 64 bits behind each other, in this machine's order."""
+        return array("Q", chain.from_iterable(self.section_rows)).tobytes()
 
     def section_name(self, index: int) -> str:
         return text_at(self.strings, self.section_rows[index].name)

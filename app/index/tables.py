@@ -6,6 +6,7 @@ the same, slower, and the tests hold the core against them.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
@@ -14,8 +15,19 @@ import numpy as np
 
 from app.elf.model import Facts, SymbolColumns
 from app.elf.names import demangle_many
+from app.elf.symbols import native_tables
 from app.index.columns import NO_ADDRESS, Array
 
+_AS_THEY_ARE = (
+    "address",
+    "size",
+    "type",
+    "bind",
+    "visibility",
+    "section_index",
+    "table",
+    "version_id",
+)
 _FUNC, _IFUNC, _OBJECT, _COMMON, _TLS = 2, 10, 1, 5, 6
 _HAS_ADDRESS, _THREAD_LOCAL, _INLINED = 2, 4, 4
 _SHF_ALLOC, _SHF_TLS = 2, 0x400
@@ -31,7 +43,9 @@ def tables(facts: Facts, dwarf: Dwarf | None = None) -> tuple[dict[str, Any], di
     """
     symbols = facts.symbols or _no_symbols()
     arrays: dict[str, Any] = dict(dwarf or {})
-    arrays |= python_tables(facts, symbols, dwarf or {})
+    arrays |= {name: getattr(symbols, name) for name in _AS_THEY_ARE}
+    found = native_tables(symbols, facts.headers, _relocatable(facts), arrays)
+    arrays |= python_tables(facts, symbols, arrays) if found is None else found
     headers = facts.headers
     if headers is not None:
         arrays["sections"] = np.array(headers.section_rows, np.uint64).reshape(-1)
@@ -39,8 +53,8 @@ def tables(facts: Facts, dwarf: Dwarf | None = None) -> tuple[dict[str, Any], di
         arrays["segments"] = np.array(headers.program_rows, np.uint64).reshape(-1)
     counts = {
         "symbols": len(symbols),
-        "functions": len(arrays["function_name"]),
-        "variables": len(arrays["variable_name"]),
+        "functions": len(memoryview(arrays["function_name"]).cast("B")) // 4,
+        "variables": len(memoryview(arrays["variable_name"]).cast("B")) // 4,
         "usdt": len(facts.usdt),
     }
     return arrays, _meta(facts, symbols, counts)
@@ -131,17 +145,7 @@ def python_tables(facts: Facts, symbols: SymbolColumns, dwarf: Dwarf) -> dict[st
     if any(not entry.names for entry in entries):
         distinct.add(b"")
     names, arrays = _names(distinct)
-    arrays |= {
-        "address": symbols.address,
-        "size": symbols.size,
-        "type": symbols.type,
-        "bind": symbols.bind,
-        "visibility": symbols.visibility,
-        "section_index": symbols.section_index,
-        "table": symbols.table,
-        "version_id": symbols.version_id,
-        "name_id": np.array([names[name] for name in raw], np.uint32),
-    }
+    arrays["name_id"] = np.array([names[name] for name in raw], np.uint32)
     for kind, chosen in kinds.items():
         groups = _grouped(facts, symbols, np.flatnonzero(chosen).tolist(), raw, names)
         rows = _joined(facts, groups, known[kind], raw, kind)
@@ -242,8 +246,9 @@ def _joined(facts: Facts, groups: list[_Row], known: list[_Known], raw: list[byt
     places: dict[tuple[bool, int], list[_Known]] = {}
     without: list[_Row] = []
     for entry in known:
-        if entry.address is not None and (entry.thread_local or relocatable or inside(entry.address)):
-            places.setdefault((entry.thread_local, entry.address), []).append(entry)
+        thread_local = entry.thread_local and not relocatable
+        if entry.address is not None and (thread_local or relocatable or inside(entry.address)):
+            places.setdefault((thread_local, entry.address), []).append(entry)
         elif entry.address is None or entry.inlined:
             without.append(_Row(_NO_SECTION, NO_ADDRESS, 0, [], [entry], entry.number))
     rows: list[_Row] = []
@@ -273,14 +278,17 @@ class _Sections:
 
     def __init__(self, facts: Facts) -> None:
         rows = facts.headers.section_rows if facts.headers else ()
-        self._found = [
-            (row.address, row.address + row.size, index)
-            for index, row in enumerate(rows)
-            if row.flags & _SHF_ALLOC and not row.flags & _SHF_TLS
-        ]
+        first: dict[int, tuple[int, int]] = {}
+        for index, row in enumerate(rows):
+            if row.flags & _SHF_ALLOC and not row.flags & _SHF_TLS and row.size:
+                first.setdefault(row.address, (row.address + row.size, index))
+        self._begins = sorted(first)
+        self._found = [first[address] for address in self._begins]
 
     def __call__(self, address: int) -> int:
-        return next((index for low, high, index in self._found if low <= address < high), 0)
+        place = bisect_right(self._begins, address) - 1
+        end, index = self._found[place] if place >= 0 else (0, 0)
+        return index if address < end else 0
 
 
 def _row_arrays(

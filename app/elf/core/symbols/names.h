@@ -1,0 +1,67 @@
+/* The names of symbols, functions and variables: each different one once, as it is shown, in alphabetical order. */
+#ifndef PROBESCOPE_NAMES_H
+#define PROBESCOPE_NAMES_H
+
+#include "symbols.h"
+
+/* Functions or variables as the debug information has them. */
+typedef struct {
+    size_t count;
+    const uint32_t *name, *linkage, *flags; /* names are numbers of strings, 0 for none */
+    const uint64_t *address, *size;
+} Known;
+
+/* What tables are made of. Columns of symbols as in Symbols; all of it is borrowed. */
+typedef struct {
+    Bytes names;
+    size_t count;
+    const uint32_t *name_at, *name_len, *section;
+    const uint64_t *address, *size;
+    const uint8_t *type, *bind, *table;
+    Bytes strings; /* of the debug information: text i is strings[string_at[i] .. string_at[i + 1]) */
+    const uint32_t *string_at;
+    size_t string_count;
+    Known functions, variables;
+    const Section *sections;
+    size_t section_count;
+    bool relocatable; /* addresses count from their section */
+    bool thumb; /* functions with an odd address lie at the even one before it */
+} Input;
+
+/* Two names of one entry of the debug information; ABSENT for one that it has not. */
+typedef struct {
+    uint32_t linkage, name;
+} Pair;
+
+/* How a name is shown: as it is, or as `size` bytes at `at` of the arena. */
+typedef struct {
+    uint64_t at;
+    uint32_t size;
+    bool elsewhere, demangled;
+} Shown;
+
+typedef struct {
+    Interned raw;
+    uint32_t *of_symbol;
+    Pair *of_function, *of_variable;
+    Shown *shown; /* of each name */
+    Blob arena; /* the texts that are not the name itself */
+    Numbers foreign; /* names that another demangler reads */
+    bool lines; /* some name has a newline */
+    uint32_t *rank; /* of each name among all */
+} Names;
+
+typedef struct {
+    Blob text;
+    Numbers line_at, line_name;
+} Lines;
+
+Outcome collect_names(const Input *input, Names *names);
+Outcome demangle_names(Names *names);
+/* Takes over what another demangler made of a name; `text` may be the name itself. */
+Outcome show_name(Names *names, uint32_t number, Bytes text);
+/* Sorts the names, which sets their ranks, and writes the lines. */
+Outcome write_lines(Names *names, Lines *lines);
+void free_names(Names *names);
+
+#endif
