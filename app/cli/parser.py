@@ -65,11 +65,28 @@ def _index(commands: Commands) -> None:
 
 def _search(commands: Commands) -> None:
     from app.index.model import MODES
+    from app.index.names import KINDS
 
     search = _command(commands, "search", "ask the catalogue")
     search.add_argument("text", metavar="TEXT")
     search.add_argument("--mode", choices=MODES, default="substring", help="how TEXT matches")
     search.add_argument("--limit", type=_positive, metavar="N", default=50, help="at most N answers (50)")
+    search.add_argument("--kind", choices=KINDS, help="only answers of this kind")
+    search.add_argument("--each", action="store_true", help="a line for each binary that has a name")
+
+
+def _diff(commands: Commands) -> None:
+    from app.index.difference import CHANGES
+    from app.index.model import MODES
+
+    diff = _command(commands, "diff", "what differs between two builds of a binary")
+    diff.add_argument("before", metavar="FILE")
+    diff.add_argument("after", metavar="FILE")
+    diff.add_argument("-q", "--query", metavar="TEXT", default="", help="only what matches TEXT")
+    diff.add_argument("--mode", choices=MODES, default="substring", help="how TEXT matches")
+    diff.add_argument("--kind", choices=CHANGES, help="only this kind of change")
+    diff.add_argument("--limit", type=_positive, metavar="N", help="at most N differences")
+    diff.add_argument("--script", metavar="FILE", help="say which probes of a script do not fit the second")
 
 
 def _script(commands: Commands) -> None:
@@ -200,6 +217,7 @@ _COMMANDS: dict[str | None, Callable[[Commands], None]] = {
     "probes": _probes,
     "index": _index,
     "search": _search,
+    "diff": _diff,
     "script": _script,
     "trace": _trace,
     "doctor": _doctor,

@@ -122,6 +122,12 @@ def source(item: Function | Variable) -> str:
     return f"{name}:{item.line}" if item.line else name
 
 
+def each_url(hit: Hit) -> str:
+    """The search for every binary that has the name of this hit."""
+    signs = "".join(f"[{sign}]" if sign in "*?[" else sign for sign in hit.demangled)
+    return build_url("/search", q=signs, mode="glob", kind=hit.kind, each="1")
+
+
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     env = Environment(
@@ -143,7 +149,7 @@ def environment() -> Environment:
         "source": source,
     }
     env.filters |= filters
-    env.globals |= {"asset": asset, "url": build_url, "hit_url": hit_url}
+    env.globals |= {"asset": asset, "url": build_url, "hit_url": hit_url, "each_url": each_url}
     return env
 
 

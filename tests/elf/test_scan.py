@@ -1,4 +1,4 @@
-"""The core's search against the plain one, over names and texts of all kinds, and against itself without SIMD."""
+"""The core's search against the plain one, over names and texts of all kinds, with SIMD and without."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_lines_that_do_not_fit_the_text_are_harmless(line_at: list[int]) -> None
 def test_buffers_of_wrong_sizes_are_refused() -> None:
     lines = lines_of([b"a", b"b"])
     for ranks in (np.zeros(1, np.uint16), np.zeros(3, np.uint16), np.zeros(1, np.uint8)):
-        with pytest.raises(ValueError, match="buffer|rank"):
+        with pytest.raises(ValueError, match=r"buffer|rank"):
             scan.rank(lines, b"a", "substring", True, 0.0, ranks)
     for program in (b"", b"\0\0", b"\1\0\0\1\0\1\0\7", b"\1\0\0\xff\xff", b"\1\0\0\1\0\xff\xff\0a"):
         with pytest.raises(ValueError, match="program"):

@@ -35,29 +35,39 @@ Status rank_substring(const Lines *lines, const uint8_t *needle, size_t length, 
     uint32_t places[PLACES];
     size_t index = 0, found;
     Line line = line_at(lines, 0);
+    size_t end = line.at + line.length;
+    uint16_t best = NONE; /* of the line at hand */
     while (scan_next(&scan, places, &found)) {
-        if (deadline_passed(&deadline, scan.work + 8 * found))
+        if (deadline_passed(&deadline, scan.work + 4 * found))
             return OUT_OF_TIME;
         for (size_t i = 0; i < found; i++) {
             size_t place = places[i];
-            if (place > line.at + line.length) {
+            if (place > end) {
+                rank_down(lines, index, ranks, best);
+                best = NONE;
                 index = line_of(lines, index, place);
                 line = line_at(lines, index);
+                end = line.at + line.length;
             }
-            if (place < line.at || place + length > line.at + line.length)
+            if (place < line.at || place + length > end)
                 continue;
-            bool first = place == line.at, last = place + length == line.at + line.length;
+            bool first = place == line.at;
             bool open = first || opens(lines->text[place - 1]);
-            bool close = last || closes(lines->text[place + length]);
-            if ((sides & OPENED && !open) || (sides & CLOSED && !close))
-                continue;
-            uint16_t rank = first && last   ? EXACT
-                            : open && close ? UNQUALIFIED
-                            : first         ? PREFIX
-                                            : INSIDE;
-            rank_down(lines, index, ranks, rank);
+            uint16_t rank = first ? PREFIX : INSIDE;
+            /* Only where it may change something: most places lie inside a word. */
+            if (open || sides & CLOSED) {
+                bool last = place + length == end;
+                bool close = last || closes(lines->text[place + length]);
+                if (sides & CLOSED && !close)
+                    continue;
+                if (open && close)
+                    rank = first && last ? EXACT : UNQUALIFIED;
+            }
+            if (rank < best && (open || !(sides & OPENED)))
+                best = rank;
         }
     }
+    rank_down(lines, index, ranks, best);
     return DONE;
 }
 
