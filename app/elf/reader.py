@@ -50,8 +50,8 @@ def _facts(image: Image) -> Facts:
     needed, soname = dynamic.needed_and_soname(image)
     comment = _comment(image)
     names = {section.name for section in image.sections}
-    runtime, interpreter_of = traits.runtime(symbols)
-    language = traits.language(image.sections, symbols, needed, comment)
+    runtime, interpreter_of = traits.runtime(image, symbols, needed)
+    language = traits.language(image, symbols, needed, comment)
     state: State = "partial" if image.problems else "ok"
     return Facts(
         state=state,
