@@ -51,8 +51,8 @@ def _facts(image: Image) -> Facts:
     needed, soname = dynamic.needed_and_soname(image)
     comment = _comment(image)
     names = image.headers.places.keys()
-    runtime, interpreter_of = traits.runtime(symbols)
-    language = traits.language(names, symbols, needed, comment)
+    runtime, interpreter_of = traits.runtime(image, symbols, needed)
+    language = traits.language(image, symbols, needed, comment)
     state: State = "partial" if image.problems else "ok"
     return Facts(
         state=state,

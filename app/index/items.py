@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from app.elf import spell
 from app.elf.image import load_rows, sections_of, segments_of
+from app.elf.languages import language_name
 from app.elf.model import (
     TABLES,
     Header,
@@ -421,7 +422,7 @@ class _Known:
         self.sites = values("sites") if prefix == "fn" else {}
         languages = columns["unit_language"][columns[f"{prefix}_unit"][self.present]].tolist()
         self.language = {
-            number: spell.language(language) for number, language in zip(self.present, languages, strict=True)
+            number: language_name(language) for number, language in zip(self.present, languages, strict=True)
         }
 
     def qualified(self, number: int, row: _Row) -> str:
