@@ -1,4 +1,4 @@
-"""The fuzz targets and the plain C of the core, compiled under the address and undefined-behaviour sanitizers.
+"""Fuzz targets and the plain C of the core, compiled under two sanitizers: addresses, undefined behaviour.
 
 A target is a file tests/fuzz/targets/NAME.c; SOURCES says which directory of the core it is about.
 """
