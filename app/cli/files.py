@@ -223,7 +223,7 @@ def index(options: argparse.Namespace, settings: Settings) -> int:
 def search(options: argparse.Namespace, settings: Settings) -> int:
     """``search TEXT`` over every binary of the catalogue."""
     with catalogue(settings) as opened:
-        page = opened.search(options.text, options.mode, options.limit)
+        page = opened.search(Ask(options.text, options.mode, limit=options.limit))
     for hit in page.items:
         if options.json:
             put_json(hit.as_dict())

@@ -22,9 +22,10 @@ from app.index import files, items, matching, query, search
 from app.index.build import Outcome, Readers
 from app.index.catalogue import BinaryRow, Catalogue
 from app.index.columns import Columns
+from app.index.everywhere import Everywhere
 from app.index.items import Items
 from app.index.jobs import Jobs, Result, Task
-from app.index.model import Ask, Binary, Function, Hit, Job, Mode, Page, Symbol, Usdt, Variable
+from app.index.model import Ask, Binary, Function, Hit, Job, Page, Symbol, Usdt, Variable
 from app.index.store import Store, binary_of
 
 _CODE = 1 << 16  # bytes of a function that are disassembled
@@ -43,6 +44,12 @@ class Index:
         self._catalogue = Catalogue(settings.data / "catalogue.sqlite")
         self._store = Store(settings, self._catalogue)
         self._selections = query.Selections()
+        self._everywhere = Everywhere(
+            settings.data / "names",
+            self._catalogue.generation,
+            self._catalogue.binaries,
+            lambda row: self._store.columns(row)[0],
+        )
 
     def start(self) -> None:
         """Lays the directory, opens the catalogue, resumes jobs. Raises StorageFull, or BadInput."""
@@ -71,6 +78,7 @@ class Index:
 
     def close(self) -> None:
         self._jobs.close()
+        self._everywhere.close()
         self._readers.close()
         self._catalogue.close()
         self._store.close()
@@ -141,6 +149,7 @@ class Index:
             self._settings.readers,
         )
         task.update(save=True, phase="storing")
+        self._everywhere.refresh_soon()
 
     def _result(self, path: str) -> Result:
         try:
@@ -309,18 +318,15 @@ class Index:
 
     # Search over everything
 
-    def search(self, text: str, mode: Mode = "substring", limit: int = 50) -> Page[Hit]:
-        """Binaries, functions, variables and USDT probes of the whole catalogue, the best first."""
+    def search(self, ask: Ask) -> Page[Hit]:
+        """Binaries, functions, variables and USDT probes of the whole catalogue, the best first.
+
+        A name that many binaries have is one hit; the filter ``each=1`` gives one for each of them, ``kind``
+        those of one kind.
+        """
         began = time.perf_counter()
-        rows = self._catalogue.binaries()
-        hits, total = search.everywhere(
-            [(row, lambda row=row: self._store.columns(row)) for row in rows],  # type: ignore[misc]
-            text,
-            mode,
-            limit,
-            self._settings.search_wall,
-        )
-        return _page(total, hits, Ask(text, mode, limit=limit), began)
+        total, hits, facets = self._everywhere.ask(ask, self._settings.search_wall)
+        return _page(total, hits, ask, began, facets)
 
     # Columns
 

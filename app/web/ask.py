@@ -21,6 +21,8 @@ FILTERS = (
     "traceable",
     "language",
     "debug",
+    "kind",
+    "each",
 )
 TEXT_LIMIT = 1000
 

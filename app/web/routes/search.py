@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -55,7 +56,7 @@ def _ask(request: Request, ask: Ask) -> tuple[Page[Hit] | None, list[Process], A
         return None, [], None
     people = matching(ask.q, START_ROWS)
     try:
-        return services(request).index.search(ask.q, ask.mode, min(ask.limit, HITS)), people, None
+        return services(request).index.search(replace(ask, limit=min(ask.limit, HITS))), people, None
     except AppError as error:
         return None, people, error
 
