@@ -5,11 +5,13 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from pathlib import Path
 
 import zstandard
 
 from app.elf.image import Image, open_image
+from app.elf.scan import Choice, Letter, program
 from tests.fuzz.corpus import seeds
 
 # The order of SectionId in app/elf/core/dwarf/dwarf.h.
@@ -30,7 +32,30 @@ def container(parts: Mapping[int, bytes]) -> bytes:
 def seed_inputs(scratch: Path) -> dict[str, dict[str, bytes]]:
     """The first inputs of each target, by name."""
     dwarf = dict(dwarf_containers(seeds(scratch)))
-    return {"dwarf": dwarf, "dies": dwarf, "lines": dwarf}
+    return {"dwarf": dwarf, "dies": dwarf, "lines": dwarf, "search": dict(search_containers())}
+
+
+def search_containers() -> Iterator[tuple[str, bytes]]:
+    """Names with each way of looking for them."""
+    names = [b"main", b"std::vector<int>::push_back(int const&)", b"", b"aaaaaaaaab", b"_ZN4shop3Box4takeEi"]
+    names += [b"x" * 200, "größe".encode(), b"main", b"operator()(char, ...)", b"Main"]
+    text = b"".join(name + b"\n" for name in names)
+    at = [0, *accumulate(len(name) + 1 for name in names)]
+    letters = tuple(Letter(byte, True) for byte in b"ma")
+    choices = [
+        Choice((letters, ((1 << 128) - 1, Letter(ord("n")))), True, True),
+        Choice(((0xFF,),), False, False),
+    ]
+    parts = {
+        1: text,
+        2: struct.pack(f"<{len(at)}I", *at),
+        3: struct.pack("<3I", 0, 1, 99),
+        5: program(choices),
+    }
+    for row, needle in enumerate((b"main", b"vec push", b"a", b"aaab", b"", b"box<int>", b"x" * 5000)):
+        for flags in (0, 1, 3, 6, 8):
+            options = bytes([flags, 3 + row, 0, len(names) - 3])
+            yield f"{row}-{flags}", container(parts | {4: needle, OPTIONS: options})
 
 
 def dwarf_containers(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:

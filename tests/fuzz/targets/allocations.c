@@ -17,6 +17,13 @@ void allocations_fail(uint32_t turn)
     turns = turn;
 }
 
+void *target_memory(size_t size)
+{
+    void *made = __real_calloc(1, size);
+    DEMAND(made != NULL);
+    return made;
+}
+
 static bool fails(void)
 {
     return turns && (turns == 1 || --turns == 0);

@@ -6,6 +6,9 @@
 #ifndef FUZZ_CONTAINER_H
 #define FUZZ_CONTAINER_H
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "cursor.h"
 
 #define PARTS 128
@@ -31,7 +34,18 @@ static inline uint8_t container_option(const Container *container, size_t at)
     return at < container->part[0].size ? container->part[0].data[at] : 0;
 }
 
+/* Ends the program where what must hold does not, with a line that tells findings apart. */
+#define DEMAND(holds) \
+    do { \
+        if (!(holds)) { \
+            fprintf(stderr, "SUMMARY: %s:%d: not so: %s\n", __FILE__, __LINE__, #holds); \
+            abort(); \
+        } \
+    } while (0)
+
 /* From now on the allocation number `turn` fails, and those behind it; 0: none. */
 void allocations_fail(uint32_t turn);
+/* Memory of the target's own, zeroed, which never fails so. */
+void *target_memory(size_t size);
 
 #endif

@@ -1,18 +1,10 @@
 /* All columns of the DWARF; each must be such as a reader of columns takes without looking. Option 8: once more
  * with threads, which must give the same.
  */
-#include <stdlib.h>
-
 #include "dwarf/read.h"
 #include "dwarf_input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static uint64_t item(const DwarfOutput *output, ColumnId id, size_t at)
 {
@@ -30,17 +22,17 @@ static size_t count(const DwarfOutput *output, ColumnId id)
 static void below(const DwarfOutput *output, ColumnId id, uint64_t limit)
 {
     for (size_t at = 0; at < count(output, id); at++)
-        demand(item(output, id, at) < limit);
+        DEMAND(item(output, id, at) < limit);
 }
 
 /* Starts of runs in a table of `total` rows, for `rows` owners. */
 static void starts(const DwarfOutput *output, ColumnId id, size_t rows, size_t total)
 {
-    demand(count(output, id) == rows + 1);
-    demand(item(output, id, 0) == 0);
+    DEMAND(count(output, id) == rows + 1);
+    DEMAND(item(output, id, 0) == 0);
     for (size_t at = 0; at < rows; at++)
-        demand(item(output, id, at) <= item(output, id, at + 1));
-    demand(item(output, id, rows) <= total);
+        DEMAND(item(output, id, at) <= item(output, id, at + 1));
+    DEMAND(item(output, id, rows) <= total);
 }
 
 static void check(const DwarfOutput *output)
@@ -56,12 +48,12 @@ static void check(const DwarfOutput *output)
         {COL_site_function, COL_site_parent}, {COL_range_low, COL_range_high}, {COL_type_name, COL_type_die},
         {COL_unit_offset, COL_unit_lines}};
     size_t strings = count(output, COL_string_at);
-    demand(strings >= 2);
+    DEMAND(strings >= 2);
     starts(output, COL_string_at, strings - 1, count(output, COL_string_blob));
     for (size_t at = 0; at < sizeof texts / sizeof *texts; at++)
         below(output, texts[at], strings - 1);
     for (size_t at = 0; at < sizeof groups / sizeof *groups; at++)
-        demand(count(output, groups[at][0]) == count(output, groups[at][1]));
+        DEMAND(count(output, groups[at][0]) == count(output, groups[at][1]));
     size_t ranges = count(output, COL_range_low), units = count(output, COL_unit_offset);
     size_t functions = count(output, COL_fn_name), sites = count(output, COL_site_function);
     starts(output, COL_unit_range_at, units, ranges);
@@ -72,13 +64,13 @@ static void check(const DwarfOutput *output)
     below(output, COL_site_host, functions);
     for (size_t at = 0; at < sites; at++) {
         int32_t parent = (int32_t)item(output, COL_site_parent, at);
-        demand(parent >= -1 && parent < (int64_t)at);
+        DEMAND(parent >= -1 && parent < (int64_t)at);
     }
     below(output, COL_fn_unit, units ? units : 1);
     below(output, COL_var_unit, units ? units : 1);
     below(output, COL_type_unit, units ? units : 1);
     for (size_t at = 0; at < output->problem_count; at++)
-        demand(output->problems[at].code && memchr(output->problems[at].text, 0, sizeof output->problems[at].text));
+        DEMAND(output->problems[at].code && memchr(output->problems[at].text, 0, sizeof output->problems[at].text));
 }
 
 static bool same(const DwarfOutput *one, const DwarfOutput *other)
@@ -108,8 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (dwarf_read(&fuzz.input, NULL, 1, &output)) {
         check(&output);
         if (flags & 8 && !(flags & 4) && pool) {
-            demand(dwarf_read(&fuzz.input, pool, 3, &again));
-            demand(same(&output, &again));
+            DEMAND(dwarf_read(&fuzz.input, pool, 3, &again));
+            DEMAND(same(&output, &again));
             dwarf_output_free(&again);
         }
     }

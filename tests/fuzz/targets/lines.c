@@ -16,8 +16,7 @@ static void read_one(const LineSections *sections, uint64_t offset, bool only_he
             break;
     for (size_t at = 0; at < table.sequences.count; at++) {
         LineSequence sequence = table.sequences.items[at];
-        if (sequence.first + sequence.count > table.rows.count)
-            abort();
+        DEMAND(sequence.first + sequence.count <= table.rows.count);
     }
     vec_free(&path);
     lines_free(&table);
