@@ -121,7 +121,15 @@ def functions(options: argparse.Namespace, settings: Settings) -> int:
     capabilities = Bpftrace(settings).capabilities()
 
     def row(item: Function) -> str:
-        return columns((f"{item.address:#018x}", item.size, item.type, item.demangled or item.name), widths)
+        return columns(
+            (
+                "" if item.address is None else f"{item.address:#018x}",
+                item.size,
+                item.type,
+                item.demangled or item.name,
+            ),
+            widths,
+        )
 
     return _list(
         options,

@@ -7,10 +7,13 @@ format (https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from app.elf.image import Headers
 
 State = Literal["ok", "partial", "malformed", "limit"]
 
@@ -132,8 +135,7 @@ class Facts:
     problems: tuple[Problem, ...]
     header: Header | None
     build_id: str | None  # lower-case hex
-    sections: tuple[Section, ...] = ()
-    segments: tuple[Segment, ...] = ()
+    headers: Headers | None = None
     symbols: SymbolColumns | None = None
     usdt: tuple[UsdtProbe, ...] = ()
     needed: tuple[str, ...] = ()
@@ -148,3 +150,11 @@ class Facts:
     debug_only: bool = False  # an --only-keep-debug file: its code sections are NOBITS
     dwarf: bool = False  # has .debug_info (or .zdebug_info)
     lines: bool = False  # has .debug_line
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        return self.headers.sections if self.headers else ()
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        return self.headers.segments if self.headers else ()

@@ -6,7 +6,6 @@ the note is GNU's property note, as the tools read it.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -25,14 +24,8 @@ class Note(NamedTuple):
 def notes(image: Image) -> Iterator[Note]:
     """Every note that lies whole inside the file."""
     places = [
-        (section.offset, section.size, section.align)
-        for section in image.sections
-        if image.section_types[section.index] == SHT_NOTE
-    ] or [
-        (segment.offset, segment.file_size, segment.align)
-        for segment, kind in zip(image.segments, image.segment_types, strict=True)
-        if kind == PT_NOTE
-    ]
+        (row.offset, row.size, row.align) for row in image.headers.section_rows if row.type == SHT_NOTE
+    ] or [(row.offset, row.file_size, row.align) for row in image.headers.program_rows if row.type == PT_NOTE]
     for offset, size, align in places:
         yield from _notes(image, offset, size, 8 if align == 8 else 4)
 
@@ -42,10 +35,10 @@ def _notes(image: Image, offset: int, size: int, align: int) -> Iterator[Note]:
     raw = bytes(image.part(offset, size))
     if len(raw) < size:
         image.note("notes", f"The notes at {offset:#x} end after the end of the file.")
-    order = "<" if image.layout.endian == "little" else ">"
+    header = image.layout.note
     at = 0
     while at <= len(raw) - 12:
-        name_size, size_of, kind = struct.unpack_from(order + "III", raw, at)
+        name_size, size_of, kind = header.unpack_from(raw, at)
         begin = at + 12
         content = begin + _padded(name_size, 4)
         if align == 8:

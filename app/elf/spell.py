@@ -43,6 +43,27 @@ _SYMBOL_TYPES = {
 }
 _SYMBOL_BINDS = {0: "LOCAL", 1: "GLOBAL", 2: "WEAK", 10: "UNIQUE"}
 _VISIBILITIES = ("DEFAULT", "INTERNAL", "HIDDEN", "PROTECTED")
+# DW_LANG_*, DWARF 5 section 7.12, and the codes that were given since.
+_LANGUAGES = {
+    **dict.fromkeys((0x01, 0x02, 0x0C, 0x1D, 0x2B), "c"),
+    **dict.fromkeys((0x04, 0x19, 0x1A, 0x20, 0x28, 0x2A), "c++"),
+    **dict.fromkeys((0x07, 0x08, 0x0E, 0x21, 0x22, 0x2C), "fortran"),
+    **dict.fromkeys((0x03, 0x0D, 0x2D, 0x2E), "ada"),
+    **dict.fromkeys((0x30, 0x8001), "assembler"),
+    0x09: "pascal",
+    0x0B: "java",
+    0x10: "objective-c",
+    0x11: "objective-c++",
+    0x13: "d",
+    0x15: "opencl",
+    0x16: "go",
+    0x18: "haskell",
+    0x1B: "ocaml",
+    0x1C: "rust",
+    0x1E: "swift",
+    0x1F: "julia",
+    0x26: "zig",
+}
 _SPECIAL_SECTIONS = {0: "UND", 0xFFF1: "ABS", 0xFFF2: "COM"}
 _SECTION_FLAGS = {1 << bit: letter for bit, letter in enumerate("WAX MSILOGTC") if letter != " "}
 _SECTION_FLAGS[0x80000000] = "E"
@@ -111,6 +132,11 @@ def _unknown(number: int) -> str:
 
 def symbol_visibility(number: int) -> str:
     return _VISIBILITIES[number & 3]
+
+
+def language(number: int) -> str | None:
+    """A compilation unit's language as ``traits.language`` calls it; None for one without a word here."""
+    return _LANGUAGES.get(number)
 
 
 def section_of(section_index: int, sections: Sequence[Section]) -> str:

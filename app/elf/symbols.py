@@ -12,7 +12,7 @@ import re
 import numpy as np
 import numpy.typing as npt
 
-from app.elf.image import PT_LOAD, Image
+from app.elf.image import Image
 from app.elf.model import TABLES, Section, SymbolColumns
 from app.elf.versions import dynamic_versions
 
@@ -176,13 +176,3 @@ def file_offsets(
         inside = (addresses >= address) & (addresses - np.uint64(address) < size) & (out < 0)
         out[inside] = (addresses[inside] - np.uint64(address) + np.uint64(offset)).astype(np.int64)
     return out
-
-
-def load_rows(image: Image) -> npt.NDArray[np.uint64]:
-    """The PT_LOAD segments as rows of (address, file size, offset)."""
-    rows = [
-        (segment.address, segment.file_size, segment.offset)
-        for segment, kind in zip(image.segments, image.segment_types, strict=True)
-        if kind == PT_LOAD and segment.offset + segment.file_size < 1 << 63
-    ]
-    return np.array(rows, np.uint64).reshape(-1, 3)

@@ -6,10 +6,10 @@ guess by the file's name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Literal
 
-from app.elf.model import Section, SymbolColumns
+from app.elf.model import SymbolColumns
 
 Runtime = Literal["compiled", "interpreter", "jit"]
 # Functions that an interpreter or a JIT compiler defines itself; a program that embeds one only needs them.
@@ -29,19 +29,19 @@ _RUNTIMES: tuple[tuple[bytes, Runtime, str], ...] = (
     (b"_ZN2v87Isolate10InitializeEPS0_RKNS0_12CreateParamsE", "jit", "javascript"),
     (b"coreclr_initialize", "jit", "dotnet"),
 )
+_GO_SECTIONS = (".gopclntab", ".note.go.buildid", ".go.buildinfo")
 _CPP_LIBRARIES = ("libstdc++.so", "libc++.so")
 _FORTRAN_LIBRARIES = ("libgfortran.so", "libflang")
 
 
 def language(
-    sections: Iterable[Section],
+    sections: Collection[str],
     symbols: SymbolColumns | None,
     needed: tuple[str, ...],
     comment: tuple[str, ...],
 ) -> str | None:
     """c, c++, go, rust, d or fortran, by the strongest mark; None where the file does not tell."""
-    names = {section.name for section in sections}
-    if names & {".gopclntab", ".note.go.buildid", ".go.buildinfo"}:
+    if any(name in sections for name in _GO_SECTIONS):
         return "go"
     blob = symbols.names if symbols is not None else b""
     if (

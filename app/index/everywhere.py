@@ -26,6 +26,7 @@ from app.index.columns import Columns
 from app.index.model import Ask, Hit
 from app.index.names import KINDS, Array, Part, lines_from
 from app.index.query import Selection, Selections
+from app.index.rows import key as row_key
 
 _FEW_NAMES = 10_000  # of binaries that came since, above which all names are laid anew
 _FEW_BINARIES = 256
@@ -252,9 +253,8 @@ def _post_hit(side: _Side, entry: int, post: int, binaries: int) -> Hit:
     kind = KINDS[int(part["entry_kind"][entry])]
     if kind == "usdt":
         return Hit("usdt", shown, shown, row.id, row.name, shown.replace(":", "/", 1), binaries)
-    key = f"{int(part['post_address'][post]):x}"
-    if row.info["type"] == "REL":
-        key = f"{int(part['post_section'][post])}-{key}"
+    place = int(part["post_address"][post]), int(part["post_section"][post])
+    key = row_key("function" if kind == "function" else "variable", *place, row.info["type"] == "REL")
     name = _text(part.lines, int(part["post_line"][post]))
     return Hit(kind, name, shown, row.id, row.name, key, binaries)  # type: ignore[arg-type]
 

@@ -21,6 +21,7 @@ from app.errors import BadInput, Busy
 from app.index import expression
 from app.index.columns import Columns
 from app.index.model import Mode
+from app.index.rows import lines_of
 
 __all__ = [
     "EXACT",
@@ -44,11 +45,6 @@ def ranks(columns: Columns, text: str, mode: Mode, seconds: float) -> Ranks:
     Raises BadInput for an expression that is none, and Busy when it takes longer than ``seconds``.
     """
     return line_ranks(lines_of(columns), text, mode, seconds)
-
-
-def lines_of(columns: Columns) -> Lines:
-    """The names of a binary as the core takes them."""
-    return Lines(columns["text"], columns["line_at"], columns["line_name"][len(columns["name_at"]) :])
 
 
 def line_ranks(lines: Lines, text: str, mode: Mode, seconds: float) -> Ranks:

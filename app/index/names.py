@@ -24,11 +24,11 @@ from app.elf import scan
 from app.elf.scan import Lines
 from app.errors import AppError
 from app.index.columns import Columns
-from app.index.matching import lines_of
+from app.index.rows import RowKind, keys_of, lines_of, rows_of, spellings_of
 
 KINDS = ("binary", "usdt", "function", "variable")
 _USDT = 1
-_ROWS = (("function", 2), ("variable", 3))
+_ROWS: tuple[tuple[RowKind, int], ...] = (("function", 2), ("variable", 3))
 _MAGIC = b"PSNAMES\x02"
 _ALIGN = 64
 _NOWHERE = 0xFFFFFFFF
@@ -165,9 +165,7 @@ class _Gathered:
         except AppError:
             return  # removed meanwhile
         lines = lines_of(columns)
-        spelled = np.full(lines.names, _NOWHERE, np.uint32)
-        behind = np.arange(lines.names, lines.count, dtype=np.uint32)
-        spelled[lines.further] = behind
+        spelled = spellings_of(lines)
         for kind, number in _ROWS:
             row, name = rows_of(columns, kind)
             if not len(row):
@@ -175,9 +173,9 @@ class _Gathered:
             shown, back = np.unique(name, return_inverse=True)
             shown = shown.astype(np.uint32)
             raw = np.full(len(shown), _NOWHERE, np.uint32)
-            mangled = np.flatnonzero(spelled[shown] != _NOWHERE)
+            mangled = np.flatnonzero(spelled[shown] != shown)
             raw[mangled] = self._raw.add(lines, spelled[shown][mangled])
-            address, section = places_of(columns, kind)
+            address, section = keys_of(columns, kind)
             self._post(
                 binary,
                 number,
@@ -265,16 +263,3 @@ def lines_from(names: list[str]) -> Lines:
     at = np.cumsum([0, *(len(name) + 1 for name in encoded)]).astype(np.uint32)
     text = b"".join(name + b"\n" for name in encoded)
     return Lines(np.frombuffer(text, np.uint8), at, np.zeros(0, np.uint32))
-
-
-def rows_of(columns: Columns, kind: str) -> tuple[Array, Array]:
-    """(row, name id) for each name of each function or variable."""
-    starts, symbols = columns[f"{kind}_start"], columns[f"{kind}_rows"]
-    row = np.repeat(np.arange(len(starts) - 1, dtype=np.uint32), np.diff(starts))
-    return row, columns["name_id"][symbols]
-
-
-def places_of(columns: Columns, kind: str) -> tuple[Array, Array]:
-    """(address, section) of each function or variable."""
-    firsts = columns[f"{kind}_rows"][columns[f"{kind}_start"][:-1]]
-    return columns["address"][firsts], columns["section_index"][firsts]

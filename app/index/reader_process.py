@@ -86,8 +86,7 @@ def read(source: int, target: int, hashed: bool) -> dict[str, Any]:
         size = os.fstat(source).st_size
         with mmap.mmap(source, size, access=mmap.ACCESS_READ) if size else memoryview(b"") as data:
             arrays, meta = tables(read_facts(data))
-            with os.fdopen(target, "wb", closefd=False) as file:
-                write_columns(file, arrays, meta)
+            write_columns(target, arrays, meta)
             return {"sha256": _sha256(source) if hashed else None}
     except MemoryError:
         return {"problem": "memory", "text": "Reading this file needs more memory than a reader may use."}

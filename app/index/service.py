@@ -234,7 +234,7 @@ class Index:
         return self._store.columns(self._store.row(binary_id))[1].sections
 
     def segments(self, binary_id: str) -> tuple[Segment, ...]:
-        return items.segments(self._store.columns(self._store.row(binary_id))[0])
+        return self._store.columns(self._store.row(binary_id))[1].segments
 
     def debug_link(self, binary_id: str) -> tuple[str, int] | None:
         found = self._store.columns(self._store.row(binary_id))[0].meta["debug_link"]
@@ -310,7 +310,7 @@ class Index:
         """A function's instructions, from the bytes that were indexed; none where these are not at hand."""
         function = self.function(binary_id, key)
         row = self._store.row(binary_id)
-        if function.offset is None:
+        if function.offset is None or function.address is None:
             return ()
         code = self._store.bytes_of(row, function.offset, min(function.size or _UNSIZED, _CODE))
         info = row.info
