@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from tests.support.dwarfwriter import At, Die, Form, Raw, Unit
+import numpy as np
+
+from app.index.columns import ARRAYS
+from tests.elf.dwarf_rows import Rows, rows
+from tests.support.bytewriter import Endian
+from tests.support.dwarfwriter import At, Die, Dwarf, Form, Raw, Unit
+from tests.support.elfwriter import Section
 
 C, CXX, GO, RUST = 0x0C, 0x21, 0x16, 0x1C  # DW_LANG of C99, C++14, Go, Rust
 
@@ -44,3 +52,35 @@ def unit(*children: Die | Raw, name: str = "a.c", language: int = C, version: in
 
 def reference_to_nowhere(form: str) -> Form:
     return Form(form, {"ref1": 0xFE, "ref2": 0xFFFE}.get(form, 0xFFFFFE))
+
+
+def read(
+    *units: Unit | Raw,
+    endian: Endian = "little",
+    sizes: tuple[int, int] = (4, 8),
+    alternate: Dwarf | None = None,
+    give_alternate: bool = True,
+    split: Sequence[Sequence[Section]] = (),
+    extra: Sequence[Section] = (),
+    cut: Mapping[str, int] | None = None,
+) -> Rows:
+    """The rows of a file of ``units``. ``sizes``: of offsets and addresses; ``cut``: how much is kept."""
+    for one in units:
+        if isinstance(one, Unit) and sizes != (4, 8):
+            one.offset_size, one.address_size = sizes
+    made = Dwarf(*units, endian=endian, alternate=alternate).sections()
+    sections = [replace(one, data=one.data[: (cut or {}).get(one.name)]) for one in made]
+    return _columns(
+        {one.name: one.data for one in [*sections, *extra]},
+        {one.name: one.data for one in alternate.sections()} if alternate and give_alternate else None,
+        [{one.name: one.data for one in part} for part in split],
+        endian == "big",
+    )
+
+
+def _columns(main: Any, alternate: Any, split: Any, big: bool) -> Rows:
+    from app.elf import _dwarf
+
+    arrays, problems = _dwarf.read(main, big=big, zero_is_used=False, threads=1, alt=alternate, split=split)
+    found = {name: np.frombuffer(column, ARRAYS[name].dtype) for name, column in arrays.items()}
+    return rows(found, [code for code, _ in problems], "partial" if problems else "ok")

@@ -419,10 +419,11 @@ class _UnitWriter:
         """What the unit's entries pointed at, and then their pointers."""
         starts = {
             "strings": [self._string_offsets()],
-            "addresses": [self._addresses()],
             "ranges": self._lists("ranges", "rnglists", self.ranges, _RANGE_CODES),
             "locations": self._lists("loc", "loclists", self.locations, _LIST_CODES),
         }
+        # Lists, too, have addresses there.
+        starts["addresses"] = [self._addresses()]
         for place, table, number in self.fills:
             self.out.fill(place, starts[table][number + 1], self.width)
 
