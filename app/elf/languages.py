@@ -1,4 +1,4 @@
-"""The number of a language in DWARF (DW_LANG) to the name that the pages use for it; None for one unknown here.
+"""The number of a language in DWARF (DW_LANG) to the name that pages have for it; None for an unknown one.
 
 Dialects of a language have one name. Source: DWARF 5, table 7.17, and the list of codes given since
 (https://dwarfstd.org/languages.html).

@@ -28,8 +28,8 @@ def test_a_known_number_has_its_own_name(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("number", "name"),
-    [(0x1D, "c"), (0x21, "c++"), (0x1A, "c++"), (0x2B, "c++"), (0x22, "fortran"), (0x1C, "rust"), (0x16, "go"),
-     (0x8001, "assembler"), (0x20, None), (0, None)],
+    [(0x1D, "c"), (0x21, "c++"), (0x1A, "c++"), (0x2B, "c++"), (0x22, "fortran"),
+     (0x1C, "rust"), (0x16, "go"), (0x8001, "assembler"), (0x20, None), (0, None)],
 )  # fmt: skip
 def test_numbers_that_compilers_write(number: int, name: str | None) -> None:
     assert language_name(number) == name

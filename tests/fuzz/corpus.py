@@ -87,7 +87,8 @@ def _compiled(tmp: Path) -> Iterator[tuple[str, bytes]]:
     yield "cxx5", _build(tmp, CXX_SOURCE, "cc", "-gdwarf-5")
     yield "cxx5-types", _build(tmp, CXX_SOURCE, "cc", "-gdwarf-5", "-fdebug-types-section")
     for version in (4, 5):
-        _build(tmp, CXX_SOURCE, "cc", f"-gdwarf-{version}", "-gsplit-dwarf", "-c", link=False)
+        flags = (f"-gdwarf-{version}", "-gsplit-dwarf", "-c")
+        yield f"cxx{version}-skeleton", _build(tmp, CXX_SOURCE, "cc", *flags, link=False)
         yield f"cxx{version}-split", (tmp / "seed.dwo").read_bytes()
     yield "usdt", _build(tmp, USDT_SOURCE, "c", "-D_SDT_HAS_SEMAPHORES")
     for how in ("zlib", "zlib-gnu", "zstd"):

@@ -53,7 +53,7 @@ class Form:
 
 @dataclass(eq=False, slots=True)
 class Raw:
-    """Bytes in the place of a Die."""
+    """Bytes in the place of a Die, or of a Unit."""
 
     data: bytes
 
@@ -70,6 +70,13 @@ class Locations:
     """As Ranges, with the expression last."""
 
     entries: Sequence[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """The expression of an object at a fixed address (DW_OP_addr)."""
+
+    address: int
 
 
 class _Next:
@@ -109,7 +116,7 @@ class Die:
 def _form(value: Any) -> Form:
     if isinstance(value, Form):
         return value
-    kinds = {str: "string", bool: "flag", int: "udata", Die: "ref4", bytes: "exprloc"}
+    kinds = {str: "string", bool: "flag", int: "udata", Die: "ref4", bytes: "exprloc", At: "exprloc"}
     return Form(kinds.get(type(value), "sec_offset"), value)
 
 
@@ -153,13 +160,14 @@ class Dwarf:
 
     def __init__(
         self,
-        *units: Unit,
+        *units: Unit | Raw,
         endian: Endian = "little",
         split: bool = False,
         alternate: Dwarf | None = None,
         strings: Strings | None = None,
     ) -> None:
-        self.units, self.endian, self.split, self.alternate = units, endian, split, alternate
+        self.endian, self.split, self.alternate = endian, split, alternate
+        self.units = [unit for unit in units if isinstance(unit, Unit)]
         self.strings, self.line_strings = strings or Strings(), Strings()
         self.parts = {
             name: ByteWriter(endian)
@@ -172,7 +180,10 @@ class Dwarf:
         self.spans: list[tuple[str, int, int]] = []  # of each unit: its part, start and size
         self._later: list[tuple[ByteWriter, int, int, Die, int]] = []
         for unit in units:
-            _UnitWriter(self, unit).write()
+            if isinstance(unit, Raw):
+                self.parts["info"].data += unit.data
+            else:
+                _UnitWriter(self, unit).write()
         for writer, place, width, die, base in self._later:
             if width:
                 writer.fill(place, self.at[id(die)] - base, width)
@@ -308,6 +319,8 @@ class _UnitWriter:
     def _value(self, name: str | int, form: Form) -> None:
         out, unit, kind, value = self.out, self.unit, self._kind(form), form.value
         offset = unit.offset_size
+        if isinstance(value, At):
+            value = b"\x03" + value.address.to_bytes(unit.address_size, self.dwarf.endian)
         if isinstance(kind, int):
             out.data += value or b""
         elif kind in ("flag_present", "implicit_const"):
@@ -406,10 +419,11 @@ class _UnitWriter:
         """What the unit's entries pointed at, and then their pointers."""
         starts = {
             "strings": [self._string_offsets()],
-            "addresses": [self._addresses()],
             "ranges": self._lists("ranges", "rnglists", self.ranges, _RANGE_CODES),
             "locations": self._lists("loc", "loclists", self.locations, _LIST_CODES),
         }
+        # Lists, too, have addresses there.
+        starts["addresses"] = [self._addresses()]
         for place, table, number in self.fills:
             self.out.fill(place, starts[table][number + 1], self.width)
 

@@ -21,6 +21,7 @@ def compile_for(tmp: Path, source: str, target: str, *flags: str) -> Path:
     """An object of C++ that leans on no library, for any machine that clang knows."""
     text, out = tmp / f"{target}.cc", tmp / f"{target}.o"
     text.write_text(source)
-    command = ["clang++", f"--target={target}", "-std=c++17", "-ffreestanding", "-nostdinc", *flags]
+    command = ["clang++", f"--target={target}", "-std=c++17", "-ffreestanding", "-nostdinc"]
+    command += ["-fintegrated-as", *flags]
     subprocess.run([*command, "-c", "-o", str(out), str(text)], check=True, capture_output=True)
     return out
