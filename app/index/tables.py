@@ -67,7 +67,6 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "problems": [asdict(problem) for problem in facts.problems],
         "header": asdict(facts.header) if facts.header else None,
         "machine": facts.headers.machine if facts.headers else 0,
-        "abi": facts.headers.abi if facts.headers else 0,
         "build_id": facts.build_id,
         "usdt": [stored(probe) for probe in facts.usdt],
         "versions": list(symbols.versions),

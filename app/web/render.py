@@ -85,6 +85,11 @@ def plain(text: object) -> str:
     )
 
 
+def plain_lines(text: object) -> str:
+    """``plain``, but lines stay lines."""
+    return "\n".join(plain(line) for line in str(text).split("\n"))
+
+
 def build_url(path: str, **query: object) -> str:
     """The path with those query values that are not empty; lists repeat their name."""
     pairs: list[tuple[str, str]] = []
@@ -145,6 +150,7 @@ def environment() -> Environment:
         "num": lambda value: "" if value is None else f"{value:,}",
         "duration": duration,
         "plain": plain,
+        "plain_lines": plain_lines,
         "signature": signature,
         "source": source,
     }

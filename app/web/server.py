@@ -34,6 +34,7 @@ from app.web.routes import (
     sessions,
     symbols,
     system,
+    types,
     usdt,
 )
 from app.web.services import Services
@@ -48,6 +49,7 @@ ROUTERS = (
     binaries.router,
     functions.router,
     symbols.router,
+    types.router,
     usdt.router,
     difference.router,
     jobs.router,

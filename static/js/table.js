@@ -83,6 +83,10 @@ const CELLS = {
     titled(text("mono", source(item)), item.file), text("num mono", item.address_hex), text("num", number(item.size)),
     text("mono", item.section), text("", item.sources.join(", ")),
   ],
+  types: (item, raw, table) => [
+    nameCell(item.name, item.name, table.dataset.base + encodeURIComponent(item.name), null), text("", item.kind),
+    text("num", item.size ? number(item.size) : ""), titled(text("mono", item.unit), item.unit),
+  ],
   usdt: (item) => [
     text("mono usdt", item.provider),
     nameCell(item.name, item.name, item.url, item.sites[0]?.semaphore ? make("span", { class: "badge" }, "semaphore") : null),
@@ -230,7 +234,7 @@ class VirtualTable {
     if (item) {
       row.item = item;
       row.classList.remove("wait");
-      row.replaceChildren(...this.cells(item, this.raw));
+      row.replaceChildren(...this.cells(item, this.raw, this.table));
     } else if (row.item !== null) {
       row.item = null;
       row.classList.add("wait");
