@@ -7,6 +7,7 @@ question then finds nothing.
 from __future__ import annotations
 
 import heapq
+import zlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
@@ -14,10 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from app.elf.dies import At, Class, Die, Dies, Source, Unit, UnitEntry
+from app.elf.image import Image
 from app.elf.lines import LINE_STATES, LineTable
 from app.elf.locations import PlaceRange, Setting, location_list, place
 from app.elf.model import Problem
+from app.elf.native_dies import NativeSource, Sections
 from app.elf.scopes import Scopes
+from app.elf.slow_dies import SlowSource
+
+try:
+    from app.elf import _dwarf
+except ImportError:
+    _dwarf = None
 
 _Spans = tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]
 
@@ -129,7 +138,7 @@ class Debug:
 
     def _address(self, unit: Unit, index: int) -> int | None:
         table = self.source.section(".debug_addr", 0)
-        at = (unit.address_base or 0) + index * unit.address_size
+        at = unit.address_base + index * unit.address_size
         raw = bytes(table[at : at + unit.address_size])
         return int.from_bytes(raw, "big" if self.big else "little") if len(raw) == unit.address_size else None
 
@@ -152,3 +161,22 @@ class Debug:
 
 def as_addresses(addresses: Iterable[int]) -> npt.NDArray[np.uint64]:
     return np.array([address & 0xFFFFFFFFFFFFFFFF for address in addresses], np.uint64)
+
+
+def open_debug(image: Image, alternate: Sections | None = None, splits: Sequence[Sections] = ()) -> Debug:
+    """The DWARF of ``image``; ``alternate`` and ``splits``: the sections of files that it refers to."""
+    header = image.header
+    machine, big = (header.machine, header.endian == "big") if header is not None else ("", False)
+    if _dwarf is None:
+        return Debug(SlowSource(image.data), machine, big)
+    zero = header is not None and header.type == "REL"
+    return Debug(NativeSource(_dwarf, _sections(image), alternate, splits, big, zero), machine, big)
+
+
+def _sections(image: Image) -> Sections:
+    found: Sections = {}
+    for section in image.sections:
+        if section.name.startswith(".debug_"):
+            content = image.content(section)
+            found[section.name] = zlib.decompress(content[24:]) if "C" in section.flags else content
+    return found

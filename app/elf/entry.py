@@ -71,11 +71,8 @@ def parameters_at_entry(debug: Debug, function: Die, symbol: str | None = None) 
 
 
 def entry_address(function: Die) -> int | None:
-    low = function.number(At.low_pc)
-    ranges = function.value(At.ranges)
-    if ranges:
-        return int(ranges[0][0])
-    return low
+    """Where the function starts: the first of its ranges."""
+    return function.ranges[0][0] if function.ranges else function.number(At.low_pc)
 
 
 def parameter_dies(function: Die) -> list[Die]:

@@ -143,6 +143,11 @@ class Locator:
             return Location(address, name, offset, None, None)
         return Location(address, name, offset, location.file, location.line, location.column)
 
+    def symbol_at(self, address: int) -> str | None:
+        """The symbol that starts at an address."""
+        found = self._symbols.at(address) if self._symbols is not None else None
+        return found[0] if found is not None and found[1] == 0 else None
+
     def lines_between(self, low: int, high: int) -> list[dict[str, int | str | bool | None]]:
         """The rows of line programs that hold in [low, high), each with the address where it starts."""
         if low >= high:
