@@ -8,6 +8,8 @@ from __future__ import annotations
 import mmap
 from typing import Any
 
+from app.elf import details
+from app.elf.image import open_image
 from app.elf.reader import read_facts
 from app.index.columns import write_columns
 from app.index.tables import tables
@@ -35,4 +37,4 @@ def answer(
     question: str, data: Data, alt: Data | None, split: list[Data], arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """One question about a file whose answer is in no column."""
-    raise ValueError(question)
+    return details.answer(question, open_image(data), arguments)

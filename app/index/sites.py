@@ -46,10 +46,7 @@ def inline_sites(columns: Columns, items: Items, fn: int, most: int = MOST) -> t
     order = np.argsort(lows, kind="stable")[:most]
     chosen, begins, ends = chosen[order], begins[order].tolist(), ends[order].tolist()
     hosts = columns["site_host"][chosen]
-    rows = {
-        int(row.known): row
-        for row in _functions(columns, items, np.unique(hosts))
-    }
+    rows = {int(row.known): row for row in _functions(columns, items, np.unique(hosts))}
     return tuple(
         InlineSite(
             address=ranges[0].address if ranges else None,

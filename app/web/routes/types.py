@@ -45,12 +45,12 @@ def type_page(request: Request, binary_id: str, name: str) -> Response:
         f"{name} · {index.binary(binary_id).name}",
         "binaries",
         binary=index.binary(binary_id),
-        name=name,
-        definitions=index.structs(binary_id, [name]),
+        wanted=name,
+        definitions=index.answers.structs(binary_id, [name]),
     )
 
 
 @router.get("/api/v1/binaries/{binary_id}/types/{name:path}")
 def type_json(request: Request, binary_id: str, name: str) -> dict[str, Any]:
-    found = services(request).index.structs(binary_id, [name])
+    found = services(request).index.answers.structs(binary_id, [name])
     return {"name": name, "definitions": [with_hex(each) for each in found]}
