@@ -5,13 +5,6 @@
  */
 #include "rows.h"
 
-/* What functions say, each once. */
-typedef struct {
-    uint32_t said[5];
-    uint32_t next;   /* index + 1 of another one with the same hash */
-    uint32_t number; /* of the first function that says it; NONE before that */
-} Same;
-
 typedef struct {
     uint32_t number;
     InlineRow inlined;
@@ -20,48 +13,18 @@ typedef struct {
 typedef struct {
     Reading *reading;
     Numbering *numbering;
-    Map hashes; /* hash -> index + 1 */
-    VEC(Same) same;
+    SameTable same; /* the number: of the first function that says it */
     VEC(Unique) unique; /* functions without code */
     uint32_t *makers;   /* beside them: the worker that made the row */
     Map by_die;         /* key of an abstract function's DIE -> number + 1 */
     bool memory;
 } Numberer;
 
-static uint64_t hash_said(const uint32_t *said)
-{
-    uint64_t hash = 0;
-    for (int i = 0; i < 5; i++) {
-        hash = (hash ^ said[i]) * UINT64_C(0x9fb21c651e98df25);
-        hash ^= hash >> 31;
-    }
-    return hash | 1;
-}
-
-/* The index of what is said. Where there is no name, nothing else is the same. */
 static uint32_t same_of(Numberer *numberer, const uint32_t *said)
 {
-    uint32_t *first = NULL;
-    if (said[0]) {
-        bool fresh;
-        first = map_put(&numberer->hashes, hash_said(said), &fresh);
-        if (!first) {
-            numberer->memory = true;
-            return 0;
-        }
-        for (uint32_t i = *first; i; i = numberer->same.items[i - 1].next)
-            if (!memcmp(numberer->same.items[i - 1].said, said, 5 * sizeof *said))
-                return i - 1;
-    }
-    Same same = {.next = first ? *first : 0, .number = NONE};
-    memcpy(same.said, said, sizeof same.said);
-    if (!vec_push(&numberer->same, same)) {
-        numberer->memory = true;
-        return 0;
-    }
-    if (first)
-        *first = (uint32_t)numberer->same.count;
-    return (uint32_t)numberer->same.count - 1;
+    uint32_t index = same_index(&numberer->same, said);
+    numberer->memory |= index == UINT32_MAX;
+    return index;
 }
 
 /* Those with code say it before all others. */
@@ -81,7 +44,7 @@ static void enter_functions(Numberer *numberer, const UnitRows *rows)
 static void number_function(Numberer *numberer, const UnitRows *rows, uint32_t index)
 {
     uint32_t *place = &numberer->numbering->functions[rows->worker][index];
-    Same *same = &numberer->same.items[*place];
+    Same *same = &numberer->same.items.items[*place];
     *place = numberer->numbering->count++;
     if (same->number == NONE)
         same->number = *place;
@@ -98,12 +61,12 @@ static void number_inline(Numberer *numberer, const UnitRows *rows, uint32_t ind
 {
     const InlineRow *row = &numberer->reading->workers[rows->worker].inlines.items[index];
     uint32_t said[] = {row->name, row->linkage, row->scope, row->file, row->line};
-    uint32_t known = (uint32_t)numberer->same.count, same = same_of(numberer, said);
+    uint32_t known = (uint32_t)numberer->same.items.count, same = same_of(numberer, said);
     if (numberer->memory)
         return;
     numberer->numbering->inlines[rows->worker][index] = same;
     if (same >= known)
-        add_unique(numberer, &numberer->same.items[same], row);
+        add_unique(numberer, &numberer->same.items.items[same], row);
 }
 
 /* A unit's functions of both kinds by their DIEs. */
@@ -167,12 +130,12 @@ static uint32_t foreign_number(Numberer *numberer, const DieRef *die)
     if (!inline_row(&numberer->reading->workers[0], die, &row))
         return NONE;
     uint32_t said[] = {row.name, row.linkage, row.scope, row.file, row.line};
-    uint32_t known = (uint32_t)numberer->same.count, same = same_of(numberer, said);
+    uint32_t known = (uint32_t)numberer->same.items.count, same = same_of(numberer, said);
     if (numberer->memory)
         return NONE;
     if (same >= known)
-        add_unique(numberer, &numberer->same.items[same], &row);
-    *place = numberer->same.items[same].number + 1;
+        add_unique(numberer, &numberer->same.items.items[same], &row);
+    *place = numberer->same.items.items[same].number + 1;
     return *place - 1;
 }
 
@@ -270,16 +233,15 @@ bool number_functions(Reading *reading, Pool *pool, Numbering *numbering)
         number_unit(&numberer, &reading->units.items[u]);
     for (unsigned w = 0; w < reading->worker_count && !numberer.memory; w++)
         for (size_t i = 0; i < reading->workers[w].inlines.count; i++)
-            numbering->inlines[w][i] = numberer.same.items[numbering->inlines[w][i]].number;
+            numbering->inlines[w][i] = numberer.same.items.items[numbering->inlines[w][i]].number;
     if (!numberer.memory)
         settle_foreign(&numberer);
     if (!numberer.memory)
         make_rows(&numberer, pool);
     if (!numberer.memory)
         list_sources(&numberer);
-    map_free(&numberer.hashes);
     map_free(&numberer.by_die);
-    vec_free(&numberer.same);
+    same_free(&numberer.same);
     vec_free(&numberer.unique);
     free(numberer.makers);
     return !numberer.memory;

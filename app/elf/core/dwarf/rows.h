@@ -10,7 +10,8 @@
 #include "map.h"
 #include "plan.h"
 #include "read.h"
-#include "strings.h"
+#include "same.h"
+#include "string_table.h"
 
 #define NONE UINT32_MAX
 
@@ -204,11 +205,14 @@ typedef struct {
     VEC(ForeignSite) foreign;
     VEC(Abstract) abstracts;
     VEC(VarRow) variables;
+    VEC(VarRow) constants; /* variables without an address, each once */
+    SameTable constant_rows; /* beside them */
     VEC(TypeRow) types;
     VEC(DieRef) imports; /* of units, by the unit of `unit_row` in `importers` */
     VEC(uint32_t) importers;
     Ranges ranges;
     Map type_rows; /* (name, kind) -> type row + 1 */
+    Map seen_types; /* (place of the name, kind, size) -> first unit that has it + 1 */
 
     /* of the unit at work */
     VEC(Raw) raws, raw_variables;

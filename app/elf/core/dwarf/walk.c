@@ -216,21 +216,60 @@ static void skip_children(Walk *walk, const Plan *plan)
         enter(walk, IN_NOTHING, walk->frame.scope, NONE, NONE);
 }
 
-static void add_type(Walk *walk, const Plan *plan, uint32_t name)
+static uint8_t type_kind(uint16_t tag)
 {
-    static const uint8_t kinds[] = {
-        [DW_TAG_structure_type] = KIND_STRUCT, [DW_TAG_class_type] = KIND_CLASS,
-        [DW_TAG_interface_type] = KIND_CLASS,  [DW_TAG_union_type] = KIND_UNION,
-        [DW_TAG_enumeration_type] = KIND_ENUM, [DW_TAG_typedef] = KIND_TYPEDEF,
-        [DW_TAG_template_alias] = KIND_TYPEDEF, [DW_TAG_base_type] = KIND_BASE,
-    };
+    switch (tag) {
+    case DW_TAG_structure_type:
+        return KIND_STRUCT;
+    case DW_TAG_class_type:
+    case DW_TAG_interface_type:
+        return KIND_CLASS;
+    case DW_TAG_union_type:
+        return KIND_UNION;
+    case DW_TAG_enumeration_type:
+        return KIND_ENUM;
+    case DW_TAG_base_type:
+        return KIND_BASE;
+    default:
+        return KIND_TYPEDEF;
+    }
+}
+
+static uint64_t size_field(const Fields *fields)
+{
+    uint64_t size;
+    return has(fields, SLOT_SIZE) && value_unsigned(&fields->value[SLOT_SIZE], &size) ? size : 0;
+}
+
+/* Whether a type without a scope is none for the rows: headers repeat theirs in every unit. */
+static bool type_seen(Walk *walk, uint8_t kind)
+{
+    Worker *worker = walk->worker;
+    if (walk->scopes_only || walk->fields.flags & FIELD_DECLARATION)
+        return true;
+    const Value *name = &walk->fields.value[SLOT_NAME];
+    uint64_t size = size_field(&walk->fields);
+    if (walk->frame.scope || name->form != DW_FORM_strp || walk->unit->part->kind != PART_MAIN
+        || name->number >> 34 || size >> 26)
+        return false;
+    bool fresh;
+    uint32_t *first = map_put(&worker->seen_types, (name->number << 29 | size << 3 | kind) + 1, &fresh);
+    if (!first) {
+        worker->memory = true;
+        return true;
+    }
+    if (!fresh && *first <= worker->unit_row + 1)
+        return true;
+    *first = worker->unit_row + 1;
+    return false;
+}
+
+static void add_type(Walk *walk, uint8_t kind, uint32_t name)
+{
     Worker *worker = walk->worker;
     if (!name || walk->scopes_only || walk->fields.flags & FIELD_DECLARATION)
         return;
-    uint8_t kind = kinds[plan->tag];
-    uint64_t size = 0;
-    if (has(&walk->fields, SLOT_SIZE))
-        value_unsigned(&walk->fields.value[SLOT_SIZE], &size);
+    uint64_t size = size_field(&walk->fields);
     bool fresh;
     uint32_t *first = map_put(&worker->type_rows, (uint64_t)name << 3 | kind, &fresh);
     if (!first) {
@@ -259,11 +298,14 @@ static void at_class(Walk *walk, const Plan *plan)
     plan_read(walk->unit, walk->plans, plan, &walk->at, &walk->fields);
     bool named = has(&walk->fields, SLOT_NAME) || has(&walk->fields, SLOT_SPECIFICATION);
     bool walked = plan->children && plan->action == ACT_CLASS && walk->worker->scoped;
+    uint8_t kind = type_kind(plan->tag);
     uint32_t scope = 0;
+    if (named && !walked && has(&walk->fields, SLOT_NAME) && type_seen(walk, kind))
+        named = false;
     if (named || walked)
         scope = class_scope(walk, plan);
     if (named)
-        add_type(walk, plan, scope);
+        add_type(walk, kind, scope);
     if (walked)
         enter(walk, IN_CLASS, scope, NONE, NONE);
     else
@@ -273,10 +315,10 @@ static void at_class(Walk *walk, const Plan *plan)
 static void at_named(Walk *walk, const Plan *plan)
 {
     plan_read(walk->unit, walk->plans, plan, &walk->at, &walk->fields);
-    if (has(&walk->fields, SLOT_NAME)) {
+    uint8_t kind = type_kind(plan->tag);
+    if (has(&walk->fields, SLOT_NAME) && !type_seen(walk, kind)) {
         uint32_t name = name_of(walk->worker, walk->unit, &walk->fields.value[SLOT_NAME]);
-        bool base = plan->tag == DW_TAG_base_type;
-        add_type(walk, plan, base ? name : join_scope(walk->worker, walk->frame.scope, name));
+        add_type(walk, kind, kind == KIND_BASE ? name : join_scope(walk->worker, walk->frame.scope, name));
     }
     skip_children(walk, plan);
 }
