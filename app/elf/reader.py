@@ -10,7 +10,11 @@ from __future__ import annotations
 import struct
 
 from app.elf import dynamic, traits
+from app.elf.frame_pointers import frame_pointers
+from app.elf.gopclntab import as_symbols, read_gopclntab
 from app.elf.image import SHT_NOBITS, Data, Image, decode, open_image
+from app.elf.joining import joined
+from app.elf.minidebuginfo import read_minidebuginfo
 from app.elf.model import Facts, Problem, State
 from app.elf.notes import build_id, notes
 from app.elf.symbols import SHT_SYMTAB, read_symbols
@@ -36,11 +40,19 @@ def read_facts(data: Data) -> Facts:
 def _facts(image: Image) -> Facts:
     found = list(notes(image))
     symbols = read_symbols(image)
+    hidden = read_minidebuginfo(image)
+    if hidden is not None:
+        symbols = joined(symbols, hidden)
+    if SHT_SYMTAB not in image.section_types:
+        functions = read_gopclntab(image)
+        if functions is not None:
+            symbols = joined(symbols, as_symbols(image, functions))
     usdt = read_usdt(image, found, symbols)
     needed, soname = dynamic.needed_and_soname(image)
     comment = _comment(image)
     names = image.headers.places.keys()
-    runtime, interpreter_of = traits.runtime(symbols)
+    runtime, interpreter_of = traits.runtime(image, symbols, needed)
+    language = traits.language(image, symbols, needed, comment)
     state: State = "partial" if image.problems else "ok"
     return Facts(
         state=state,
@@ -54,7 +66,7 @@ def _facts(image: Image) -> Facts:
         soname=soname,
         interpreter=_interpreter(image),
         debug_link=_debug_link(image),
-        language=traits.language(names, symbols, needed, comment),
+        language=language,
         runtime=runtime,
         interpreter_of=interpreter_of,
         comment=comment,
@@ -62,6 +74,7 @@ def _facts(image: Image) -> Facts:
         debug_only=_debug_only(image),
         dwarf=bool(names & {".debug_info", ".zdebug_info"}),
         lines=bool(names & {".debug_line", ".zdebug_line"}),
+        frame_pointers=frame_pointers(image, symbols, language).kept,
     )
 
 

@@ -193,6 +193,7 @@ class Hit(Item):
     binary: str
     binary_name: str
     key: str  # of a function; provider/name of a USDT probe; the id of a binary
+    binaries: int = 1  # how many have this name as this kind; ``binary`` is one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,3 +211,9 @@ class Job(Item):
     message: str | None
     started: float
     ended: float | None
+    unchanged: int = 0  # of those done: files that are known already
+    failed: int = 0  # of those done: files that could not be read
+    seen: int = 0  # files of all kinds that directories held
+    files_per_second: float | None = None  # of late, while it runs
+    bytes_per_second: float | None = None
+    seconds_left: float | None = None  # by bytes, and a little for each file

@@ -16,6 +16,7 @@ import numpy as np
 from app.elf.model import Facts, SymbolColumns
 from app.elf.names import demangle_many
 from app.elf.symbols import native_tables
+from app.elf.usdt import stored
 from app.index.columns import NO_ADDRESS, Array
 
 _AS_THEY_ARE = (
@@ -66,8 +67,9 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "problems": [asdict(problem) for problem in facts.problems],
         "header": asdict(facts.header) if facts.header else None,
         "machine": facts.headers.machine if facts.headers else 0,
+        "abi": facts.headers.abi if facts.headers else 0,
         "build_id": facts.build_id,
-        "usdt": [asdict(probe) for probe in facts.usdt],
+        "usdt": [stored(probe) for probe in facts.usdt],
         "versions": list(symbols.versions),
         "needed": list(facts.needed),
         "soname": facts.soname,
@@ -81,6 +83,7 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "debug_only": facts.debug_only,
         "dwarf": facts.dwarf,
         "lines": facts.lines,
+        "frame_pointers": facts.frame_pointers,
         "tables": sorted({int(number) for number in np.unique(symbols.table)}),
         "counts": counts,
     }

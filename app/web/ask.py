@@ -21,6 +21,9 @@ FILTERS = (
     "traceable",
     "language",
     "debug",
+    "kind",
+    "each",
+    "what",
 )
 TEXT_LIMIT = 1000
 

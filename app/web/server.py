@@ -25,6 +25,7 @@ from app.web.auth import Lock
 from app.web.guard import Guard, Origins
 from app.web.routes import (
     binaries,
+    difference,
     functions,
     jobs,
     processes,
@@ -48,6 +49,7 @@ ROUTERS = (
     functions.router,
     symbols.router,
     usdt.router,
+    difference.router,
     jobs.router,
     scripts.router,
     sessions.router,
