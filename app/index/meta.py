@@ -34,7 +34,7 @@ _SUMMARY = {
     "lines": bool,
     "frame_pointers": (bool, None),
     "tables": [int],
-    "counts": dict.fromkeys(("symbols", "functions", "variables", "usdt"), int),
+    "counts": dict.fromkeys(("symbols", "functions", "variables", "usdt", "types"), int),
 }
 
 

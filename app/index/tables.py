@@ -57,6 +57,7 @@ def tables(facts: Facts, dwarf: Dwarf | None = None) -> tuple[dict[str, Any], di
         "functions": len(memoryview(arrays["function_name"]).cast("B")) // 4,
         "variables": len(memoryview(arrays["variable_name"]).cast("B")) // 4,
         "usdt": len(facts.usdt),
+        "types": len(arrays["type_name"]) if "type_name" in arrays else 0,
     }
     return arrays, _meta(facts, symbols, counts)
 
