@@ -61,7 +61,8 @@ class _Side:
         if self.alphabet is not None:
             found: Array = self.alphabet[names]
             return found
-        return names.astype(np.uint64) << _NAME | np.uint64(_BEHIND)
+        behind: Array = names.astype(np.uint64) << _NAME | np.uint64(_BEHIND)
+        return behind
 
     def counts(self, entries: Array) -> Array:
         """How many binaries that are still there have each of these entries."""
