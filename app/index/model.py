@@ -211,3 +211,9 @@ class Job(Item):
     message: str | None
     started: float
     ended: float | None
+    unchanged: int = 0  # of those done: files that are known already
+    failed: int = 0  # of those done: files that could not be read
+    seen: int = 0  # files of all kinds that directories held
+    files_per_second: float | None = None  # of late, while it runs
+    bytes_per_second: float | None = None
+    seconds_left: float | None = None  # by bytes, and a little for each file
