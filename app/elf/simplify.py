@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"#(\d+)\}")
 _INSIDE = r"(?:[^()]|\((?:[^()]|\([^()]*\))*\))*"
 _CALL = re.compile(rf"(lambda\(({_INSIDE})\)(?:#\d+)?)::operator\(\)\(\2\)(?: const)?")
 _CLONE = re.compile(r" \[clone (\.[\w.]+)\]")
-_RUST = re.compile(r" as |\{closure|<impl |^(?:core|alloc)::")
+_RUST = re.compile(r" as |\{closure|<impl |^(?:core|alloc)::|^<|::<")
 # The hash of the old scheme, the crate's of the new one, and the _ before an escape of the old.
 _RUST_REST = re.compile(r"::h[0-9a-f]{16}(?=$| |\.)|(?<=\w)\[[0-9a-f]{8,16}\]|(?<=::)_(?=\{\{)")
 _RUST_LIBRARY = re.compile(r"(?<![\w:])(?:core|alloc|std)::(?:\w+::)*(?=\w)")
