@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.elf.image import Image
+from app.elf.image import Image, load_rows
 from app.elf.model import SymbolColumns
-from app.elf.symbols import file_offsets, load_rows
+from app.elf.symbols import file_offsets
 
 _SAMPLE = 192
 _LOOKED_AT = 4096  # symbols, of which those of large functions are taken
@@ -108,7 +108,7 @@ def _unwound(image: Image) -> npt.NDArray[np.uint64]:
 
 def _windows(image: Image, starts: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
     """The first bytes of each function, a row each; those that lie outside the file are left out."""
-    offsets = file_offsets(load_rows(image), starts)
+    offsets = file_offsets(load_rows(image.headers.program_rows), starts)
     offsets = offsets[(offsets >= 0) & (offsets + _SMALLEST <= len(image.data))]
     data = np.frombuffer(image.data, np.uint8)
     places = np.minimum(offsets[:, None] + np.arange(_WINDOW), len(data) - 1)

@@ -74,7 +74,7 @@ def _places(image: Image, value: int) -> Iterator[int]:
 
 def _relocations(image: Image) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]]:
     assert image.layout is not None
-    native = image.layout.dyn["value"].str
+    native = image.layout.order + f"u{_word(image)}"
     dtype = np.dtype([("offset", native), ("info", native), ("addend", native)])
     for section in image.sections:
         if image.section_types[section.index] == SHT_RELA and "A" in section.flags:

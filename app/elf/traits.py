@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.elf.image import Image
+from app.elf.languages import language_name
 from app.elf.model import SymbolColumns
 
 Runtime = Literal["compiled", "interpreter", "jit"]
@@ -56,6 +57,7 @@ _STARTED: tuple[tuple[str, Runtime, str], ...] = (
     ("libcoreclr", "jit", "dotnet"),
     ("libhostfxr", "jit", "dotnet"),
 )
+_PT_INTERP, _SHF_EXECINSTR = 3, 4
 _LAUNCHER = 32 << 10  # bytes of code
 _SECTIONS = (
     ("go", (".gopclntab", ".data.rel.ro.gopclntab", ".note.go.buildid", ".go.buildinfo")),
@@ -80,26 +82,6 @@ _LIBRARIES = (
     ("fortran", ("libgfortran.so", "libflang")),
 )
 _CPP_LIBRARIES = ("libstdc++.so", "libc++.so")
-_DWARF_LANGUAGES = {
-    "c": (0x01, 0x02, 0x0C, 0x1D, 0x2C, 0x3E),
-    "c++": (0x04, 0x19, 0x1A, 0x20, 0x2A, 0x2B, 0x3A),
-    "fortran": (0x07, 0x08, 0x0E, 0x21, 0x22, 0x2D, 0x45),
-    "ada": (0x03, 0x0D, 0x2E, 0x2F),
-    "pascal": (0x09,),
-    "objective-c": (0x10,),
-    "objective-c++": (0x11,),
-    "d": (0x13,),
-    "go": (0x16,),
-    "haskell": (0x18,),
-    "ocaml": (0x1B,),
-    "rust": (0x1C,),
-    "swift": (0x1E,),
-    "julia": (0x1F,),
-    "kotlin": (0x26,),
-    "zig": (0x27,),
-    "crystal": (0x28,),
-}
-_BY_NUMBER = {number: name for name, numbers in _DWARF_LANGUAGES.items() for number in numbers}
 _RUST_LIBRARY = b"/rustc/"
 _LOOKED_AT = 16384  # names; the languages of a file are all over it
 _LONGEST_MARK = 63  # a longer name than any of ours
@@ -113,9 +95,9 @@ def language(
     units: Mapping[int, int] | None = None,
 ) -> str | None:
     """By the strongest mark; None where the file does not tell. ``units`` counts those of each DW_LANG."""
-    names = {section.name for section in image.sections}
+    names = image.headers.places.keys()
     for found, known in _SECTIONS:
-        if names.intersection(known):
+        if not names.isdisjoint(known):
             return found
     said = of_units(units or {})
     if said is not None:
@@ -143,8 +125,9 @@ def of_units(units: Mapping[int, int]) -> str | None:
     """The language of most compilation units, assembly aside; of two as many, the one that is not C."""
     counts: dict[str, int] = {}
     for number, count in units.items():
-        if number in _BY_NUMBER:
-            counts[_BY_NUMBER[number]] = counts.get(_BY_NUMBER[number], 0) + count
+        name = language_name(number)
+        if name is not None and name != "assembler":
+            counts[name] = counts.get(name, 0) + count
     return max(sorted(counts), key=lambda name: (counts[name], name != "c"), default=None)
 
 
@@ -165,8 +148,10 @@ def runtime(
 
 def _is_launcher(image: Image) -> bool:
     """A program, not a library, with hardly any code."""
-    code = sum(section.size for section in image.sections if "X" in section.flags)
-    return any(segment.type == "INTERP" for segment in image.segments) and 0 < code <= _LAUNCHER
+    if not any(row.type == _PT_INTERP for row in image.headers.program_rows):
+        return False
+    code = sum(row.size for row in image.headers.section_rows if row.flags & _SHF_EXECINSTR)
+    return 0 < code <= _LAUNCHER
 
 
 def defined(symbols: SymbolColumns | None, names: Sequence[bytes]) -> set[bytes]:

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from app.elf.image import Image, decode
+from app.elf.image import Image, decode, load_rows
 from app.elf.model import SymbolColumns, UsdtArgument, UsdtProbe, UsdtSite
 from app.elf.notes import Note
-from app.elf.symbols import file_offsets, load_rows
+from app.elf.symbols import file_offsets
 from app.elf.usdt_operands import parse_operand, reading
 
 NT_STAPSDT = 3
@@ -55,7 +55,7 @@ def read_usdt(image: Image, found: Iterable[Note], symbols: SymbolColumns | None
     moved = [0 if base is None or not raw.base else base.address - raw.base for raw in raws]
     mask = (1 << bits) - 1
     addresses = np.array([(raw.address + by) & mask for raw, by in zip(raws, moved, strict=True)], np.uint64)
-    offsets = file_offsets(load_rows(image), addresses).tolist()
+    offsets = file_offsets(load_rows(image.headers.program_rows), addresses).tolist()
     functions = enclosing(symbols, addresses, image.header.type == "REL")
     sites: dict[tuple[str, str], list[UsdtSite]] = {}
     for raw, by, address, offset, function in zip(

@@ -107,16 +107,17 @@ class Symbol(Item):
 @dataclass(frozen=True, slots=True)
 class Parameter:
     name: str
-    type: str
+    type: str  # "unknown" where a reference could not be followed
 
 
 @dataclass(frozen=True, slots=True)
 class Function(Item):
-    key: str  # the address in hex without 0x; stable, because the id names the bytes
+    # The address in hex without 0x, or inline-DIE; stable, because the id names the bytes.
+    key: str
     name: str
     linkage_name: str
     demangled: str
-    address: int
+    address: int | None  # None: it exists only where it was inlined
     size: int
     offset: int | None
     section: str
@@ -136,15 +137,17 @@ class Function(Item):
 
 @dataclass(frozen=True, slots=True)
 class Variable(Item):
+    key: str
     name: str
     linkage_name: str
     demangled: str
-    address: int
+    address: int | None  # None: it has no place in memory
     size: int
     type: str | None
     section: str
     file: str | None
     line: int | None
+    scope: str | None  # namespaces and classes around it
     external: bool
     sources: tuple[str, ...]
 
@@ -165,7 +168,8 @@ class Ask:
     sort: str = ""  # "" by rank then name; a field; "-field" downwards
     offset: int = 0
     limit: int = 100
-    filters: dict[str, str] = field(default_factory=dict)  # type bind section table
+    # type bind section table source kind language: values, by commas; file: a part of the path.
+    filters: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +193,7 @@ class Hit(Item):
     binary: str
     binary_name: str
     key: str  # of a function; provider/name of a USDT probe; the id of a binary
+    binaries: int = 1  # how many have this name as this kind; ``binary`` is one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,3 +211,9 @@ class Job(Item):
     message: str | None
     started: float
     ended: float | None
+    unchanged: int = 0  # of those done: files that are known already
+    failed: int = 0  # of those done: files that could not be read
+    seen: int = 0  # files of all kinds that directories held
+    files_per_second: float | None = None  # of late, while it runs
+    bytes_per_second: float | None = None
+    seconds_left: float | None = None  # by bytes, and a little for each file

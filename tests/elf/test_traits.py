@@ -141,7 +141,8 @@ def test_the_languages_of_dwarf(tmp_path: Path) -> None:
     assert of_units({0x8001: 9}) is None
     assert of_units({0x1D: 3, 0x8001: 9}) == "c"
     assert of_units({0x1D: 3, 0x21: 2, 0x2C: 1}) == "c"
-    assert of_units({0x1D: 3, 0x04: 2, 0x21: 1}) == "c"
+    assert of_units({0x1D: 3, 0x04: 1, 0x21: 1}) == "c"
+    assert of_units({0x1D: 3, 0x04: 2, 0x21: 1}) == "c++"
     assert of_units({0x1D: 3, 0x04: 3}) == "c++"
     assert of_units({0x1C: 40, 0x1D: 7}) == "rust"
     assert of_units({0x27: 1}) == "zig"
