@@ -134,6 +134,36 @@ class Function(Item):
     sources: tuple[str, ...]
     aliases: tuple[str, ...]
 
+    def as_dict(self) -> dict[str, Any]:
+        """As of every item, but written out: a list may have a hundred thousand."""
+        parameters = self.parameters
+        return {
+            "key": self.key,
+            "name": self.name,
+            "linkage_name": self.linkage_name,
+            "demangled": self.demangled,
+            "address": self.address,
+            "address_hex": None if self.address is None else f"{self.address:#x}",
+            "size": self.size,
+            "offset": self.offset,
+            "offset_hex": None if self.offset is None else f"{self.offset:#x}",
+            "section": self.section,
+            "type": self.type,
+            "bind": self.bind,
+            "file": self.file,
+            "line": self.line,
+            "language": self.language,
+            "parameters": None
+            if parameters is None
+            else [{"name": each.name, "type": each.type} for each in parameters],
+            "returns": self.returns,
+            "external": self.external,
+            "inlined": self.inlined,
+            "inline_sites": self.inline_sites,
+            "sources": list(self.sources),
+            "aliases": list(self.aliases),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Variable(Item):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.index.model import Parameter, declared, signature, source, with_hex
+from app.index.model import Parameter, declared, plain, signature, source, with_hex
 from tests.trace.catalogues import function
 
 
@@ -43,3 +43,12 @@ def test_addresses_have_their_hex_at_any_depth() -> None:
     assert found["address_hex"] == "0x8000000000000000"
     assert found["sites"][0] == {"offset": None, "offset_hex": None, "address": 16, "address_hex": "0x10"}
     assert "size_hex" not in found
+
+
+def test_a_function_writes_itself_as_every_item_would() -> None:
+    for item in (
+        function("work"),
+        function("work", (("a", "int"), ("b", "char *")), returns="long", aliases=("g",), line=7),
+        function("work", (), address=None, offset=None),
+    ):
+        assert list(item.as_dict().items()) == list(plain(item).items())
