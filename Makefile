@@ -2,9 +2,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVE_ARGS ?=
+FUZZ_SECONDS ?= 3600
 CORE := $(wildcard app/elf/core/*.h app/elf/core/*/*.h app/elf/core/*/*.c)
 
-.PHONY: run dev test check bench lock clean
+.PHONY: run dev test check bench fuzz lock clean
 
 run: $(VENV)/.run
 	@requirements/install-system requirements/system-run.txt || echo "probescope: going on without what is missing; tracing needs bpftrace"
@@ -25,6 +26,11 @@ check: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
+
+# libFuzzer over the core; FUZZ_SECONDS is the whole run's.
+fuzz: $(VENV)/.test
+	requirements/install-system requirements/system-fuzz.txt
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 # The locks hold every dependency with its hashes, for Python 3.11 and later.
 lock:

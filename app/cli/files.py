@@ -139,12 +139,14 @@ def probes(options: argparse.Namespace, settings: Settings) -> int:
 def search(options: argparse.Namespace, settings: Settings) -> int:
     """``search TEXT`` over every binary of the catalogue."""
     with catalogue(settings) as index:
-        page = index.search(options.text, options.mode, options.limit)
+        filters = {"kind": options.kind or "", "each": "1" if options.each else ""}
+        page = index.search(Ask(options.text, options.mode, limit=options.limit, filters=filters))
     for hit in page.items:
         if options.json:
             put_json(hit.as_dict())
         else:
-            put(columns((hit.kind, hit.binary_name, hit.demangled or hit.name), (9, 24)))
+            where = f"{hit.binary_name} +{hit.binaries - 1}" if hit.binaries > 1 else hit.binary_name
+            put(columns((hit.kind, where, hit.demangled or hit.name), (9, 24)))
     if not page.items:
         raise NotFound(
             f"Nothing in the catalogue matches {options.text!r}.",

@@ -58,6 +58,26 @@ def _probes(commands: Commands) -> None:
     probes.add_argument("--no-debug", action="store_true", help="keep to the file, without its debug file")
 
 
+def _locate(commands: Commands) -> None:
+    locate = _command(commands, "locate", "the function, file and line of addresses, with inlined calls")
+    locate.add_argument("file", metavar="FILE")
+    locate.add_argument(
+        "addresses", metavar="ADDRESS", nargs="*", help="virtual, such as 0x1234; none or -: from stdin"
+    )
+
+
+def _lines(commands: Commands) -> None:
+    lines = _command(commands, "lines", "where the code of a source line begins")
+    lines.add_argument("file", metavar="FILE")
+    lines.add_argument("place", metavar="SOURCE:LINE", help="the end of a source file's path, and a line")
+
+
+def _structs(commands: Commands) -> None:
+    structs = _command(commands, "structs", "the C declaration of types, with offsets, sizes and holes")
+    structs.add_argument("file", metavar="FILE")
+    structs.add_argument("names", metavar="NAME", nargs="+", help="with or without struct, union, enum")
+
+
 def _index(commands: Commands) -> None:
     index = _command(commands, "index", "fill the catalogue with files and directories")
     index.add_argument("paths", metavar="PATH", nargs="+")
@@ -65,11 +85,28 @@ def _index(commands: Commands) -> None:
 
 def _search(commands: Commands) -> None:
     from app.index.model import MODES
+    from app.index.names import KINDS
 
     search = _command(commands, "search", "ask the catalogue")
     search.add_argument("text", metavar="TEXT")
     search.add_argument("--mode", choices=MODES, default="substring", help="how TEXT matches")
     search.add_argument("--limit", type=_positive, metavar="N", default=50, help="at most N answers (50)")
+    search.add_argument("--kind", choices=KINDS, help="only answers of this kind")
+    search.add_argument("--each", action="store_true", help="a line for each binary that has a name")
+
+
+def _diff(commands: Commands) -> None:
+    from app.index.difference import CHANGES
+    from app.index.model import MODES
+
+    diff = _command(commands, "diff", "what differs between two builds of a binary")
+    diff.add_argument("before", metavar="FILE")
+    diff.add_argument("after", metavar="FILE")
+    diff.add_argument("-q", "--query", metavar="TEXT", default="", help="only what matches TEXT")
+    diff.add_argument("--mode", choices=MODES, default="substring", help="how TEXT matches")
+    diff.add_argument("--kind", choices=CHANGES, help="only this kind of change")
+    diff.add_argument("--limit", type=_positive, metavar="N", help="at most N differences")
+    diff.add_argument("--script", metavar="FILE", help="say which probes of a script do not fit the second")
 
 
 def _script(commands: Commands) -> None:
@@ -198,8 +235,12 @@ _COMMANDS: dict[str | None, Callable[[Commands], None]] = {
     "info": _info,
     **{name: _list(name) for name in _LISTS},
     "probes": _probes,
+    "locate": _locate,
+    "lines": _lines,
+    "structs": _structs,
     "index": _index,
     "search": _search,
+    "diff": _diff,
     "script": _script,
     "trace": _trace,
     "doctor": _doctor,

@@ -108,13 +108,14 @@ class Headers:
     """Section and program headers as numbers, and as what people read once somebody asks."""
 
     machine: int = 0
+    abi: int = 0  # EI_OSABI
     section_rows: tuple[SectionHeader, ...] = ()
     strings: bytes = b""  # the names of sections
     program_rows: tuple[ProgramHeader, ...] = ()
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:
-        return sections_of(self.section_rows, self.strings, self.machine)
+        return sections_of(self.section_rows, self.strings, self.machine, self.abi)
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
@@ -193,6 +194,11 @@ class Image:
         name = self.headers.section_name(index)
         self.note("section_truncated", f"The section {name} lacks its last {count:,} bytes.")
 
+    def records(self, dtype: np.dtype[np.void], offset: int, count: int) -> npt.NDArray[np.void]:
+        """At most ``count`` whole records at ``offset``."""
+        found = self.part(offset, count * dtype.itemsize)
+        return np.frombuffer(found[: len(found) // dtype.itemsize * dtype.itemsize], dtype)
+
     def content(self, section: Section) -> memoryview:
         return self.bytes_of(section.index)
 
@@ -226,7 +232,7 @@ def open_image(data: Data) -> Image:
         return image
     kind, machine, _, entry, phoff, shoff, flags, *sizes = image.layout.ehdr.unpack_from(image.data)
     _, phentsize, phnum, shentsize, shnum, shstrndx = sizes
-    image.headers.machine = machine
+    image.headers.machine, image.headers.abi = machine, ident[7]
     image.header = Header(
         type=spell.file_type(kind),
         machine=spell.machine(machine),
@@ -293,14 +299,16 @@ def _read_segments(image: Image, offset: int, entry_size: int, count: int) -> No
         image.note("program_headers", f"Of {count:,} program headers, {len(found):,} lie inside the file.")
 
 
-def sections_of(headers: Sequence[Sequence[int]], strings: bytes, machine: int) -> tuple[Section, ...]:
-    """Numbers in the order of SectionHeader to sections with words."""
+def sections_of(
+    headers: Sequence[Sequence[int]], strings: bytes, machine: int, abi: int
+) -> tuple[Section, ...]:
+    """Numbers in the order of SectionHeader to sections with words; ``abi`` is EI_OSABI."""
     return tuple(
         Section(
             index,
             text_at(strings, row[0]),
             spell.section_type(row[1], machine),
-            spell.section_flags(row[2], machine),
+            spell.section_flags(row[2], machine, abi),
             *row[3:],
         )
         for index, row in enumerate(headers)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from app.elf.usdt_operands import UNKNOWN, Operand
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -78,6 +80,9 @@ class UsdtArgument:
     float: bool
     operand: str
     type: str  # a C type name by size and sign, e.g. int32_t; refined from DWARF where it is at hand
+    name: str | None = None  # of the variable that lies there, by DWARF
+    reading: str = ""  # the operand as a phrase
+    parsed: Operand = UNKNOWN  # the operand as data
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,7 @@ class Facts:
     debug_only: bool = False  # an --only-keep-debug file: its code sections are NOBITS
     dwarf: bool = False  # has .debug_info (or .zdebug_info)
     lines: bool = False  # has .debug_line
+    frame_pointers: bool | None = None  # kept by its code; None where a sample does not tell
 
     @property
     def sections(self) -> tuple[Section, ...]:

@@ -8,9 +8,15 @@ Never raises on what a file holds: each part is read on its own, and one that ca
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from app.elf import dynamic, traits
+from app.elf.frame_pointers import frame_pointers
+from app.elf.gopclntab import as_symbols, read_gopclntab
 from app.elf.image import SHT_NOBITS, Data, Image, decode, open_image
+from app.elf.joining import joined
+from app.elf.minidebuginfo import read_minidebuginfo
 from app.elf.model import Facts, Problem, State
 from app.elf.notes import build_id, notes
 from app.elf.symbols import SHT_SYMTAB, read_symbols
@@ -18,29 +24,58 @@ from app.elf.usdt import read_usdt
 
 PT_INTERP = 3
 _SHF_EXECINSTR = 4
-_FATAL = {"empty", "not_elf", "bad_ident", "truncated"}
+# Languages whose mark is a section that no other has.
+_SURE = {"go", "swift"}
 
 
 def read_facts(data: Data) -> Facts:
-    """Everything that one file says of itself."""
+    """Everything that one file says of itself, but for its debug information."""
     try:
-        image = open_image(data)
-        if image.header is None:
-            return Facts("malformed", tuple(image.problems), None, None)
-        return _facts(image)
+        return facts_of(open_image(data))
     except MemoryError:
-        problem = Problem("memory", "Reading this file needs more memory than the reader may use.")
-        return Facts("limit", (problem,), None, None)
+        return out_of_memory()
+
+
+def out_of_memory() -> Facts:
+    problem = Problem("memory", "Reading this file needs more memory than the reader may use.")
+    return Facts("limit", (problem,), None, None)
+
+
+def facts_of(image: Image) -> Facts:
+    """``read_facts`` of an image that is open; raises MemoryError."""
+    return _facts(image) if image.header is not None else _malformed(image)
+
+
+def with_debug(facts: Facts, found: Iterable[Problem], units: Mapping[int, int]) -> Facts:
+    """The facts with what reading the debug information met; ``units`` counts those of each DW_LANG."""
+    problems = _once([*facts.problems, *found])
+    state: State = facts.state
+    if state == "ok" and problems:
+        state = "partial"
+    language = facts.language if facts.language in _SURE else traits.of_units(units) or facts.language
+    return replace(facts, problems=problems, state=state, language=language)
+
+
+def _malformed(image: Image) -> Facts:
+    return Facts("malformed", tuple(image.problems), None, None)
 
 
 def _facts(image: Image) -> Facts:
     found = list(notes(image))
     symbols = read_symbols(image)
+    hidden = read_minidebuginfo(image)
+    if hidden is not None:
+        symbols = joined(symbols, hidden)
+    if SHT_SYMTAB not in image.section_types:
+        functions = read_gopclntab(image)
+        if functions is not None:
+            symbols = joined(symbols, as_symbols(image, functions))
     usdt = read_usdt(image, found, symbols)
     needed, soname = dynamic.needed_and_soname(image)
     comment = _comment(image)
     names = image.headers.places.keys()
-    runtime, interpreter_of = traits.runtime(symbols)
+    runtime, interpreter_of = traits.runtime(image, symbols, needed)
+    language = traits.language(image, symbols, needed, comment)
     state: State = "partial" if image.problems else "ok"
     return Facts(
         state=state,
@@ -54,7 +89,7 @@ def _facts(image: Image) -> Facts:
         soname=soname,
         interpreter=_interpreter(image),
         debug_link=_debug_link(image),
-        language=traits.language(names, symbols, needed, comment),
+        language=language,
         runtime=runtime,
         interpreter_of=interpreter_of,
         comment=comment,
@@ -62,6 +97,7 @@ def _facts(image: Image) -> Facts:
         debug_only=_debug_only(image),
         dwarf=bool(names & {".debug_info", ".zdebug_info"}),
         lines=bool(names & {".debug_line", ".zdebug_line"}),
+        frame_pointers=frame_pointers(image, symbols, language).kept,
     )
 
 

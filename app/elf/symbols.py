@@ -90,6 +90,21 @@ def _native_symbols(image: Image) -> SymbolColumns | None:
     return SymbolColumns(names=names, versions=texts, **columns)
 
 
+def defined_names(symbols: SymbolColumns, wanted: tuple[bytes, ...]) -> set[bytes]:
+    """Which of these names, of at most 63 bytes, some symbol defines and does not only need."""
+    columns = (symbols.name_at, symbols.name_len, symbols.section_index)
+    if _symbols is not None:
+        found = _symbols.wanted(symbols.names, *columns, wanted)
+        return {name for name, bits in zip(wanted, found, strict=True) if bits & 2}
+    return {name for name in wanted if _defines(symbols, name)}
+
+
+def _defines(symbols: SymbolColumns, name: bytes) -> bool:
+    rows = np.flatnonzero((symbols.name_len == len(name)) & (symbols.section_index != 0))
+    begins = symbols.name_at[rows].tolist()
+    return any(symbols.names[at : at + len(name)] == name for at in begins)
+
+
 def native_tables(
     symbols: SymbolColumns, headers: Headers | None, relocatable: bool, dwarf: Mapping[str, Any]
 ) -> dict[str, Any] | None:

@@ -172,6 +172,11 @@ class Catalogue:
             rows = self._rows("SELECT * FROM binaries ORDER BY indexed DESC, rowid DESC")
         return [self._binary(row, tuple(paths.get(row["id"], ()))) for row in rows]
 
+    def generation(self) -> tuple[int, int]:
+        """Changes with every write, of this process or of another one."""
+        with self._lock:
+            return self._rows("PRAGMA data_version")[0][0], self._connection.total_changes
+
     def count_binaries(self) -> int:
         return int(self._rows("SELECT count(*) FROM binaries")[0][0])
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from app.elf import spell
 from app.elf.image import load_rows, sections_of, segments_of
+from app.elf.languages import language_name
 from app.elf.model import (
     TABLES,
     Header,
     Section,
     Segment,
-    UsdtArgument,
-    UsdtSite,
 )
 from app.elf.symbols import file_offsets
+from app.elf.usdt import restored
 from app.index.columns import NO_ADDRESS, BadColumns, Columns
 from app.index.meta import is_meta
 from app.index.model import Function, Parameter, Symbol, Usdt, Variable
@@ -65,7 +65,10 @@ class Items:
         rows = self._columns["sections"]
         strings = self._columns["section_names"].tobytes()
         found = rows[: len(rows) // _ROW * _ROW].reshape(-1, _ROW).tolist()
-        return sections_of(found, strings, int(self._columns.meta["machine"]))
+        meta = self._columns.meta
+        return sections_of(
+            found, strings, int(meta["machine"]), int(meta["header"]["abi"]) if meta["header"] else 0
+        )
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
@@ -388,7 +391,7 @@ class _Known:
         self.sites = values("sites") if prefix == "fn" else {}
         languages = columns["unit_language"][columns[f"{prefix}_unit"][self.present]].tolist()
         self.language = {
-            number: spell.language(language) for number, language in zip(self.present, languages, strict=True)
+            number: language_name(language) for number, language in zip(self.present, languages, strict=True)
         }
 
     def qualified(self, number: int, row: _Row) -> str:
@@ -415,11 +418,9 @@ def header(columns: Columns) -> Header | None:
 
 
 def usdt(columns: Columns) -> tuple[Usdt, ...]:
+    found = columns.meta["header"]
+    machine = found["machine"] if found else ""
     return tuple(
-        Usdt(entry["provider"], entry["name"], tuple(_site(site) for site in entry["sites"]))
+        Usdt(entry["provider"], entry["name"], tuple(restored(site, machine) for site in entry["sites"]))
         for entry in columns.meta["usdt"]
     )
-
-
-def _site(entry: dict[str, Any]) -> UsdtSite:
-    return UsdtSite(**{**entry, "arguments": tuple(UsdtArgument(**each) for each in entry["arguments"])})

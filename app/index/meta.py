@@ -20,7 +20,7 @@ _PROBLEM = {"code": str, "text": str}
 _STATES = frozenset({"ok", "partial", "malformed", "limit"})
 _RUNTIMES = frozenset({"compiled", "interpreter", "jit"})
 _OF_HEADER = {"type": str, "machine": str, "bits": int, "endian": str}
-_COUNTS = dict.fromkeys(("symbols", "functions", "variables", "usdt"), int)
+_COUNTS = dict.fromkeys(("symbols", "functions", "variables", "usdt", "types"), int)
 _SUMMARY = {
     **_OF_HEADER,
     "state": _STATES,
@@ -34,10 +34,16 @@ _SUMMARY = {
     "debug_only": bool,
     "dwarf": bool,
     "lines": bool,
+    "frame_pointers": (bool, None),
     "tables": [int],
     "counts": _COUNTS,
 }
-_ARGUMENT = {"index": int, "size": int, "signed": bool, "float": bool, "operand": str, "type": str}
+_ARGUMENT = {
+    **dict.fromkeys(("index", "size"), int),
+    **dict.fromkeys(("signed", "float"), bool),
+    **dict.fromkeys(("operand", "type"), str),
+    "name": _MAYBE,
+}
 _SITE = {
     "address": int,
     "offset": (int, None),

@@ -193,6 +193,7 @@ class Hit(Item):
     binary: str
     binary_name: str
     key: str  # of a function; provider/name of a USDT probe; the id of a binary
+    binaries: int = 1  # how many have this name as this kind; ``binary`` is one of them
 
 
 @dataclass(frozen=True, slots=True)

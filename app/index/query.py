@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.elf import spell
+from app.elf.languages import language_name
 from app.elf.model import TABLES, Section
 from app.errors import BadInput
 from app.index import matching
@@ -169,7 +170,7 @@ class _Table:
         if name == "kind":
             return _KINDS[number]
         if name == "language":
-            return spell.language(number) or ("not known" if number == _UNSET else f"{number:#x}")
+            return language_name(number) or ("not known" if number == _UNSET else f"{number:#x}")
         return TABLES[number]
 
     def _source(self, source: str) -> Mask:

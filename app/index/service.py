@@ -6,7 +6,8 @@ All methods may be called from any thread. What comes in is ``indexing``'s; colu
 from __future__ import annotations
 
 import time
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,11 +16,18 @@ from app.elf.disassembly import Instruction, disassemble
 from app.elf.model import Header, Section, Segment
 from app.errors import NotFound
 from app.index import items, matching, query, search
+from app.index.answers import Answers
 from app.index.columns import Columns
+from app.index.difference import Change, Difference, Unfit, compare
+from app.index.everywhere import Everywhere
 from app.index.indexing import Indexing
 from app.index.items import Items
-from app.index.model import Ask, Binary, Function, Hit, Mode, Page, Symbol, Usdt, Variable
+from app.index.jobs import Task
+from app.index.model import Ask, Binary, Function, Hit, Page, Symbol, Usdt, Variable
+from app.index.sites import InlineSite, inline_sites
 from app.index.store import binary_of
+from app.index.types import Type, types
+from app.index.unfit import unfit
 
 _CODE = 1 << 16  # bytes of a function that are disassembled
 _FUNCTIONS = (2, 10)  # STT_FUNC, STT_GNU_IFUNC
@@ -33,6 +41,22 @@ class Index(Indexing):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._selections = query.Selections()
+        self.answers = Answers(self._store, self._readers)
+        self._differences: dict[tuple[str, str], Difference] = {}
+        self._everywhere = Everywhere(
+            settings.data / "names",
+            self._catalogue.generation,
+            self._catalogue.binaries,
+            lambda row: self._store.columns(row)[0],
+        )
+
+    def close(self, wait: bool = True) -> None:
+        self._everywhere.close()
+        super().close(wait)
+
+    def _perform(self, task: Task) -> None:
+        super()._perform(task)
+        self._everywhere.refresh_soon()
 
     # Binaries
 
@@ -134,20 +158,62 @@ class Index(Indexing):
         info = row.info
         return disassemble(code, function.address, info["machine"], info["endian"], info["bits"])
 
+    def types(self, binary_id: str, ask: Ask) -> Page[Type]:
+        """The named types of its debug information."""
+        columns, _ = self._store.columns(self._store.row(binary_id))
+        return types(columns, ask, self._settings.search_wall)
+
+    def inline_sites(self, binary_id: str, key: str) -> tuple[InlineSite, ...]:
+        """Where the function was inlined. Raises NotFound."""
+        columns, found = self._store.columns(self._store.row(binary_id))
+        index = found.find_function(key)
+        fn = int(columns["function_fn"][index]) if index is not None else -1
+        return inline_sites(columns, found, fn) if fn >= 0 else ()
+
+    def details(self, binary_id: str, key: str) -> dict[str, Any] | None:
+        """What the debug information says of a function beyond its row; None where it says nothing."""
+        columns, found = self._store.columns(self._store.row(binary_id))
+        index = found.find_function(key)
+        fn = int(columns["function_fn"][index]) if index is not None else -1
+        return self.answers.function(binary_id, int(columns["fn_die"][fn])) if fn >= 0 else None
+
+    # Two builds
+
+    def relatives(self, binary_id: str, limit: int = 50) -> tuple[Binary, ...]:
+        """Other binaries of the same name, the latest first. Raises NotFound."""
+        row = self._store.row(binary_id)
+        others = [each for each in self._catalogue.binaries() if each.name == row.name and each.id != row.id]
+        return tuple(binary_of(each) for each in others[:limit])
+
+    def difference(self, before: str, after: str, ask: Ask) -> tuple[Page[Change], dict[str, dict[str, int]]]:
+        """What became of the first binary in the second, and how often. Raises NotFound and BadInput."""
+        began = time.perf_counter()
+        rows = self._store.row(before), self._store.row(after)
+        key = rows[0].columns, rows[1].columns
+        found = self._differences.get(key)
+        if found is None:
+            found = compare(self._store.columns(rows[0]), self._store.columns(rows[1]))
+            self._differences.clear()  # the one that somebody reads is enough
+            self._differences[key] = found
+        total, changes, facets = found.part(ask, self._settings.search_wall)
+        return _page(total, changes, ask, began, facets), found.counts
+
+    def unfit(self, probes: Sequence[str], before: str, after: str) -> tuple[Unfit, ...]:
+        """The probes, written for the first binary, that do not fit the second. Raises NotFound."""
+        sides = [self._store.columns(self._store.row(each)) for each in (before, after)]
+        return unfit(probes, sides[0], sides[1])
+
     # Search over everything
 
-    def search(self, text: str, mode: Mode = "substring", limit: int = 50) -> Page[Hit]:
-        """Binaries, functions, variables and USDT probes of the whole catalogue, the best first."""
+    def search(self, ask: Ask) -> Page[Hit]:
+        """Binaries, functions, variables and USDT probes of the whole catalogue, the best first.
+
+        A name that many binaries have is one hit; the filter ``each=1`` gives one for each of them, ``kind``
+        those of one kind.
+        """
         began = time.perf_counter()
-        rows = self._catalogue.binaries()
-        hits, total = search.everywhere(
-            [(row, lambda row=row: self._store.columns(row)) for row in rows],  # type: ignore[misc]
-            text,
-            mode,
-            limit,
-            self._settings.search_wall,
-        )
-        return _page(total, hits, Ask(text, mode, limit=limit), began)
+        total, hits, facets = self._everywhere.ask(ask, self._settings.search_wall)
+        return _page(total, hits, ask, began, facets)
 
     # Columns
 

@@ -16,6 +16,7 @@ import numpy as np
 from app.elf.model import Facts, SymbolColumns
 from app.elf.names import demangle_many
 from app.elf.symbols import native_tables
+from app.elf.usdt import stored
 from app.index.columns import NO_ADDRESS, Array
 
 _AS_THEY_ARE = (
@@ -56,6 +57,7 @@ def tables(facts: Facts, dwarf: Dwarf | None = None) -> tuple[dict[str, Any], di
         "functions": len(memoryview(arrays["function_name"]).cast("B")) // 4,
         "variables": len(memoryview(arrays["variable_name"]).cast("B")) // 4,
         "usdt": len(facts.usdt),
+        "types": len(arrays["type_name"]) if "type_name" in arrays else 0,
     }
     return arrays, _meta(facts, symbols, counts)
 
@@ -67,7 +69,7 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "header": asdict(facts.header) if facts.header else None,
         "machine": facts.headers.machine if facts.headers else 0,
         "build_id": facts.build_id,
-        "usdt": [asdict(probe) for probe in facts.usdt],
+        "usdt": [stored(probe) for probe in facts.usdt],
         "versions": list(symbols.versions),
         "needed": list(facts.needed),
         "soname": facts.soname,
@@ -81,6 +83,7 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "debug_only": facts.debug_only,
         "dwarf": facts.dwarf,
         "lines": facts.lines,
+        "frame_pointers": facts.frame_pointers,
         "tables": sorted({int(number) for number in np.unique(symbols.table)}),
         "counts": counts,
     }

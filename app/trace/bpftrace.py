@@ -28,15 +28,17 @@ from app.errors import BadInput, TracingUnavailable
 from app.host.processes import read_stat
 from app.trace import diagnostics, policy
 from app.trace.model import Diagnostic
+from app.trace.pipe import Lines
 
 Version = tuple[int, int, int]
 CHECK_SECONDS = 20.0
 LIST_SECONDS = 60.0
 # Address space of a compile: LLVM and BTF take some hundred MB of it.
 CHECK_MEMORY = 8 << 30
-LONGEST_LINE = 8 << 20
 STDERR_KEPT = 64 * 1024
 RECHECK_SECONDS = 10.0
+# A flood never ends: that long it may take until there is no event to read.
+CALM_TURNS, CALM_SECONDS = 200, 0.01
 # BEGIN, END and intervals count as probes too.
 OWN_PROBES = 16
 NOTIFY = b"__BPFTRACE_NOTIFY_PROBES_ATTACHED"
@@ -79,8 +81,9 @@ class Capabilities:
 class Child:
     """A running bpftrace: its lines, its stderr so far, its end."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, lines: Lines) -> None:
         self._process = process
+        self._lines = lines
         self.pid = process.pid
         stat = read_stat(process.pid)
         self.starttime = stat.starttime if stat else 0
@@ -93,25 +96,30 @@ class Child:
         return self._stderr.decode("utf-8", "backslashreplace")
 
     async def batches(self) -> AsyncIterator[list[bytes]]:
-        """Whole lines as they come, many at a time; a line over LONGEST_LINE is cut there."""
-        assert self._process.stdout is not None
-        rest = b""
-        while chunk := await self._process.stdout.read(1 << 18):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > LONGEST_LINE:
-                lines.append(rest[:LONGEST_LINE])
-                rest = b""
+        """Its lines as they come, many at a time."""
+        async for lines in self._lines.batches():
             kept = [line for line in lines if not self._is_notice(line)]
             if kept:
                 yield kept
-        if rest and not self._is_notice(rest):
-            yield [rest]
 
     async def wait(self) -> int:
         """The exit code (negative: the signal that ended it), once stderr is read too."""
         code = await self._process.wait()
         await self._errors
+        self._lines.close()
         return code
+
+    async def end(self) -> None:
+        """Asks it with SIGTERM to print its last maps and end; one that traces, once it waits for events.
+
+        It drops what it has not read by then, and prints nothing more when the signal breaks off a write.
+        """
+        for _ in range(CALM_TURNS if self.attached.is_set() else 0):
+            stat = read_stat(self.pid)
+            if stat is None or (stat.state not in "RD" and not self._lines.full):
+                break
+            await asyncio.sleep(CALM_SECONDS)
+        self.send(signal.SIGTERM)
 
     def send(self, number: signal.Signals) -> None:
         """A signal to bpftrace; nothing happens when it has ended."""
@@ -197,8 +205,14 @@ class Bpftrace:
         Raises TracingUnavailable where there is no bpftrace, or it cannot be started.
         """
         able = self.require()
-        process = await self._start(able, ["-f", "json", "-"], text, 0, 0, stdout=asyncio.subprocess.PIPE)
-        return Child(process)
+        lines = Lines()
+        try:
+            process = await self._start(able, ["-f", "json", "-"], text, 0, 0, stdout=lines.descriptor)
+            lines.begin()
+        except BaseException:
+            lines.close()
+            raise
+        return Child(process, lines)
 
     def listing(self, pattern: str) -> list[str]:
         """The lines of ``bpftrace -l PATTERN``, sorted. Raises BadInput for what is no pattern."""

@@ -60,6 +60,7 @@ class Live:
         self._kernel_loss = 0
         self._server_loss = 0
         self._printed = 0
+        self._latest = ""
         self._counted: int | None = None
         self._reported: int | None = None
         self._stop: tuple[SessionState, str, str] | None = None
@@ -101,8 +102,6 @@ class Live:
         try:
             async for lines in self._child.batches():
                 self._take(lines)
-                # A flood must leave others their turn.
-                await asyncio.sleep(0)
             code = await self._child.wait()
         except BaseException as error:
             # Whatever went wrong here, no bpftrace stays behind it.
@@ -137,6 +136,7 @@ class Live:
 
     def _look(self, event: Decoded) -> None:
         data = event.data
+        self._latest = event.type
         if event.type == "printf":
             self._printed += 1
         elif not isinstance(data, dict):
@@ -193,13 +193,11 @@ class Live:
             why = self._session.warnings[0] if self._session.warnings else "bpftrace did not find its place."
             self.stop("attach_failed", f"No probe was attached: {why}", "failed")
             return
-        message = f"{attached} of {expected} probes were attached; bpftrace did not find the others."
-        found = (*self._session.diagnostics, Diagnostic(1, 1, 1, "warning", message))
-        self._change(diagnostics=found, warnings=(*self._session.warnings, message))
+        self._warn(f"{attached} of {expected} probes were attached; bpftrace did not find the others.")
 
     async def _stop_child(self) -> None:
         probes = (self._reported or self._session.expected_probes or 0) + self._own
-        self._child.send(signal.SIGTERM)
+        await self._child.end()
         await asyncio.sleep(TERM_SECONDS + SECONDS_A_PROBE * probes)
         self._child.send(signal.SIGKILL)
         await asyncio.sleep(KILL_SECONDS + SECONDS_A_PROBE * probes)
@@ -210,6 +208,8 @@ class Live:
         if self._session.recipe == "log" and self._counted is not None:
             # What the buffers lost and did not say: lost_events is a lower bound.
             self._kernel_loss = max(self._kernel_loss, self._counted - self._printed)
+        if self._session.recipe == "log" and code == 0 and self._latest == "printf":
+            self._warn("bpftrace did not print its last count: more events may be lost than is told.")
         state, name, reason = self._stop or self._how(code, found)
         if code == 0:
             # Lines called ERROR of a run that went well are complaints about the machine.
@@ -231,6 +231,10 @@ class Live:
         if self._reported is None and any(entry.end_column > 1 for entry in errors):
             return "failed", "script_error", reason
         return "failed", "bpftrace_failed" if self._child.attached.is_set() else "attach_failed", reason
+
+    def _warn(self, message: str) -> None:
+        found = (*self._session.diagnostics, Diagnostic(1, 1, 1, "warning", message))
+        self._change(diagnostics=found, warnings=(*self._session.warnings, message))
 
     def _change(self, **fields: Any) -> None:
         self._session = replace(self._session, **fields)

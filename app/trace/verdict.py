@@ -38,11 +38,7 @@ def function_verdict(function: Function, binary: Binary, capabilities: Capabilit
     """Whether ``function`` of ``binary`` can be traced here, at its entry and at its return."""
     against = _against(binary, capabilities)
     if not function.address:
-        against.append(
-            Reason(
-                "no_address", f"{function.name} has no code of its own in this file.", "Trace its callers."
-            )
-        )
+        against.append(_without_code(function))
     elif not function.size:
         against.append(
             Reason(
@@ -62,6 +58,17 @@ def function_verdict(function: Function, binary: Binary, capabilities: Capabilit
     if against:
         return Verdict(False, None, tuple(against), ReturnVerdict(False, tuple(against)))
     return Verdict(True, probe, tuple(_cautions(function, binary)), _return_verdict(function, binary))
+
+
+def _without_code(function: Function) -> Reason:
+    if function.inlined and function.inline_sites:
+        places = "1 place" if function.inline_sites == 1 else f"{function.inline_sites} places"
+        return Reason(
+            "only_inlined",
+            f"The compiler inlined {function.name} in {places}, and left no code to call.",
+            "Trace the functions around its inline sites, or build with -fno-inline.",
+        )
+    return Reason("no_address", f"{function.name} has no code of its own in this file.", "Trace its callers.")
 
 
 def usdt_verdict(usdt: Usdt, binary: Binary, capabilities: Capabilities) -> Verdict:

@@ -1,5 +1,5 @@
 // Ctrl-K: the server's search in a dialog; arrows choose, Enter opens.
-import { ask, make, plain } from "./page.js";
+import { ask, make, number, plain } from "./page.js";
 
 const DELAY_MS = 100;
 const LIMIT = 20;
@@ -51,7 +51,7 @@ async function search() {
     const people = found.processes.slice(0, 6).map((each) => ["process", each.command, `PID ${each.pid}`, `/processes/${each.key}`]);
     const hits = found.items.map((hit) => [hit.kind, hit.demangled, hit.binary_name, hit.url]);
     show([...people, ...hits, ...places(text)]);
-    note.textContent = people.length + hits.length ? `${found.total} symbols and binaries match.` : "Nothing matches in the indexed binaries.";
+    note.textContent = people.length + hits.length ? `${number(found.total)} in the indexed binaries.` : "Nothing matches in the indexed binaries.";
   } catch (error) {
     if (error.name !== "AbortError") note.textContent = error.message;
   }

@@ -7,7 +7,6 @@ exception that nobody caught.
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import tempfile
 import time
@@ -19,8 +18,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
+from tests.support.browser import chromium as launched
 from tests.support.programs import compile_c
-from tests.support.server import TOKEN, Server, running
+from tests.support.server import OVER, TOKEN, Server, running
 from tests.trace.conftest import no_bpftrace_stays  # noqa: F401
 
 WIDE = {"width": 1440, "height": 900}
@@ -98,7 +98,9 @@ class Tab:
         self.server = server
         self.wrong: list[str] = []
         self.page = context.new_page()
-        self.page.on("console", lambda told: self._told(told.type, told.text))
+        self.page.on(
+            "console", lambda told: self._told(told.type, f"{told.text} {told.location.get('url', '')}")
+        )
         self.page.on("pageerror", lambda error: self.wrong.append(f"exception: {error}"))
 
     def _told(self, kind: str, text: str) -> None:
@@ -118,6 +120,10 @@ class Tab:
     @property
     def clicks(self) -> int:
         return int(self.page.evaluate("Number(sessionStorage.clicks ?? 0)"))
+
+
+def expect_state(page: Page, name: str) -> None:
+    expect(page.locator("#state [data-state]")).to_have_attribute("data-state", name)
 
 
 def indexed(server: Server, path: Path) -> str:
@@ -145,11 +151,8 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="package")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert path, "chromium is not installed"
-    browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-    yield browser
-    browser.close()
+    with launched(playwright) as browser:
+        yield browser
 
 
 NewTab = Callable[..., Tab]
@@ -209,6 +212,8 @@ def shop(new_shop: Callable[[], Shop]) -> Shop:
 def no_session_stays(server: Server) -> Iterator[None]:
     """Ends what a test left running, so that the next finds the server as it was."""
     yield
-    for session in server.get("/api/v1/sessions")["items"]:
-        if session["state"] not in {"ended", "failed"}:
-            server.client.post(f"/api/v1/sessions/{session['id']}/stop")
+    left = [each["id"] for each in server.get("/api/v1/sessions")["items"] if each["state"] not in OVER]
+    for session in left:
+        server.client.post(f"/api/v1/sessions/{session}/stop")
+    for session in left:
+        server.until(session, *OVER)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import NewTab, Shop, Tab, indexed
+from tests.browser.conftest import NewTab, Shop, Tab, expect_state, indexed
 from tests.support.server import Server
 
 PICTURES = os.environ.get("PROBESCOPE_SCREENSHOTS")
@@ -26,10 +26,6 @@ POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 # How many pixels of a canvas are not empty.
 DRAWN = """(canvas) => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data
   .filter((byte, at) => at % 4 === 3 && byte).length"""
-
-
-def expect_state(page: Page, name: str) -> None:
-    expect(page.locator("#state [data-state]")).to_have_attribute("data-state", name)
 
 
 def expect_histogram(page: Page, calls: int) -> None:

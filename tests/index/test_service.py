@@ -142,18 +142,18 @@ def test_a_regular_expression_that_is_none_and_one_that_explodes_elsewhere(share
     assert caught.value.code == "bad_regex"
     assert shared.functions(binary.id, Ask("(a*)*(b*)*c$", "regex")).total > 0
     with pytest.raises(BadInput):
-        shared.search("a)(b", "regex")
+        shared.search(Ask("a)(b", "regex"))
 
 
 def test_search_over_everything(index: Index, program: Path) -> None:
     binary = index.binary_at(str(program))
     index.binary_at("/bin/bash")
-    page = index.search("work")
+    page = index.search(Ask("work"))
     assert (page.items[0].kind, page.items[0].name, page.items[0].binary) == ("function", "work", binary.id)
     assert index.function(binary.id, page.items[0].key).name == "work"
-    assert {hit.kind for hit in index.search("shared_counter").items} == {"variable"}
-    assert index.search("bash").items[0].kind == "binary"
-    assert index.search("").items == ()
+    assert {hit.kind for hit in index.search(Ask("shared_counter")).items} == {"variable"}
+    assert index.search(Ask("bash")).items[0].kind == "binary"
+    assert index.search(Ask("")).items == ()
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ import httpx2
 TOKEN = "test-token-0123456789abcdef"
 ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS = 60
+WAIT_SECONDS = 60.0
+OVER = ("ended", "failed")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,20 @@ class Server:
         answer = self.client.get(path, params=params)
         assert answer.status_code == 200, (path, answer.status_code, answer.text[:500])
         return answer.json()
+
+    def until(self, session: str, *states: str) -> dict[str, Any]:
+        """The session once it is in one of ``states``; fails when it gets into none of them in a minute."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while (found := self.get(f"/api/v1/sessions/{session}"))["state"] not in states:
+            assert found["state"] not in OVER, found
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+        return dict(found)
+
+    def events(self, session: str) -> list[dict[str, Any]]:
+        """What is kept of the session's log."""
+        text = self.client.get(f"/api/v1/sessions/{session}/events").raise_for_status().text
+        return [json.loads(line) for line in text.splitlines()]
 
 
 @contextmanager

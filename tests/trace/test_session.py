@@ -34,7 +34,7 @@ from app.errors import (
 from app.host.processes import all_pids, read_stat
 from app.trace.bpftrace import Bpftrace
 from app.trace.catalogue import Catalogue
-from app.trace.model import ScriptRequest, Session
+from app.trace.model import Loss, ScriptRequest, Session
 from app.trace.session import Sessions
 from app.views.table import MapView, maps
 from tests.support.programs import compile_c
@@ -237,6 +237,56 @@ def test_a_log_has_each_call_with_arguments_and_result(program: Path, index: Fak
                 assert [int(re.findall(r"a=(\d+)", line)[0]) for line in calls] == list(range(300))
                 assert views(sessions, session.id)["@n"].rows[0].value == len(lines) == 600
                 assert session.loss.kernel == 0
+
+    run(work)
+
+
+def test_a_burst_while_the_server_is_busy_is_whole(program: Path, index: Fake, tmp_path: Path) -> None:
+    """bpftrace must not wait for its reader: the buffers run over, and a stop would cut off its last maps."""
+
+    async def work() -> None:
+        with running(program) as target:
+            async with opened(tmp_path, index) as sessions:
+                session = await sessions.create(request(program, "log", "work", pid=target.process.pid), "a")
+                await until(sessions, session.id, "running")
+                # Nothing is read meanwhile: this does not await.
+                target.call("w", 4000)
+                await sessions.stop(session.id)
+                session = await sessions.wait(session.id, 60)
+                found = events(sessions, session.id)
+                assert sum(event["type"] == "printf" for event in found) == 8000
+                assert found[-1]["data"] == {"@n": 8000}
+                assert session.loss == Loss(0, 0, 0)
+                assert session.warnings == ()
+
+    run(work)
+
+
+# Says that it is attached, prints a line, and ends at once when it is asked to.
+MUTE = """#!/bin/sh
+[ "$1" = --version ] && { echo bpftrace v0.17.0; exit; }
+trap 'exit 0' TERM
+echo '{"type": "attached_probes", "data": {"probes": 3}}'
+echo '{"type": "printf", "data": "-> work(1)"}'
+echo __BPFTRACE_NOTIFY_PROBES_ATTACHED >&2
+while :; do sleep 0.05; done
+"""
+
+
+def test_a_last_count_that_did_not_come_is_told(program: Path, index: Fake, tmp_path: Path) -> None:
+    mute = tmp_path / "bpftrace"
+    mute.write_text(MUTE)
+    mute.chmod(0o755)
+
+    async def work() -> None:
+        async with opened(tmp_path / "data", index, bpftrace=str(mute)) as sessions:
+            session = await sessions.create(request(program, "log", "work"), "a")
+            await until(sessions, session.id, "running")
+            await sessions.stop(session.id)
+            session = await sessions.wait(session.id, 60)
+            assert (session.state, session.events) == ("ended", 2)
+            assert session.diagnostics[-1].message.startswith("bpftrace did not print its last count")
+            assert session.warnings[-1] == session.diagnostics[-1].message
 
     run(work)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,25 +37,11 @@ def frames(connection: ClientConnection) -> Iterator[dict[str, Any]]:
             return
 
 
-def until(server: Server, session: str, *states: str) -> dict[str, Any]:
-    deadline = time.monotonic() + WAIT
-    while (found := server.get(f"/api/v1/sessions/{session}"))["state"] not in states:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
-    return dict(found)
-
-
 @pytest.fixture(scope="module")
 def ended(server: Server) -> str:
     session = start(server, COUNTING, 1.0)
-    found = until(server, session, "ended", "failed")
-    assert found["state"] == "ended", found
+    server.until(session, "ended")
     return session
-
-
-def stored(server: Server, session: str) -> list[dict[str, Any]]:
-    text = server.client.get(f"/api/v1/sessions/{session}/events").text
-    return [json.loads(line) for line in text.splitlines()]
 
 
 def test_frames_have_the_fields_of_the_contract_and_number_every_event(server: Server) -> None:
@@ -78,12 +63,12 @@ def test_frames_have_the_fields_of_the_contract_and_number_every_event(server: S
     assert found[-1]["session"]["state"] == "ended"
     assert found[-1]["session"]["events"] == len(events)
     # What came live is what is kept.
-    assert events == stored(server, session)
+    assert events == server.events(session)
 
 
 @pytest.mark.parametrize("number", [1, 2, 17])
 def test_a_viewer_is_served_from_the_number_that_it_asks_for(server: Server, ended: str, number: int) -> None:
-    kept = stored(server, ended)
+    kept = server.events(ended)
     with socket(server, ended, str(number)) as connection:
         events = [event for frame in frames(connection) for event in frame["events"]]
     assert events == kept[number - 1 :]
@@ -102,7 +87,7 @@ def test_a_cut_connection_resumes_without_a_hole_or_a_double(server: Server) -> 
             else:
                 closed = connection.close_code == 1000
     assert [event["n"] for event in seen] == list(range(1, len(seen) + 1))
-    assert seen == stored(server, session)
+    assert seen == server.events(session)
 
 
 def test_two_viewers_see_the_same_and_are_counted(server: Server) -> None:
@@ -119,13 +104,13 @@ def test_a_paused_viewer_misses_nothing(server: Server) -> None:
     with socket(server, session) as connection:
         found = [json.loads(connection.recv(timeout=WAIT))]
         connection.send('{"pause": true}')
-        until(server, session, "ended")
+        server.until(session, "ended")
         connection.send("no json at all")
         connection.send('{"pause": false}')
         found += list(frames(connection))
     events = [event for frame in found for event in frame["events"]]
     # Maps that a later one made old may be left out for who lags, and are counted; lines may not.
-    lines = [event for event in stored(server, session) if event["type"] == "printf"]
+    lines = [event for event in server.events(session) if event["type"] == "printf"]
     assert [event for event in events if event["type"] == "printf"] == lines
 
 
@@ -174,7 +159,7 @@ def test_viewers_and_kept_events_have_ceilings(tmp_path: Path) -> None:
         with socket(server, session), socket(server, session), socket(server, session) as third:
             assert list(frames(third)) == []
             assert third.close_code == 4429
-        found = until(server, session, "ended")
+        found = server.until(session, "ended")
         assert found["last"] > 400
         with socket(server, session) as connection:
             events = [event for frame in frames(connection) for event in frame["events"]]

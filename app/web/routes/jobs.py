@@ -15,7 +15,7 @@ router = APIRouter()
 
 @router.get("/jobs")
 def jobs_page(request: Request) -> Response:
-    return page(request, "jobs", "Jobs", "jobs", jobs=services(request).index.jobs())
+    return page(request, "jobs", "Jobs", "jobs", part="job_rows", jobs=services(request).index.jobs())
 
 
 @router.get("/jobs/{job_id}")

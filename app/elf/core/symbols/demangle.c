@@ -13,6 +13,7 @@ enum { RUST_HASH = 16 };
 /* References to earlier parts let a text double with each few bytes of its name. No name of the 322,000 C++ names
  * of a Debian system with its compilers is estimated at more than a fourth of this. */
 enum { MOST_WORK = 1 << 28, BYTE_WORK = 8, MOST_REFERENCES = 64 };
+enum { DOUBLINGS = 15 }; /* of the work of the longest name, until it is the most */
 
 /* What references of one kind, S_ or T_, cost: each at most what stood before the first one as high. */
 typedef struct {
@@ -31,7 +32,6 @@ void demangler_open(Demangler *demangler)
 
 void demangler_close(Demangler *demangler)
 {
-    free(demangler->buffer);
     vec_free(&demangler->name);
     vec_free(&demangler->rust);
 }
@@ -71,6 +71,8 @@ static bool hex_digits(Bytes text, size_t count)
 static bool is_rust(Bytes name)
 {
     for (size_t at = 0; at + 3 + RUST_HASH + 1 <= name.size; at++) {
+        if (name.data[at] != '1')
+            continue;
         Bytes rest = bytes_part(name, at, name.size);
         if (starts(rest, "17h") && rest.data[3 + RUST_HASH] == 'E'
             && hex_digits(bytes_part(rest, 3, rest.size), RUST_HASH))
@@ -191,8 +193,15 @@ static bool reference(Bytes text, uint32_t *index)
  * known of where a part begins. */
 static bool is_expensive(Bytes name)
 {
-    References kinds[2] = {{.count = 0}, {.count = 0}};
+    References kinds[2];
     double work = 0;
+    size_t letters = 0;
+    for (size_t at = 0; at < name.size; at++)
+        letters += name.data[at] == 'S' || name.data[at] == 'T';
+    /* Each reference at most doubles. */
+    if (letters < DOUBLINGS)
+        return false;
+    kinds[0].count = kinds[1].count = 0;
     for (size_t at = 0; at < name.size; at++) {
         uint8_t byte = name.data[at];
         uint32_t index, known = 0;
@@ -217,22 +226,21 @@ static Outcome by_library(Demangler *demangler, Bytes name, Blob *out, Spelling 
     demangler->name.count = 0;
     if (append(&demangler->name, name) != DONE || !vec_push(&demangler->name, 0))
         return NO_MEMORY;
-    char *text = demangler->demangle((const char *)demangler->name.items, demangler->buffer,
-                                     &demangler->length, &status);
+    char *text = demangler->demangle((const char *)demangler->name.items, NULL, NULL, &status);
     if (!text)
         return DONE;
-    demangler->buffer = text;
     Bytes found = {(const uint8_t *)text, strlen(text)};
+    Outcome outcome = DONE;
     demangler->written += found.size;
-    if (found.size > LONGEST_SHOWN || same_bytes(found, name))
-        return DONE;
-    *spelling = DEMANGLED;
-    if (!is_rust(name))
-        return append(out, found);
-    demangler->rust.count = 0;
-    Outcome outcome = unescape(found, &demangler->rust);
-    if (outcome == DONE)
-        outcome = separate((Bytes){demangler->rust.items, demangler->rust.count}, out);
+    if (found.size <= LONGEST_SHOWN && !same_bytes(found, name)) {
+        *spelling = DEMANGLED;
+        demangler->rust.count = 0;
+        if (!is_rust(name))
+            outcome = append(out, found);
+        else if ((outcome = unescape(found, &demangler->rust)) == DONE)
+            outcome = separate((Bytes){demangler->rust.items, demangler->rust.count}, out);
+    }
+    free(text);
     return outcome;
 }
 

@@ -8,8 +8,6 @@ typedef char *(*CxaDemangle)(const char *mangled, char *buffer, size_t *length, 
 
 typedef struct {
     CxaDemangle demangle; /* NULL where there is no C++ library */
-    char *buffer;
-    size_t length;
     uint64_t written; /* bytes of text, refused ones too */
     Blob name, rust;
 } Demangler;

@@ -35,9 +35,8 @@ static size_t slot_of(const Interned *table, Bytes text, uint64_t hashed)
     }
 }
 
-static bool grow(Interned *table)
+static bool grow(Interned *table, size_t count)
 {
-    size_t count = table->slots ? 2 * (table->mask + 1) : FIRST_SLOTS;
     uint64_t *slots = calloc(count, sizeof *slots);
     if (!slots)
         return false;
@@ -64,11 +63,23 @@ uint32_t interned(const Interned *table, Bytes text)
     return (uint32_t)table->slots[slot_of(table, text, hash(text, table->seed))] - 1;
 }
 
-Outcome intern(Interned *table, Bytes text, uint32_t *number)
+Outcome intern_room(Interned *table, size_t count)
 {
-    if ((!table->slots || table->texts.count > table->mask / 2) && !grow(table))
-        return NO_MEMORY;
+    size_t slots = FIRST_SLOTS;
+    while (slots / 2 < count)
+        slots *= 2;
+    return (table->slots && table->mask + 1 >= slots) || grow(table, slots) ? DONE : NO_MEMORY;
+}
+
+uint64_t intern_hash(const Interned *table, Bytes text)
+{
     uint64_t hashed = hash(text, table->seed);
+    __builtin_prefetch(&table->slots[hashed & table->mask]);
+    return hashed;
+}
+
+Outcome intern_hashed(Interned *table, Bytes text, uint64_t hashed, uint32_t *number)
+{
     size_t slot = slot_of(table, text, hashed);
     if (!table->slots[slot]) {
         if (table->texts.count >= UINT32_MAX / 2)
@@ -79,6 +90,14 @@ Outcome intern(Interned *table, Bytes text, uint32_t *number)
     }
     *number = (uint32_t)table->slots[slot] - 1;
     return DONE;
+}
+
+Outcome intern(Interned *table, Bytes text, uint32_t *number)
+{
+    if (!table->slots || table->texts.count > table->mask / 2)
+        if (!grow(table, table->slots ? 2 * (table->mask + 1) : FIRST_SLOTS))
+            return NO_MEMORY;
+    return intern_hashed(table, text, hash(text, table->seed), number);
 }
 
 void free_interned(Interned *table)

@@ -19,6 +19,11 @@ enum { ABSENT = 0xffffffff };
 uint32_t interned(const Interned *table, Bytes text);
 /* The same; a text that is new is added. */
 Outcome intern(Interned *table, Bytes text, uint32_t *number);
+/* Room for so many texts, so that their hashes are made once. */
+Outcome intern_room(Interned *table, size_t count);
+/* The hash of a text, and a hint that it will be looked for. */
+uint64_t intern_hash(const Interned *table, Bytes text);
+Outcome intern_hashed(Interned *table, Bytes text, uint64_t hashed, uint32_t *number);
 void free_interned(Interned *table);
 
 static inline bool same_bytes(Bytes one, Bytes other)

@@ -65,6 +65,30 @@ static PyObject *lacks_of(const Symbols *symbols)
     return list;
 }
 
+static PyObject *read_file(const File *file, size_t count)
+{
+    PyObject *columns = bytes_from(NULL, count, ROW_BYTES), *names = NULL, *answer = NULL;
+    if (!columns)
+        return NULL;
+    void *memory = PyBytes_AS_STRING(columns);
+    Symbols symbols;
+    Outcome outcome;
+    Py_BEGIN_ALLOW_THREADS
+    outcome = read_symbols(file, memory, count, &symbols);
+    Py_END_ALLOW_THREADS
+    if (outcome == DONE && (names = bytes_from(NULL, symbols.names_size, 1))) {
+        write_names(&symbols, (uint8_t *)PyBytes_AS_STRING(names));
+        answer = Py_BuildValue("(nOONN)", (Py_ssize_t)count, columns, names, versions_of(&symbols),
+                               lacks_of(&symbols));
+    } else if (outcome != DONE) {
+        failed(outcome);
+    }
+    free_symbols(&symbols);
+    Py_DECREF(columns);
+    Py_XDECREF(names);
+    return answer;
+}
+
 PyDoc_STRVAR(read_doc,
              "read(data, sections, section_names, wide, big) -> None or (count, columns, names, versions, lacks)");
 
@@ -78,20 +102,8 @@ static PyObject *read_function(PyObject *module, PyObject *arguments)
     PyObject *answer = NULL;
     if (is_array(&sections, 8)) {
         File file = {bytes_in(&data), sections.buf, (size_t)sections.len / sizeof(Section), bytes_in(&names), wide, big};
-        Symbols symbols;
-        Outcome outcome;
-        Py_BEGIN_ALLOW_THREADS
-        outcome = read_symbols(&file, &symbols);
-        Py_END_ALLOW_THREADS
-        if (outcome != DONE)
-            failed(outcome);
-        else if (!symbols.found)
-            answer = Py_NewRef(Py_None);
-        else
-            answer = Py_BuildValue("(nNNNN)", (Py_ssize_t)symbols.count,
-                                   bytes_from(symbols.address, symbols.count, ROW_BYTES), FROM_VEC(symbols.names),
-                                   versions_of(&symbols), lacks_of(&symbols));
-        free_symbols(&symbols);
+        size_t count;
+        answer = count_symbols(&file, &count) ? read_file(&file, count) : Py_NewRef(Py_None);
     }
     PyBuffer_Release(&data);
     PyBuffer_Release(&sections);
@@ -212,12 +224,27 @@ static Outcome ask_foreign(PyObject *foreign, Names *names, bool *raised)
 }
 
 /* The columns that belong to the names and to each symbol. */
-static PyObject *names_answer(const Names *names, const Lines *lines, uint32_t *name_id, size_t count)
+static PyObject *names_answer(Names *names, size_t count)
 {
+    size_t lines_count = names->raw.texts.count + names->demangled;
+    PyObject *text = bytes_from(NULL, names->text_size, 1), *line_at = bytes_from(NULL, lines_count + 1, 4),
+             *line_name = bytes_from(NULL, names->demangled, 4), *name_id = bytes_from(NULL, count, 4);
+    if (!text || !line_at || !line_name || !name_id) {
+        Py_XDECREF(text);
+        Py_XDECREF(line_at);
+        Py_XDECREF(line_name);
+        Py_XDECREF(name_id);
+        return NULL;
+    }
+    Lines lines = {(uint8_t *)PyBytes_AS_STRING(text), (uint32_t *)PyBytes_AS_STRING(line_at),
+                   (uint32_t *)PyBytes_AS_STRING(line_name), 0, 0};
+    uint32_t *ids = (uint32_t *)PyBytes_AS_STRING(name_id);
+    Py_BEGIN_ALLOW_THREADS
+    write_lines(names, &lines);
     for (size_t row = 0; row < count; row++)
-        name_id[row] = names->rank[name_id[row]];
-    return Py_BuildValue("{sNsNsNsN}", "name_id", bytes_from(name_id, count, 4), "text", FROM_VEC(lines->text),
-                         "line_at", FROM_VEC(lines->line_at), "line_name", FROM_VEC(lines->line_name));
+        ids[row] = names->rank[names->of_symbol[row]];
+    Py_END_ALLOW_THREADS
+    return Py_BuildValue("{sNsNsNsN}", "name_id", name_id, "text", text, "line_at", line_at, "line_name", line_name);
 }
 
 static PyObject *rows_answer(const Rows *rows)
@@ -231,7 +258,6 @@ static PyObject *rows_answer(const Rows *rows)
 static PyObject *make_tables(const Input *input, PyObject *foreign)
 {
     Names names;
-    Lines lines = {.text = {NULL, 0, 0}};
     Rows functions = {.start = {NULL, 0, 0}}, variables = {.start = {NULL, 0, 0}};
     Outcome outcome;
     bool raised = false;
@@ -245,24 +271,77 @@ static PyObject *make_tables(const Input *input, PyObject *foreign)
         outcome = ask_foreign(foreign, &names, &raised);
     if (outcome == DONE && !raised) {
         Py_BEGIN_ALLOW_THREADS
-        outcome = write_lines(&names, &lines);
+        outcome = order_names(&names);
         if (outcome == DONE)
             outcome = make_rows(input, &names, FUNCTIONS, &functions);
         if (outcome == DONE)
             outcome = make_rows(input, &names, VARIABLES, &variables);
         Py_END_ALLOW_THREADS
         if (outcome == DONE)
-            answer = Py_BuildValue("(NNN)", names_answer(&names, &lines, names.of_symbol, input->count),
+            answer = Py_BuildValue("(NNN)", names_answer(&names, input->count),
                                    rows_answer(&functions), rows_answer(&variables));
     }
     if (outcome != DONE)
         failed(outcome);
-    vec_free(&lines.text);
-    vec_free(&lines.line_at);
-    vec_free(&lines.line_name);
     free_rows(&functions);
     free_rows(&variables);
     free_names(&names);
+    return answer;
+}
+
+enum { MOST_WANTED = 64, LONGEST_WANTED = 63 };
+
+/* 0 for a name that no symbol has, 1 for one that is needed, 2 for one that is defined. */
+static void find_wanted(const Input *input, const Bytes *wanted, size_t count, uint8_t *found)
+{
+    uint64_t lengths = 0;
+    memset(found, 0, count);
+    for (size_t index = 0; index < count; index++)
+        lengths |= UINT64_C(1) << wanted[index].size;
+    for (size_t row = 0; row < input->count; row++) {
+        uint32_t length = input->name_len[row];
+        if (length > LONGEST_WANTED || !(lengths >> length & 1))
+            continue;
+        Bytes name = bytes_part(input->names, input->name_at[row], length);
+        for (size_t index = 0; index < count; index++)
+            if (same_bytes(name, wanted[index]))
+                found[index] |= input->section[row] ? 2 : 1;
+    }
+}
+
+PyDoc_STRVAR(wanted_doc, "wanted(names, name_at, name_len, section_index, wanted) -> bytes, a bit set of needed 1, "
+                         "defined 2 for each name of the tuple");
+
+static PyObject *wanted_function(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer names, at, length, section;
+    PyObject *given, *answer = NULL;
+    if (!PyArg_ParseTuple(arguments, "y*y*y*y*O!", &names, &at, &length, &section, &PyTuple_Type, &given))
+        return NULL;
+    Bytes wanted[MOST_WANTED];
+    size_t count = (size_t)PyTuple_GET_SIZE(given);
+    bool fits = count <= MOST_WANTED && is_array(&at, 4) && is_array(&length, 4) && is_array(&section, 4)
+        && at.len == length.len && at.len == section.len;
+    for (size_t index = 0; fits && index < count; index++) {
+        PyObject *item = PyTuple_GET_ITEM(given, (Py_ssize_t)index);
+        fits = PyBytes_Check(item) && PyBytes_GET_SIZE(item) <= LONGEST_WANTED;
+        if (fits)
+            wanted[index] = (Bytes){(const uint8_t *)PyBytes_AS_STRING(item), (size_t)PyBytes_GET_SIZE(item)};
+    }
+    Input input = {.names = bytes_in(&names),
+                   .count = (size_t)at.len / 4,
+                   .name_at = at.buf,
+                   .name_len = length.buf,
+                   .section = section.buf};
+    if (fits && (answer = bytes_from(NULL, count, 1)))
+        find_wanted(&input, wanted, count, (uint8_t *)PyBytes_AS_STRING(answer));
+    else if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "these are no columns of symbols, or no short names");
+    PyBuffer_Release(&names);
+    PyBuffer_Release(&at);
+    PyBuffer_Release(&length);
+    PyBuffer_Release(&section);
     return answer;
 }
 
@@ -317,6 +396,7 @@ static PyObject *demangle_function(PyObject *module, PyObject *argument)
 static PyMethodDef METHODS[] = {
     {"read", read_function, METH_VARARGS, read_doc},
     {"tables", tables_function, METH_VARARGS, tables_doc},
+    {"wanted", wanted_function, METH_VARARGS, wanted_doc},
     {"demangle", demangle_function, METH_O, demangle_doc},
     {NULL, NULL, 0, NULL},
 };

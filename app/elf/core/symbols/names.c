@@ -8,12 +8,18 @@
 
 /* Demangled names may be longer than the names by so much; the rest of a file's stay as they are. */
 enum { TIMES_LONGER = 16, ALWAYS = 16 << 20 };
+enum { TOGETHER = 16 };
 /* Equal texts go on to the next. */
 enum { FOLDED, SHOWN, RAW, STAGES };
 
 typedef struct {
     uint32_t first, count, depth, stage;
 } Run;
+
+static Bytes symbol_name(const Input *input, size_t row)
+{
+    return bytes_part(input->names, input->name_at[row], input->name_len[row]);
+}
 
 static Outcome intern_symbols(const Input *input, Names *names)
 {
@@ -26,10 +32,16 @@ static Outcome intern_symbols(const Input *input, Names *names)
         total += input->name_len[row];
     if (total > UINT32_MAX)
         return TOO_LONG;
-    Outcome outcome = DONE;
-    for (size_t row = 0; row < input->count && outcome == DONE; row++) {
-        Bytes name = bytes_part(input->names, input->name_at[row], input->name_len[row]);
-        outcome = intern(&names->raw, name, &names->of_symbol[row]);
+    Outcome outcome = intern_room(&names->raw, input->count);
+    /* Several at a time, because a place in a large table is far from the processor. */
+    for (size_t first = 0; first < input->count && outcome == DONE; first += TOGETHER) {
+        uint64_t hashes[TOGETHER];
+        size_t end = input->count - first < TOGETHER ? input->count : first + TOGETHER;
+        for (size_t row = first; row < end; row++)
+            hashes[row - first] = intern_hash(&names->raw, symbol_name(input, row));
+        for (size_t row = first; row < end && outcome == DONE; row++)
+            outcome = intern_hashed(&names->raw, symbol_name(input, row), hashes[row - first],
+                                    &names->of_symbol[row]);
     }
     return outcome;
 }
@@ -257,54 +269,58 @@ static Outcome sort_names(const Names *names, Keyed *items, Keyed *scratch)
     return held ? DONE : NO_MEMORY;
 }
 
-static Outcome write_line(Lines *lines, Bytes text, bool newlines)
-{
-    size_t at = lines->text.count;
-    if (at + text.size + 1 > UINT32_MAX)
-        return TOO_LONG;
-    if (append(&lines->text, text) != DONE || !vec_push(&lines->text, '\n')
-        || !vec_push(&lines->line_at, (uint32_t)lines->text.count))
-        return NO_MEMORY;
-    if (newlines)
-        replace_newlines(lines->text.items + at, text.size);
-    return DONE;
-}
-
-static Outcome write_sorted(Names *names, const Keyed *items, Lines *lines)
-{
-    uint32_t count = (uint32_t)names->raw.texts.count;
-    Outcome outcome = vec_push(&lines->line_at, 0) ? DONE : NO_MEMORY;
-    for (uint32_t place = 0; place < count && outcome == DONE; place++) {
-        names->rank[items[place].value] = place;
-        outcome = write_line(lines, shown_text(names, items[place].value), false);
-    }
-    for (uint32_t place = 0; place < count && outcome == DONE; place++) {
-        uint32_t number = items[place].value;
-        if (!names->shown[number].demangled)
-            continue;
-        outcome = write_line(lines, names->raw.texts.items[number], names->lines);
-        if (outcome == DONE && !vec_push(&lines->line_name, place))
-            outcome = NO_MEMORY;
-    }
-    return outcome;
-}
-
-Outcome write_lines(Names *names, Lines *lines)
+Outcome order_names(Names *names)
 {
     size_t count = names->raw.texts.count;
-    *lines = (Lines){.text = {NULL, 0, 0}};
     Outcome outcome = show_on_one_line(names);
     Keyed *items = malloc((count + 1) * sizeof *items), *scratch = malloc((count + 1) * sizeof *scratch);
     names->rank = malloc((count + 1) * sizeof *names->rank);
-    if (!items || !scratch || !names->rank)
+    names->order = malloc((count + 1) * sizeof *names->order);
+    if (!items || !scratch || !names->rank || !names->order)
         outcome = NO_MEMORY;
     if (outcome == DONE)
         outcome = sort_names(names, items, scratch);
-    if (outcome == DONE)
-        outcome = write_sorted(names, items, lines);
+    for (uint32_t place = 0; outcome == DONE && place < count; place++) {
+        uint32_t number = items[place].value;
+        names->order[place] = number;
+        names->rank[number] = place;
+        names->text_size += shown_text(names, number).size + 1;
+        if (names->shown[number].demangled) {
+            names->demangled++;
+            names->text_size += names->raw.texts.items[number].size + 1;
+        }
+    }
     free(items);
     free(scratch);
-    return outcome;
+    return outcome == DONE && names->text_size > UINT32_MAX ? TOO_LONG : outcome;
+}
+
+static void write_line(Lines *lines, Bytes text, bool newlines)
+{
+    uint8_t *line = lines->text + lines->size;
+    if (text.size)
+        memcpy(line, text.data, text.size);
+    if (newlines)
+        replace_newlines(line, text.size);
+    line[text.size] = '\n';
+    lines->size += text.size + 1;
+    lines->line_at[++lines->count] = (uint32_t)lines->size;
+}
+
+void write_lines(const Names *names, Lines *lines)
+{
+    uint32_t count = (uint32_t)names->raw.texts.count;
+    size_t demangled = 0;
+    lines->line_at[0] = 0;
+    for (uint32_t place = 0; place < count; place++)
+        write_line(lines, shown_text(names, names->order[place]), false);
+    for (uint32_t place = 0; place < count; place++) {
+        uint32_t number = names->order[place];
+        if (!names->shown[number].demangled)
+            continue;
+        write_line(lines, names->raw.texts.items[number], names->lines);
+        lines->line_name[demangled++] = place;
+    }
 }
 
 void free_names(Names *names)
@@ -317,4 +333,5 @@ void free_names(Names *names)
     vec_free(&names->arena);
     vec_free(&names->foreign);
     free(names->rank);
+    free(names->order);
 }

@@ -48,20 +48,24 @@ typedef struct {
     Blob arena; /* the texts that are not the name itself */
     Numbers foreign; /* names that another demangler reads */
     bool lines; /* some name has a newline */
-    uint32_t *rank; /* of each name among all */
+    uint32_t *rank, *order; /* the place of each name among all, and back */
+    size_t text_size, demangled; /* bytes of all lines, and how many names have two */
 } Names;
 
+/* Room for the lines; `text` for text_size bytes, `line_at` for one number more than there are lines. */
 typedef struct {
-    Blob text;
-    Numbers line_at, line_name;
+    uint8_t *text;
+    uint32_t *line_at, *line_name;
+    size_t size, count; /* written */
 } Lines;
 
 Outcome collect_names(const Input *input, Names *names);
 Outcome demangle_names(Names *names);
 /* Takes over what another demangler made of a name; `text` may be the name itself. */
 Outcome show_name(Names *names, uint32_t number, Bytes text);
-/* Sorts the names, which sets their ranks, and writes the lines. */
-Outcome write_lines(Names *names, Lines *lines);
+/* Sorts the names; TOO_LONG when their lines are longer than columns can be. */
+Outcome order_names(Names *names);
+void write_lines(const Names *names, Lines *lines);
 void free_names(Names *names);
 
 #endif

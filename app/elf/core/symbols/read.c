@@ -84,12 +84,6 @@ static Outcome name_length(Strings *strings, uint64_t offset, uint32_t *length)
     return DONE;
 }
 
-static Bytes row_name(const Symbols *symbols, size_t row)
-{
-    Bytes names = {symbols->names.items, symbols->names.count};
-    return bytes_part(names, symbols->name_at[row], symbols->name_len[row]);
-}
-
 static bool is_word(uint8_t byte, bool first)
 {
     return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || byte == '_'
@@ -113,9 +107,20 @@ static bool is_version(Bytes text)
     return !first;
 }
 
+/* The name of a row of the table whose strings are the latest part of the names. */
+static Bytes row_name(const Symbols *symbols, size_t row)
+{
+    Bytes strings = symbols->names.items[symbols->names.count - 1];
+    size_t base = symbols->names_size - strings.size;
+    return bytes_part(strings, symbols->name_at[row] - base, symbols->name_len[row]);
+}
+
 /* Takes "@VERSION" off the names of .symtab that carry one. */
 static Outcome split_versions(Symbols *symbols, size_t first, size_t count)
 {
+    Bytes strings = symbols->names.items[symbols->names.count - 1];
+    if (!strings.size || !memchr(strings.data, '@', strings.size))
+        return DONE;
     for (size_t row = first; row < first + count; row++) {
         Bytes name = row_name(symbols, row), rest = bytes_part(name, 1, name.size);
         const uint8_t *sign = rest.size ? memchr(rest.data, '@', rest.size) : NULL;
@@ -155,6 +160,14 @@ static Outcome extend_indices(const File *file, Symbols *symbols, size_t table, 
     return outcome;
 }
 
+static Outcome add_names(Symbols *symbols, Bytes part)
+{
+    if (symbols->names_size + part.size > UINT32_MAX)
+        return TOO_LONG;
+    symbols->names_size += part.size;
+    return vec_push(&symbols->names, part) ? DONE : NO_MEMORY;
+}
+
 /* Section symbols have no name of their own; readelf prints the section's. */
 static Outcome name_sections(const File *file, Symbols *symbols, size_t first, size_t count)
 {
@@ -162,15 +175,11 @@ static Outcome name_sections(const File *file, Symbols *symbols, size_t first, s
         if (symbols->type[row] != STT_SECTION || symbols->name_len[row] || symbols->section[row] >= file->count)
             continue;
         Bytes name = text_at(file->names, file->sections[symbols->section[row]].name);
-        if (symbols->names.count + name.size > UINT32_MAX)
-            return TOO_LONG;
-        if (!vec_room(&symbols->names, name.size))
-            return NO_MEMORY;
-        if (name.size)
-            memcpy(symbols->names.items + symbols->names.count, name.data, name.size);
-        symbols->name_at[row] = (uint32_t)symbols->names.count;
+        symbols->name_at[row] = (uint32_t)symbols->names_size;
         symbols->name_len[row] = (uint32_t)name.size;
-        symbols->names.count += name.size;
+        Outcome outcome = add_names(symbols, name);
+        if (outcome != DONE)
+            return outcome;
     }
     return DONE;
 }
@@ -225,14 +234,8 @@ static Outcome read_table(const File *file, Symbols *symbols, size_t index, size
         outcome = note(symbols, NO_STRINGS, index, 0);
     if (outcome != DONE)
         return outcome;
-    size_t base = symbols->names.count;
-    if (base + strings.bytes.size > UINT32_MAX)
-        return TOO_LONG;
-    if (!vec_room(&symbols->names, strings.bytes.size))
-        return NO_MEMORY;
-    if (strings.bytes.size)
-        memcpy(symbols->names.items + base, strings.bytes.data, strings.bytes.size);
-    symbols->names.count += strings.bytes.size;
+    size_t base = symbols->names_size;
+    outcome = add_names(symbols, strings.bytes);
     strings.budget = SCANS * (uint64_t)strings.bytes.size;
     cursor_skip(&cursor, entry);
     for (size_t row = first; row < first + count && outcome == DONE; row++) {
@@ -259,11 +262,10 @@ static Outcome read_table(const File *file, Symbols *symbols, size_t index, size
     return outcome == DONE ? name_sections(file, symbols, first, count) : outcome;
 }
 
-static bool make_columns(Symbols *symbols, size_t count)
+static void place_columns(Symbols *symbols, void *memory, size_t count)
 {
-    if (count > UINT32_MAX / 2 || !(symbols->address = malloc((count ? count : 1) * ROW_BYTES)))
-        return false;
     symbols->count = count;
+    symbols->address = memory;
     symbols->size = symbols->address + count;
     symbols->name_at = (uint32_t *)(symbols->size + count);
     symbols->name_len = symbols->name_at + count;
@@ -273,7 +275,6 @@ static bool make_columns(Symbols *symbols, size_t count)
     symbols->bind = symbols->type + count;
     symbols->visibility = symbols->bind + count;
     symbols->table = symbols->visibility + count;
-    return true;
 }
 
 /* Numbers the versions by the rows that have them. */
@@ -294,18 +295,26 @@ static Outcome renumber_versions(Symbols *symbols)
     return held ? DONE : NO_MEMORY;
 }
 
-Outcome read_symbols(const File *file, Symbols *symbols)
+bool count_symbols(const File *file, size_t *count)
 {
-    *symbols = (Symbols){0};
-    size_t count = 0, first = 0;
+    bool found = false;
+    *count = 0;
     for (size_t index = 0; index < file->count; index++)
         if (is_table(file, index)) {
-            symbols->found = true;
-            count += rows_of(file, index);
+            found = true;
+            *count += rows_of(file, index);
         }
+    return found;
+}
+
+Outcome read_symbols(const File *file, void *memory, size_t count, Symbols *symbols)
+{
+    *symbols = (Symbols){.count = 0};
+    if (count > INT32_MAX)
+        return TOO_LONG;
+    place_columns(symbols, memory, count);
     uint32_t none;
-    if (!make_columns(symbols, count))
-        return NO_MEMORY;
+    size_t first = 0;
     Outcome outcome = version_number(symbols, "", (Bytes){NULL, 0}, &none);
     for (size_t index = 0; index < file->count && outcome == DONE; index++)
         if (is_table(file, index)) {
@@ -315,9 +324,18 @@ Outcome read_symbols(const File *file, Symbols *symbols)
     return outcome == DONE ? renumber_versions(symbols) : outcome;
 }
 
+void write_names(const Symbols *symbols, uint8_t *out)
+{
+    for (size_t index = 0; index < symbols->names.count; index++) {
+        Bytes part = symbols->names.items[index];
+        if (part.size)
+            memcpy(out, part.data, part.size);
+        out += part.size;
+    }
+}
+
 void free_symbols(Symbols *symbols)
 {
-    free(symbols->address);
     vec_free(&symbols->names);
     for (size_t index = 0; index < symbols->versions.texts.count; index++)
         free((void *)(uintptr_t)symbols->versions.texts.items[index].data);

@@ -42,17 +42,22 @@ typedef struct {
     uint64_t *address, *size;
     uint32_t *name_at, *name_len, *section, *version;
     uint8_t *type, *bind, *visibility, *table;
-    Blob names;
+    VEC(Bytes) names; /* the parts of which the names consist, one behind the other */
+    size_t names_size;
     Interned versions; /* texts with their signs, in memory of their own; the first is "" */
     Numbers shown_versions; /* those that a row has, in the order of these rows; the first is "" */
     VEC(Lack) lacks;
-    bool found; /* there is a symbol table */
 } Symbols;
 
 enum { ROW_BYTES = 2 * 8 + 4 * 4 + 4 };
 
-/* Every symbol but the null ones of all .symtab and .dynsym. */
-Outcome read_symbols(const File *file, Symbols *symbols);
+/* How many symbols there are; false where there is no symbol table. */
+bool count_symbols(const File *file, size_t *count);
+
+/* Every symbol but the null ones of all .symtab and .dynsym; `memory` has ROW_BYTES for each. */
+Outcome read_symbols(const File *file, void *memory, size_t count, Symbols *symbols);
+/* Writes names_size bytes. */
+void write_names(const Symbols *symbols, uint8_t *out);
 void free_symbols(Symbols *symbols);
 
 Bytes section_bytes(const File *file, size_t index);

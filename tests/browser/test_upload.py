@@ -1,0 +1,80 @@
+"""Files from the browser: chosen or dropped, one or several, good and bad."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Tab
+from tests.support.programs import compile_c
+
+SOURCE = "int uploaded_%s(int x) { return x; } int main(void) { return uploaded_%s(1); }"
+DROP = """([names, data]) => {
+  const transfer = new DataTransfer();
+  names.forEach((name, at) => transfer.items.add(
+    new File([Uint8Array.from(atob(data[at]), (sign) => sign.charCodeAt(0))], name)));
+  for (const type of ["dragenter", "dragover", "drop"]) {
+    document.body.dispatchEvent(
+      new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  }
+}"""
+
+
+def program(tmp_path: Path, name: str) -> Path:
+    return compile_c(tmp_path, SOURCE % (name, name), name)
+
+
+def drop(page: Page, *files: Path) -> None:
+    page.wait_for_load_state("networkidle")
+    page.evaluate(DROP, [[f.name for f in files], [base64.b64encode(f.read_bytes()).decode() for f in files]])
+
+
+def test_a_chosen_file_is_read_and_browsed(tab: Tab, tmp_path: Path) -> None:
+    page = tab.open("/binaries/upload")
+    page.locator("input[type=file]").first.set_input_files(program(tmp_path, "chosen"))
+    page.get_by_role("button", name="Upload").first.click()
+    page.wait_for_url("**/jobs/*")
+    expect(page.locator("#job")).to_have_attribute("data-job", "done")
+    page.get_by_role("link", name="chosen").click()
+    page.get_by_role("link", name="Functions").click()
+    page.wait_for_url("**/functions")
+    page.locator("main input[name=q]").fill("uploaded")
+    expect(page.locator("tbody [data-open]")).to_have_text(["uploaded_chosen"])
+
+
+def test_several_files_are_dropped_anywhere(tab: Tab, tmp_path: Path) -> None:
+    page = tab.open("/processes")
+    text = tmp_path / "notes.txt"
+    text.write_text("no program")
+    drop(page, program(tmp_path, "first"), program(tmp_path, "second"), text)
+    page.wait_for_url("**/jobs")
+    # The list follows the jobs without being loaded again.
+    latest = page.locator("#jobs tbody tr").filter(has_text=re.compile("first|second|notes.txt"))
+    expect(latest.locator("[data-state=done]")).to_have_count(2)
+    expect(latest.locator("[data-state=failed]")).to_have_count(1)
+    expect(page.locator("#jobs")).to_contain_text("notes.txt is not an ELF file.")
+    for name in ("first", "second"):
+        page.goto(f"{tab.server.url}/binaries?q={name}")
+        expect(page.locator("main tbody [data-open]")).to_have_text([name])
+
+
+def test_one_that_is_no_elf_file_says_so(tab: Tab, tmp_path: Path) -> None:
+    page = tab.open("/")
+    text = tmp_path / "notes.txt"
+    text.write_text("no program")
+    drop(page, text)
+    page.wait_for_url("**/jobs/*")
+    expect(page.locator("main")).to_contain_text("notes.txt is not an ELF file.")
+
+
+def test_a_path_of_the_host(tab: Tab) -> None:
+    page = tab.open("/binaries/upload")
+    page.locator("[name=paths]").fill("/bin/true")
+    page.locator("form", has=page.locator("[name=paths]")).get_by_role("button").click()
+    page.wait_for_url("**/jobs/*")
+    expect(page.locator("#job")).to_have_attribute("data-job", "done")
+    page.locator("main tbody [data-open]").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("true")
