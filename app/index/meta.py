@@ -39,12 +39,9 @@ _SUMMARY = {
     "counts": _COUNTS,
 }
 _ARGUMENT = {
-    "index": int,
-    "size": int,
-    "signed": bool,
-    "float": bool,
-    "operand": str,
-    "type": str,
+    **dict.fromkeys(("index", "size"), int),
+    **dict.fromkeys(("signed", "float"), bool),
+    **dict.fromkeys(("operand", "type"), str),
     "name": _MAYBE,
 }
 _SITE = {
