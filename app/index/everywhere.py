@@ -70,9 +70,11 @@ class _Side:
             return np.zeros(0, np.int64)
         if self.living is None:
             at = self.part["entry_at"]
-            return at[entries + 1].astype(np.int64) - at[entries]
-        posts, lengths = spread(self.part["entry_at"], entries)
-        return np.add.reduceat(self.living[posts].astype(np.int64), np.cumsum(lengths) - lengths)
+            posts: Array = at[entries + 1].astype(np.int64) - at[entries]
+            return posts
+        places, lengths = spread(self.part["entry_at"], entries)
+        living: Array = np.add.reduceat(self.living[places].astype(np.int64), np.cumsum(lengths) - lengths)
+        return living
 
 
 def spread(at: Array, items: Array) -> tuple[Array, Array]:
