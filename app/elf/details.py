@@ -120,7 +120,7 @@ class Details:
         """Definitions, and declarations of those names that have none."""
         found = self.debug.source.find_types(names, MOST_TYPES)
         defined = {at for at, _, declared in found if not declared}
-        return [entry for entry in found if not entry[2] or entry[0] not in defined]
+        return sorted(entry for entry in found if not entry[2] or entry[0] not in defined)
 
     def _place(self, die: Die) -> Answer:
         """Where a DIE was declared; the file is one of its own unit's table."""
