@@ -32,6 +32,7 @@ _SHN_XINDEX = 0xFFFF
 SHN_ABS = 0xFFF1
 _VERSION = re.compile(rb"@@?[A-Za-z_][A-Za-z0-9_.+-]*\Z")
 _ARM = 40
+_CODES = ("x86_64", "i386", "aarch64")
 _COLUMNS = (
     ("address", "u8"),
     ("size", "u8"),
@@ -90,19 +91,22 @@ def _native_symbols(image: Image) -> SymbolColumns | None:
     return SymbolColumns(names=names, versions=texts, **columns)
 
 
-def defined_names(symbols: SymbolColumns, wanted: tuple[bytes, ...]) -> set[bytes]:
-    """Which of these names, of at most 63 bytes, some symbol defines and does not only need."""
-    columns = (symbols.name_at, symbols.name_len, symbols.section_index)
-    if _symbols is not None:
-        found = _symbols.wanted(symbols.names, *columns, wanted)
-        return {name for name, bits in zip(wanted, found, strict=True) if bits & 2}
-    return {name for name in wanted if _defines(symbols, name)}
+def native_marks(symbols: SymbolColumns, wanted: tuple[bytes, ...]) -> tuple[bytes, int, int] | None:
+    """A byte for each wanted name, 1 where a symbol defines it, and how many names Rust and C++ mangled.
+
+    Of a large file some names are counted. None where the core is not built.
+    """
+    if not is_native():
+        return None
+    return _symbols.marks(symbols.names, symbols.name_at, symbols.name_len, symbols.section_index, wanted)
 
 
-def _defines(symbols: SymbolColumns, name: bytes) -> bool:
-    rows = np.flatnonzero((symbols.name_len == len(name)) & (symbols.section_index != 0))
-    begins = symbols.name_at[rows].tolist()
-    return any(symbols.names[at : at + len(name)] == name for at in begins)
+def native_frames(data: memoryview, offsets: npt.NDArray[np.int64], machine: str) -> tuple[int, int] | None:
+    """How many functions at these places of the file call others, and how many of these make a frame first.
+
+    None where the core is not built.
+    """
+    return _symbols.frames(data, offsets, _CODES.index(machine)) if is_native() else None
 
 
 def native_tables(
