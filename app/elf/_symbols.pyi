@@ -17,5 +17,16 @@ def tables(
 def marks(
     names: Buffer, name_at: Buffer, name_len: Buffer, section_index: Buffer, wanted: tuple[bytes, ...]
 ) -> tuple[bytes, int, int]: ...
-def frames(data: Buffer, offsets: Buffer, code: int) -> tuple[int, int]: ...
+def frames(
+    data: Buffer,
+    loads: Buffer,
+    address: Buffer,
+    size: Buffer,
+    section_index: Buffer,
+    type: Buffer,
+    unwind: Buffer,
+    unwind_address: int,
+    big: bool,
+    code: int,
+) -> tuple[int, int]: ...
 def demangle(name: bytes) -> bytes | bool | None: ...

@@ -52,7 +52,7 @@ def frame_pointers(
         return FramePointers(True, None, 0) if machine in _GO else NOT_KNOWN
     if machine not in {"x86_64", "i386", "aarch64"}:
         return NOT_KNOWN
-    sampled, framed = _counted(image, _starts(image, symbols), machine)
+    sampled, framed = _counted(image, symbols, machine)
     if sampled < _FEWEST:
         return FramePointers(_flagged(producers), None, sampled)
     share = round(framed / sampled, 3)
@@ -88,30 +88,34 @@ def _spread(addresses: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 def _unwound(image: Image) -> npt.NDArray[np.uint64]:
     """Functions of .eh_frame_hdr, whose search table is sorted; a function ends where the next begins."""
-    index = image.headers.places.get(".eh_frame_hdr")
+    raw, address = _unwind(image)
     nothing = np.zeros(0, np.uint64)
-    if index is None or image.layout is None:
+    if image.layout is None:
         return nothing
-    raw = image.bytes_of(index)
     # Version 1; the pointer to .eh_frame in 4 bytes, the count as udata4, the table as datarel sdata4.
     if len(raw) < 12 or raw[0] != 1 or raw[1] & 15 not in (3, 11) or raw[2] != 3 or raw[3] != 0x3B:
         return nothing
     order = "<" if image.layout.endian == "little" else ">"
     count = min(struct.unpack_from(order + "I", raw, 8)[0], (len(raw) - 12) // 8)
-    starts = (
-        np.frombuffer(raw, f"{order}i4", 2 * count, 12)[::2].astype(np.int64)
-        + image.headers.section_rows[index].address
-    )
+    starts = np.frombuffer(raw, f"{order}i4", 2 * count, 12)[::2].astype(np.int64) + address
     large = np.flatnonzero(np.diff(starts) >= _SMALLEST)
     return starts[large].astype(np.uint64)
 
 
-def _counted(image: Image, starts: npt.NDArray[np.uint64], machine: str) -> tuple[int, int]:
+def _counted(image: Image, symbols: SymbolColumns | None, machine: str) -> tuple[int, int]:
     """Functions that call others, and those of them that make a frame: by the core, else by numpy."""
-    offsets = file_offsets(load_rows(image.headers.program_rows), starts)
-    found = native_frames(image.data, offsets, machine)
-    if found is not None:
-        return found
+    found = native_frames(image, symbols, *_unwind(image), machine)
+    return counted_by_numpy(image, symbols, machine) if found is None else found
+
+
+def _unwind(image: Image) -> tuple[memoryview, int]:
+    """.eh_frame_hdr and its address."""
+    index = image.headers.places.get(".eh_frame_hdr", -1)
+    return image.bytes_of(index), image.headers.section_rows[index].address if index >= 0 else 0
+
+
+def counted_by_numpy(image: Image, symbols: SymbolColumns | None, machine: str) -> tuple[int, int]:
+    offsets = file_offsets(load_rows(image.headers.program_rows), _starts(image, symbols))
     windows = _windows(image, offsets[(offsets >= 0) & (offsets + _SMALLEST <= len(image.data))])
     calls = _calls_aarch64(windows) if machine == "aarch64" else (windows == 0xE8).any(1)
     windows = windows[calls]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.elf.image import Headers, Image
+from app.elf.image import Headers, Image, load_rows
 from app.elf.model import TABLES, Section, SymbolColumns
 from app.elf.names import demangle_foreign
 from app.elf.versions import dynamic_versions
@@ -101,12 +101,35 @@ def native_marks(symbols: SymbolColumns, wanted: tuple[bytes, ...]) -> tuple[byt
     return _symbols.marks(symbols.names, symbols.name_at, symbols.name_len, symbols.section_index, wanted)
 
 
-def native_frames(data: memoryview, offsets: npt.NDArray[np.int64], machine: str) -> tuple[int, int] | None:
-    """How many functions at these places of the file call others, and how many of these make a frame first.
+def native_frames(
+    image: Image, symbols: SymbolColumns | None, unwind: memoryview, unwind_address: int, machine: str
+) -> tuple[int, int] | None:
+    """How many functions, of some, call others, and how many of these make a frame first.
 
-    None where the core is not built.
+    ``unwind`` is .eh_frame_hdr. None where the core is not built.
     """
-    return _symbols.frames(data, offsets, _CODES.index(machine)) if is_native() else None
+    assert image.layout is not None
+    if not is_native():
+        return None
+    columns = symbols if symbols is not None else no_symbols()
+    return _symbols.frames(
+        image.data,
+        load_rows(image.headers.program_rows),
+        columns.address,
+        columns.size,
+        columns.section_index,
+        columns.type,
+        unwind,
+        unwind_address,
+        image.layout.endian == "big",
+        _CODES.index(machine),
+    )
+
+
+def no_symbols() -> SymbolColumns:
+    """Those of a file without any."""
+    columns: dict[str, Any] = {name: np.zeros(0, kind) for name, kind in _COLUMNS}
+    return SymbolColumns(names=b"", **columns)
 
 
 def native_tables(

@@ -16,7 +16,7 @@ import numpy as np
 
 from app.elf.model import TABLES, Facts, Header, SymbolColumns
 from app.elf.names import demangle_many
-from app.elf.symbols import native_tables
+from app.elf.symbols import native_tables, no_symbols
 from app.elf.usdt import stored
 from app.index.columns import NO_ADDRESS, Array
 
@@ -44,7 +44,7 @@ def tables(facts: Facts, dwarf: Dwarf | None = None) -> tuple[dict[str, Any], di
 
     ``dwarf``: the arrays of the debug information, string_blob to type_die, or none.
     """
-    symbols = facts.symbols or _no_symbols()
+    symbols = facts.symbols or no_symbols()
     arrays: dict[str, Any] = dict(dwarf or {})
     arrays |= {name: getattr(symbols, name) for name in _AS_THEY_ARE}
     found = native_tables(symbols, facts.headers, _relocatable(facts), arrays)
@@ -90,25 +90,6 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "tables": [number for number in range(len(TABLES)) if bytes([number]) in sources],
         "counts": counts,
     }
-
-
-def _no_symbols() -> SymbolColumns:
-    def none(kind: str) -> Array:
-        return np.zeros(0, kind)
-
-    return SymbolColumns(
-        names=b"",
-        name_at=none("u4"),
-        name_len=none("u4"),
-        address=none("u8"),
-        size=none("u8"),
-        type=none("u1"),
-        bind=none("u1"),
-        visibility=none("u1"),
-        section_index=none("u4"),
-        table=none("u1"),
-        version_id=none("u4"),
-    )
 
 
 class _Known(NamedTuple):

@@ -341,23 +341,32 @@ static PyObject *marks_function(PyObject *module, PyObject *arguments)
     return answer;
 }
 
-PyDoc_STRVAR(frames_doc, "frames(data, offsets, code) -> (calling, framed); code: 0 x86_64, 1 i386, 2 aarch64");
+PyDoc_STRVAR(frames_doc, "frames(data, loads, address, size, section_index, type, unwind, unwind_address, big, code) "
+                         "-> (calling, framed); code: 0 x86_64, 1 i386, 2 aarch64");
 
 static PyObject *frames_function(PyObject *module, PyObject *arguments)
 {
     (void)module;
-    Py_buffer data, offsets;
-    int code;
-    if (!PyArg_ParseTuple(arguments, "y*y*i", &data, &offsets, &code))
+    Py_buffer data, loads, address, size, section, type, unwind;
+    unsigned long long unwind_address;
+    int big, code;
+    if (!PyArg_ParseTuple(arguments, "y*y*y*y*y*y*y*Kpi", &data, &loads, &address, &size, &section, &type, &unwind,
+                          &unwind_address, &big, &code))
         return NULL;
     PyObject *answer = NULL;
-    if (is_array(&offsets, 8)) {
+    Functions functions = {bytes_in(&data), big, (Code)code, loads.buf, (size_t)loads.len / sizeof(Load),
+                           (size_t)type.len, address.buf, size.buf, section.buf, type.buf, bytes_in(&unwind),
+                           unwind_address};
+    if (address.len != 8 * type.len || size.len != 8 * type.len || section.len != 4 * type.len) {
+        PyErr_SetString(PyExc_ValueError, "columns of one table have several lengths");
+    } else if (is_array(&loads, 8) && is_array(&address, 8) && is_array(&size, 8) && is_array(&section, 4)) {
         Frames frames;
-        count_frames(bytes_in(&data), offsets.buf, (size_t)offsets.len / 8, (Code)code, &frames);
+        count_frames(&functions, &frames);
         answer = Py_BuildValue("(II)", frames.calling, frames.framed);
     }
-    PyBuffer_Release(&data);
-    PyBuffer_Release(&offsets);
+    Py_buffer *held[] = {&data, &loads, &address, &size, &section, &type, &unwind};
+    for (size_t index = 0; index < sizeof held / sizeof *held; index++)
+        PyBuffer_Release(held[index]);
     return answer;
 }
 
