@@ -19,7 +19,7 @@ from app.cli.patterns import from_here
 from app.config import Settings
 from app.errors import NotFound
 from app.index.listing import probes as list_probes
-from app.index.model import Ask, Binary, Function, Item, Page, Symbol, Usdt, Variable
+from app.index.model import Ask, Binary, Function, Item, Page, Symbol, Usdt, Variable, signature, source
 from app.index.service import Index
 from app.trace.bpftrace import Bpftrace
 from app.trace.verdict import function_verdict, usdt_verdict
@@ -54,15 +54,9 @@ def functions(options: argparse.Namespace, settings: Settings) -> int:
     capabilities = Bpftrace(settings).capabilities()
 
     def row(item: Function) -> str:
-        return columns(
-            (
-                "" if item.address is None else f"{item.address:#018x}",
-                item.size,
-                item.type,
-                item.demangled or item.name,
-            ),
-            widths,
-        )
+        address = "inlined" if item.address is None else f"{item.address:#018x}"
+        name = f"{item.demangled}{signature(item)}  {source(item)}".rstrip()
+        return columns((address, item.size, item.type, name), widths)
 
     return _list(
         options,
@@ -81,7 +75,8 @@ def variables(options: argparse.Namespace, settings: Settings) -> int:
 
     def row(item: Variable) -> str:
         name = item.demangled or item.name
-        return columns((f"{item.address:#018x}", item.size, item.section, item.type, name), widths)
+        address = None if item.address is None else f"{item.address:#018x}"
+        return columns((address, item.size, item.section, item.type, name), widths)
 
     return _list(
         options,

@@ -152,6 +152,22 @@ class Variable(Item):
     sources: tuple[str, ...]
 
 
+def signature(function: Function) -> str:
+    """``(int count, char *text) → long``; "" where parameters are not known, or the name has them already."""
+    if function.parameters is None or "(" in function.demangled:
+        return ""
+    parameters = ", ".join(f"{each.type} {each.name}".strip() for each in function.parameters)
+    return f"({parameters})" + (f" → {function.returns}" if function.returns else "")
+
+
+def source(item: Function | Variable) -> str:
+    """The last part of the file's path, and the line; the whole path is for a title."""
+    if not item.file:
+        return ""
+    name = item.file.rsplit("/", 1)[-1]
+    return f"{name}:{item.line}" if item.line else name
+
+
 @dataclass(frozen=True, slots=True)
 class Usdt(Item):
     provider: str

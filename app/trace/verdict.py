@@ -49,7 +49,7 @@ def function_verdict(function: Function, binary: Binary, capabilities: Capabilit
         )
     probe: str | None = None
     path = binary.path
-    if path is not None and path_problem(path) is None:
+    if function.address and path is not None and path_problem(path) is None:
         found = _function_probe(function, binary, path)
         if isinstance(found, Reason):
             against.append(found)
