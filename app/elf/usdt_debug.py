@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.elf.debug import Debug, as_addresses
+from app.elf.debug import Debug, as_addresses, open_debug
 from app.elf.dies import Tag
 from app.elf.frame_rules import FrameRules
 from app.elf.image import Image
 from app.elf.locations import CFA, Place
+from app.elf.model import UsdtProbe
 from app.elf.registers import register
-from app.elf.usdt_types import Local
+from app.elf.usdt_types import Local, refine
 from app.elf.variables import Variable, variables_at
+
+# More sites than any program has; each costs a look into its unit.
+MOST_SITES = 4000
 
 
 class Variables:
@@ -67,3 +71,11 @@ class Variables:
         if known is None or known.number is None:
             return None
         return Local(variable.name, variable.type, size, "memory", known.number, offset)
+
+
+def typed(image: Image, probes: tuple[UsdtProbe, ...]) -> tuple[UsdtProbe, ...]:
+    """The probes with the types and names that the file's own DWARF gives their arguments."""
+    sites = sum(bool(site.arguments) for probe in probes for site in probe.sites)
+    if not 0 < sites <= MOST_SITES:
+        return probes
+    return refine(probes, Variables(image, open_debug(image)))
