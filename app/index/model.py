@@ -152,11 +152,19 @@ class Variable(Item):
     sources: tuple[str, ...]
 
 
+def declared(parameter: Parameter) -> str:
+    """``int count``, ``char *text``, ``int (*call)(int)``: the name where C has it."""
+    kind, name = parameter.type, parameter.name
+    if "(*)" in kind and name:
+        return kind.replace("(*)", f"(*{name})", 1)
+    return kind + name if kind.endswith(("*", "&")) else f"{kind} {name}".strip()
+
+
 def signature(function: Function) -> str:
     """``(int count, char *text) → long``; "" where parameters are not known, or the name has them already."""
     if function.parameters is None or "(" in function.demangled:
         return ""
-    parameters = ", ".join(f"{each.type} {each.name}".strip() for each in function.parameters)
+    parameters = ", ".join(declared(each) for each in function.parameters)
     return f"({parameters})" + (f" → {function.returns}" if function.returns else "")
 
 
