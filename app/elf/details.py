@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from app.elf.declarations import declaration
 from app.elf.declarators import type_text
 from app.elf.dies import At, Die, Tag
 from app.elf.entry import entry_address, parameters_at_entry
+from app.elf.golines import GoLines
+from app.elf.gopclntab import read_gopclntab
 from app.elf.image import Image
 from app.elf.locate import Location, Locator
 from app.elf.model import SymbolColumns
@@ -69,9 +72,17 @@ class Details:
             self._locator = Locator(self.debug, self._symbols)
         return self._locator
 
+    @cached_property
+    def _go(self) -> GoLines | None:
+        """Go's own lines, where there is no DWARF."""
+        functions = read_gopclntab(self._image) if not self.debug.units else None
+        return GoLines(self._image, functions) if functions is not None else None
+
     def _locate(self, arguments: Answer) -> Answer:
         addresses = [int(address) for address in arguments["addresses"]]
         found = self.locator.locate(addresses[:MOST_ADDRESSES])
+        if self._go is not None:
+            found = [self._go.locate(location.address) or location for location in found]
         problems = []
         if len(addresses) > MOST_ADDRESSES:
             problems.append(_limit("addresses", len(addresses), MOST_ADDRESSES))
