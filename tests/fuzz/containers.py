@@ -13,6 +13,7 @@ import zstandard
 from app.elf.image import Image, open_image
 from app.elf.scan import Choice, Letter, program
 from tests.fuzz.corpus import seeds
+from tests.support.bytewriter import Endian
 from tests.support.elfwriter import Section, Symbol, write_elf
 
 # The order of SectionId in app/elf/core/dwarf/dwarf.h.
