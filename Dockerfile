@@ -3,7 +3,7 @@ ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends python3-pip python3-setuptools python3-venv python3-wheel \
+ && apt-get install -y --no-install-recommends gcc libc6-dev python3-dev python3-pip python3-setuptools python3-venv python3-wheel \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY requirements/run.txt requirements/run.txt
@@ -18,6 +18,7 @@ COPY templates templates
 # Built by Debian's setuptools, so that nothing without a hash is fetched.
 RUN python3 -m pip wheel --no-index --no-build-isolation --no-deps --wheel-dir /wheels . \
  && /opt/probescope/bin/pip install --no-cache-dir --no-index --no-deps /wheels/*.whl \
+ && /opt/probescope/bin/python -c "from app.elf.native import missing; assert not missing(), missing()" \
  && /opt/probescope/bin/python -m compileall -q /opt/probescope/lib
 
 FROM ${BASE}

@@ -2,8 +2,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVE_ARGS ?=
+FUZZ_SECONDS ?= 3600
+CORE := $(wildcard app/elf/core/*.h app/elf/core/*/*.h app/elf/core/*/*.c)
 
-.PHONY: run dev test check bench lock clean
+.PHONY: run dev test check bench fuzz lock clean
 
 run: $(VENV)/.run
 	@requirements/install-system requirements/system-run.txt || echo "probescope: going on without what is missing; tracing needs bpftrace"
@@ -25,6 +27,11 @@ check: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
 
+# libFuzzer over the core; FUZZ_SECONDS is the whole run's.
+fuzz: $(VENV)/.test
+	requirements/install-system requirements/system-fuzz.txt
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
 # The locks hold every dependency with its hashes, for Python 3.11 and later.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o requirements/run.txt
@@ -34,7 +41,8 @@ $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || requirements/install-system requirements/system-run.txt
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: requirements/run.txt pyproject.toml setup.py | $(VENV)/bin/pip
+$(VENV)/.run: requirements/run.txt requirements/system-run.txt pyproject.toml setup.py $(CORE) | $(VENV)/bin/pip
+	@requirements/install-system requirements/system-run.txt || echo "probescope: going on without what is missing"
 	$(BIN)/pip install -q --require-hashes -r requirements/run.txt
 	$(BIN)/pip install -q --no-deps -e .
 	@touch $@

@@ -1,10 +1,16 @@
-"""What pyproject.toml cannot say: static/ and templates/ travel inside the package in a wheel."""
+"""What pyproject.toml cannot say: static/ and templates/ travel inside the package, and the core is compiled.
+
+Each directory of app/elf/core is one extension module, app.elf._NAME. Where no compiler is at hand they are
+left out with a warning, and slower readers in Python do their work.
+"""
 
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 ASSETS = ("static", "templates")
+CORE = Path("app/elf/core")
+FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fno-strict-aliasing", "-fvisibility=hidden", "-pthread"]
 
 
 def asset_files(top: str) -> list[str]:
@@ -12,8 +18,25 @@ def asset_files(top: str) -> list[str]:
     return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
 
 
+def core_modules() -> list[Extension]:
+    return [
+        Extension(
+            f"app.elf._{directory.name}",
+            sources=sorted(str(path) for path in directory.glob("*.c")),
+            depends=[str(path) for path in sorted(CORE.rglob("*.h"))],
+            include_dirs=[str(CORE)],
+            extra_compile_args=FLAGS,
+            extra_link_args=["-pthread"],
+            optional=True,
+        )
+        for directory in sorted(CORE.iterdir())
+        if directory.is_dir() and any(directory.glob("*.c"))
+    ]
+
+
 setup(
     packages=[*find_packages(include=["app", "app.*"]), *(f"app.assets.{top}" for top in ASSETS)],
     package_dir={f"app.assets.{top}": top for top in ASSETS},
     package_data={f"app.assets.{top}": asset_files(top) for top in ASSETS},
+    ext_modules=core_modules(),
 )

@@ -1,29 +1,38 @@
 """The command line; the only reader of argv.
 
 Exit code 0; 1 for a bad file or nothing found, with one line on stderr that says what and what next; 2 for
-wrong use; 130 when interrupted. Each command is imported when it is called, so that none waits for others.
+wrong use; 130 when interrupted. Everything is imported when it is called for, so that no command waits for
+what others need; and a reader that will surely be asked is started before.
 """
 
 from __future__ import annotations
 
-import argparse
-import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from app.cli import parser
-from app.cli.output import note
-from app.config import Settings, load
-from app.errors import AppError
+if TYPE_CHECKING:
+    import argparse
+
+    from app.index.build import Child
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    child = _early_child(arguments)
+    import io
+
+    from app.cli import parser
+    from app.cli.output import note
+    from app.errors import AppError
+
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    options = parser.parse(sys.argv[1:] if argv is None else argv)
+    options = parser.parse(arguments)
+    options.child = child
     try:
         code = _run(options)
         sys.stdout.flush()
@@ -37,11 +46,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    finally:
+        if child is not None:
+            child.kill()
+
+
+def _early_child(arguments: Sequence[str]) -> Child | None:
+    """The reader of ``index FILE``, which loads what it needs while we do."""
+    if list(arguments[:1]) != ["index"] or not any(map(os.path.isfile, arguments[1:])):
+        return None
+    from app.index.build import Child
+
+    try:
+        return Child()
+    except OSError:
+        return None
 
 
 def _run(options: argparse.Namespace) -> int:
     if options.command == "serve":
         return _serve(options)
+    from app.config import load
+
     settings = load()
     if options.command == "doctor":
         from app.cli.doctor import doctor
@@ -51,15 +77,28 @@ def _run(options: argparse.Namespace) -> int:
         from app.cli import tracing
 
         return tracing.COMMANDS[options.command](options, settings)
+    if options.command in {"info", "index"}:
+        from app.cli import indexing
+
+        return indexing.COMMANDS[options.command](options, settings)
+    if options.command in {"locate", "lines", "structs"}:
+        from app.cli import details
+
+        return details.COMMANDS[options.command](options, settings)
+    if options.command == "diff":
+        from app.cli.difference import diff
+
+        return diff(options, settings)
     from app.cli import files
 
     return files.COMMANDS[options.command](options, settings)
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from app.config import load
     from app.web.server import serve
 
-    settings: Settings = load(
+    settings = load(
         host=options.host,
         port=options.port,
         data=options.data,

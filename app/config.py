@@ -96,7 +96,13 @@ SETTINGS: tuple[Setting, ...] = (
         _flag,
         "Whether scripts of one's own may be run, or generated ones alone.",
     ),
-    Setting("readers", "PROBESCOPE_READERS", 2, int, "Reader processes for ELF files."),
+    Setting(
+        "readers",
+        "PROBESCOPE_READERS",
+        2,
+        int,
+        "Reader processes for ELF files; one more for who waits for one file.",
+    ),
     Setting(
         "reader_memory",
         "PROBESCOPE_READER_MEMORY",
@@ -122,9 +128,23 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "reader_files",
         "PROBESCOPE_READER_FILES",
-        500,
+        2000,
         int,
         "Files after which a reader is replaced.",
+    ),
+    Setting(
+        "reader_threads",
+        "PROBESCOPE_READER_THREADS",
+        2,
+        int,
+        "Threads of a reader, for files with much debug information.",
+    ),
+    Setting(
+        "index_nice",
+        "PROBESCOPE_INDEX_NICE",
+        10,
+        int,
+        "Niceness of the readers of whole directories; above 0 they also leave the disk to others.",
     ),
     Setting("upload_bytes", "PROBESCOPE_UPLOAD_BYTES", 2 * GIB, int, "Bytes that one upload may have."),
     Setting("upload_files", "PROBESCOPE_UPLOAD_FILES", 64, int, "Files that one upload may have."),
@@ -205,6 +225,8 @@ class Settings:
     reader_wall: float
     reader_output: int
     reader_files: int
+    reader_threads: int
+    index_nice: int
     upload_bytes: int
     upload_files: int
     free_disk: int

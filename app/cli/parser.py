@@ -1,14 +1,18 @@
-"""argv into a namespace: every command with its options; wrong use ends with exit code 2 and the usage."""
+"""argv into a namespace: every command with its options; wrong use ends with exit code 2 and the usage.
+
+Only the command that is called gets its options, because some need modules that take long to load.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from app import __version__
-from app.index.model import MODES
-from app.trace.model import RECIPES
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _LISTS = {
     "symbols": "every symbol of every table, spelled as readelf does",
@@ -18,49 +22,109 @@ _LISTS = {
 }
 
 
-def build() -> argparse.ArgumentParser:
-    """The parser of the whole command line; the namespace's ``command`` names the command."""
+def build(only: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the whole command line, or of one command; the namespace's ``command`` names it."""
     parser = argparse.ArgumentParser(
         prog="probescope",
         description="Explore the symbols and probes of ELF files, and trace user processes with them.",
     )
     parser.add_argument("--version", action="version", version=f"probescope {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in [only] if only in _COMMANDS else _COMMANDS:
+        _COMMANDS[name](commands)
+    return parser
 
+
+def _info(commands: Commands) -> None:
     _files(commands, "info", "what a file is: build-id, machine, language, debug information, counts")
-    for name, text in _LISTS.items():
-        command = _files(commands, name, text)
+
+
+def _list(name: str) -> Callable[[Commands], None]:
+    def add(commands: Commands) -> None:
+        from app.index.model import MODES
+
+        command = _files(commands, name, _LISTS[name])
         command.add_argument("-q", "--query", metavar="TEXT", default="", help="only what matches TEXT")
         command.add_argument("--mode", choices=MODES, default="substring", help="how TEXT matches")
         command.add_argument("--limit", type=_positive, metavar="N", help="at most N of each file")
 
+    return add
+
+
+def _probes(commands: Commands) -> None:
     probes = _command(commands, "probes", "the lines that bpftrace -l PATTERN prints", json=False)
     probes.add_argument("pattern", metavar="PATTERN", help="such as uprobe:/usr/bin/bash:read*")
     probes.add_argument("-v", "--verbose", action="store_true", help="with the arguments of each probe")
     probes.add_argument("--no-debug", action="store_true", help="keep to the file, without its debug file")
 
+
+def _locate(commands: Commands) -> None:
+    locate = _command(commands, "locate", "the function, file and line of addresses, with inlined calls")
+    locate.add_argument("file", metavar="FILE")
+    locate.add_argument(
+        "addresses", metavar="ADDRESS", nargs="*", help="virtual, such as 0x1234; none or -: from stdin"
+    )
+
+
+def _lines(commands: Commands) -> None:
+    lines = _command(commands, "lines", "where the code of a source line begins")
+    lines.add_argument("file", metavar="FILE")
+    lines.add_argument("place", metavar="SOURCE:LINE", help="the end of a source file's path, and a line")
+
+
+def _structs(commands: Commands) -> None:
+    structs = _command(commands, "structs", "the C declaration of types, with offsets, sizes and holes")
+    structs.add_argument("file", metavar="FILE")
+    structs.add_argument("names", metavar="NAME", nargs="+", help="with or without struct, union, enum")
+
+
+def _index(commands: Commands) -> None:
     index = _command(commands, "index", "fill the catalogue with files and directories")
     index.add_argument("paths", metavar="PATH", nargs="+")
+
+
+def _search(commands: Commands) -> None:
+    from app.index.model import MODES
+    from app.index.names import KINDS
 
     search = _command(commands, "search", "ask the catalogue")
     search.add_argument("text", metavar="TEXT")
     search.add_argument("--mode", choices=MODES, default="substring", help="how TEXT matches")
     search.add_argument("--limit", type=_positive, metavar="N", default=50, help="at most N answers (50)")
+    search.add_argument("--kind", choices=KINDS, help="only answers of this kind")
+    search.add_argument("--each", action="store_true", help="a line for each binary that has a name")
 
+
+def _diff(commands: Commands) -> None:
+    from app.index.difference import CHANGES
+    from app.index.model import MODES
+
+    diff = _command(commands, "diff", "what differs between two builds of a binary")
+    diff.add_argument("before", metavar="FILE")
+    diff.add_argument("after", metavar="FILE")
+    diff.add_argument("-q", "--query", metavar="TEXT", default="", help="only what matches TEXT")
+    diff.add_argument("--mode", choices=MODES, default="substring", help="how TEXT matches")
+    diff.add_argument("--kind", choices=CHANGES, help="only this kind of change")
+    diff.add_argument("--limit", type=_positive, metavar="N", help="at most N differences")
+    diff.add_argument("--script", metavar="FILE", help="say which probes of a script do not fit the second")
+
+
+def _script(commands: Commands) -> None:
     script = _command(commands, "script", "write the bpftrace script of a recipe")
     _choice(script)
     script.add_argument("--check", action="store_true", help="let bpftrace compile it, without attaching")
 
+
+def _trace(commands: Commands) -> None:
     trace = _command(commands, "trace", "run a session here and print what it gives")
     _choice(trace)
     trace.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds")
     trace.epilog = "After -- comes a COMMAND to run under the session from its first instruction."
 
+
+def _doctor(commands: Commands) -> None:
     doctor = _command(commands, "doctor", "what this machine can do and lacks, with the mends")
     doctor.add_argument("--prove", action="store_true", help="attach a uprobe for a moment to prove it")
-
-    _serve(commands)
-    return parser
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -70,7 +134,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if arguments[:1] == ["trace"] and "--" in arguments:
         cut = arguments.index("--")
         arguments, tail = arguments[:cut], arguments[cut + 1 :]
-    parser = build()
+    parser = build(arguments[0] if arguments else None)
     options = parser.parse_args(arguments)
     if options.command == "trace":
         options.arguments = tail
@@ -83,24 +147,22 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, json: bool = True
-) -> argparse.ArgumentParser:
+def _command(commands: Commands, name: str, text: str, json: bool = True) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     if json:
         command.add_argument("--json", action="store_true", help="one JSON object a line")
     return command
 
 
-def _files(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
-) -> argparse.ArgumentParser:
+def _files(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
     command = _command(commands, name, text)
     command.add_argument("files", metavar="FILE", nargs="+")
     return command
 
 
 def _choice(command: argparse.ArgumentParser) -> None:
+    from app.trace.model import RECIPES
+
     generated = [recipe for recipe in RECIPES if recipe != "custom"]
     command.add_argument("--script", metavar="FILE", help="a script of your own; - reads stdin")
     command.add_argument("--recipe", choices=generated, help="what to ask of the probes")
@@ -122,7 +184,7 @@ def _check_choice(parser: argparse.ArgumentParser, options: argparse.Namespace) 
         parser.error("give --recipe with at least one --probe, or --script")
 
 
-def _serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _serve(commands: Commands) -> None:
     serve = _command(commands, "serve", "start the dashboard", json=False)
     serve.add_argument("--host", help="address to listen on (127.0.0.1)")
     serve.add_argument("--port", type=_port, help="port to listen on (8340); 0 takes a free one")
@@ -168,3 +230,19 @@ def _port(text: str) -> int:
 
 for _parse, _name in ((_positive, "positive number"), (_seconds, "number of seconds"), (_port, "port")):
     _parse.__name__ = _name  # argparse says "invalid NAME value"
+
+_COMMANDS: dict[str | None, Callable[[Commands], None]] = {
+    "info": _info,
+    **{name: _list(name) for name in _LISTS},
+    "probes": _probes,
+    "locate": _locate,
+    "lines": _lines,
+    "structs": _structs,
+    "index": _index,
+    "search": _search,
+    "diff": _diff,
+    "script": _script,
+    "trace": _trace,
+    "doctor": _doctor,
+    "serve": _serve,
+}

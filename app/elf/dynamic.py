@@ -14,16 +14,17 @@ _DT_NULL, _DT_NEEDED, _DT_SONAME = 0, 1, 14
 def needed_and_soname(image: Image) -> tuple[tuple[str, ...], str | None]:
     """Names of needed libraries in the file's order, and DT_SONAME."""
     assert image.layout is not None
-    for section in image.sections:
-        if image.section_types[section.index] != SHT_DYNAMIC:
+    for index, row in enumerate(image.headers.section_rows):
+        if row.type != SHT_DYNAMIC:
             continue
-        rows = image.records(image.layout.dyn, section.offset, section.size // image.layout.dyn.itemsize)
+        raw = image.bytes_of(index)
+        size = image.layout.dyn.size
         strings = b""
-        if 0 < section.link < len(image.sections):
-            strings = bytes(image.content(image.sections[section.link]))
+        if row.link:
+            strings = bytes(image.bytes_of(row.link))
         needed: list[str] = []
         soname: str | None = None
-        for tag, value in zip(rows["tag"].tolist(), rows["value"].tolist(), strict=True):
+        for tag, value in image.layout.dyn.iter_unpack(raw[: len(raw) // size * size]):
             if tag == _DT_NULL:
                 break
             if tag == _DT_NEEDED:

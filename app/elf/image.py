@@ -1,15 +1,20 @@
 """Bytes of one ELF file to its header, sections and segments; the one place that checks bounds.
 
-Reads the fixed structures as numpy records, so that a file with 65,000 sections costs no more than one
-copy. Refuses nothing: what lies outside the file, or does not fit, becomes a Problem, and the rest is read.
-Source: System V gABI, chapters 4 (header, sections) and 5 (segments).
+Headers are unpacked as plain numbers; the Section and Segment that people read are made from these only when
+somebody asks. Refuses nothing: what lies outside the file, or does not fit, becomes a Problem, and the rest
+is read. Source: System V gABI, chapters 4 (header, sections) and 5 (segments).
 """
 
 from __future__ import annotations
 
 import mmap
+import struct
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +29,35 @@ _PN_XNUM = 0xFFFF
 _SHN_XINDEX = 0xFFFF
 # A table longer than this is no compiler's work; a page of it would serve nobody.
 MOST_SECTIONS = 1 << 20
+_LONGEST_NAMES = 16 << 20
+
+
+class SectionHeader(NamedTuple):
+    """The numbers of one section header, in the order in which the columns keep them."""
+
+    name: int
+    type: int
+    flags: int
+    address: int
+    offset: int
+    size: int
+    link: int
+    info: int
+    align: int
+    entry_size: int
+
+
+class ProgramHeader(NamedTuple):
+    """The numbers of one program header, in the order in which the columns keep them."""
+
+    type: int
+    flags: int
+    offset: int
+    address: int
+    physical: int
+    file_size: int
+    memory_size: int
+    align: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,40 +66,86 @@ class Layout:
 
     bits: int
     endian: str
-    ehdr: np.dtype[np.void]
-    shdr: np.dtype[np.void]
-    phdr: np.dtype[np.void]
+    order: str  # as struct writes it
+    ehdr: struct.Struct
+    shdr: struct.Struct
+    phdr: struct.Struct
+    dyn: struct.Struct
+    note: struct.Struct
     sym: np.dtype[np.void]
-    dyn: np.dtype[np.void]
 
     @property
     def word(self) -> np.dtype[np.uint32]:
-        return np.dtype(("<" if self.endian == "little" else ">") + "u4")
+        return np.dtype(self.order + "u4")
 
     @property
     def half(self) -> np.dtype[np.uint16]:
-        return np.dtype(("<" if self.endian == "little" else ">") + "u2")
+        return np.dtype(self.order + "u2")
 
 
 @lru_cache(maxsize=4)
 def layout(bits: int, endian: str) -> Layout:
     order = "<" if endian == "little" else ">"
     wide = bits == 64
-    half, word, native = order + "u2", order + "u4", order + ("u8" if wide else "u4")
-    ehdr = [("ident", "V16"), ("type", half), ("machine", half), ("version", word)]
-    ehdr += [("entry", native), ("phoff", native), ("shoff", native), ("flags", word)]
-    ehdr += [(name, half) for name in ("ehsize", "phentsize", "phnum", "shentsize", "shnum", "shstrndx")]
-    shdr = [("name", word), ("type", word), ("flags", native), ("address", native), ("offset", native)]
-    shdr += [("size", native), ("link", word), ("info", word), ("align", native), ("entry_size", native)]
-    phdr = [("type", word)]
-    phdr += [("flags", word)] if wide else []
-    phdr += [(name, native) for name in ("offset", "address", "physical", "file_size", "memory_size")]
-    phdr += [("align", native)] if wide else [("flags", word), ("align", native)]
-    info: list[tuple[str, str]] = [("info", "u1"), ("other", "u1"), ("shndx", half)]
+    native = order + ("u8" if wide else "u4")
+    info: list[tuple[str, str]] = [("info", "u1"), ("other", "u1"), ("shndx", order + "u2")]
     value = [("value", native), ("size", native)]
-    sym = [("name", word), *(info + value if wide else value + info)]
-    dyn = [("tag", order + ("i8" if wide else "i4")), ("value", native)]
-    return Layout(bits, endian, *(np.dtype(fields) for fields in (ehdr, shdr, phdr, sym, dyn)))
+    return Layout(
+        bits,
+        endian,
+        order,
+        ehdr=struct.Struct(order + ("16xHHIQQQIHHHHHH" if wide else "16xHHIIIIIHHHHHH")),
+        shdr=struct.Struct(order + ("IIQQQQIIQQ" if wide else "10I")),
+        phdr=struct.Struct(order + ("IIQQQQQQ" if wide else "8I")),
+        dyn=struct.Struct(order + ("qQ" if wide else "iI")),
+        note=struct.Struct(order + "III"),
+        sym=np.dtype([("name", order + "u4"), *(info + value if wide else value + info)]),
+    )
+
+
+@dataclass
+class Headers:
+    """Section and program headers as numbers, and as what people read once somebody asks."""
+
+    machine: int = 0
+    abi: int = 0  # EI_OSABI
+    section_rows: tuple[SectionHeader, ...] = ()
+    strings: bytes = b""  # the names of sections
+    program_rows: tuple[ProgramHeader, ...] = ()
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        return sections_of(self.section_rows, self.strings, self.machine, self.abi)
+
+    def section(self, index: int) -> Section:
+        """One of ``sections``, without the others."""
+        return section_of(index, self.section_rows[index], self.strings, self.machine, self.abi)
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        return segments_of(self.program_rows, self.machine)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The number of the first section of each name."""
+        found: dict[str, int] = {}
+        if self.strings.isascii():
+            text = self.strings.decode() + "\0"
+            for index, row in enumerate(self.section_rows):
+                at = row[0]
+                found.setdefault(text[at : text.find("\0", at)], index)
+            return found
+        for index in range(len(self.section_rows)):
+            found.setdefault(self.section_name(index), index)
+        return found
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The section headers as numbers of 64 bits behind each other, in this machine's order."""
+        return array("Q", chain.from_iterable(self.section_rows)).tobytes()
+
+    def section_name(self, index: int) -> str:
+        return text_at(self.strings, self.section_rows[index].name)
 
 
 @dataclass(slots=True)
@@ -76,10 +156,25 @@ class Image:
     problems: list[Problem] = field(default_factory=list)
     layout: Layout | None = None
     header: Header | None = None
-    sections: tuple[Section, ...] = ()
-    segments: tuple[Segment, ...] = ()
-    section_types: tuple[int, ...] = ()  # sh_type, beside sections
-    segment_types: tuple[int, ...] = ()  # p_type, beside segments
+    headers: Headers = field(default_factory=Headers)
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        return self.headers.sections
+
+    @property
+    def section_types(self) -> tuple[int, ...]:
+        """sh_type, beside ``sections``."""
+        return tuple(row.type for row in self.headers.section_rows)
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        return self.headers.segments
+
+    @property
+    def segment_types(self) -> tuple[int, ...]:
+        """p_type, beside ``segments``."""
+        return tuple(row.type for row in self.headers.program_rows)
 
     def note(self, code: str, text: str) -> None:
         self.problems.append(Problem(code, text))
@@ -90,27 +185,39 @@ class Image:
             return self.data[:0]
         return self.data[offset : offset + size]
 
+    def bytes_of(self, index: int) -> memoryview:
+        """A section's bytes as they lie in the file; none for NOBITS, or where there is no such section."""
+        if not 0 <= index < len(self.headers.section_rows):
+            return self.data[:0]
+        row = self.headers.section_rows[index]
+        return self.data[:0] if row.type == SHT_NOBITS else self.part(row.offset, row.size)
+
+    def whole_of(self, index: int) -> memoryview:
+        """``bytes_of``, with a Problem when the file ends before the section does."""
+        found = self.bytes_of(index)
+        row = self.headers.section_rows[index]
+        if len(found) < row.size and row.type != SHT_NOBITS:
+            self.lacks(index, row.size - len(found))
+        return found
+
+    def lacks(self, index: int, count: int) -> None:
+        name = self.headers.section_name(index)
+        self.note("section_truncated", f"The section {name} lacks its last {count:,} bytes.")
+
     def records(self, dtype: np.dtype[np.void], offset: int, count: int) -> npt.NDArray[np.void]:
         """At most ``count`` whole records at ``offset``."""
         found = self.part(offset, count * dtype.itemsize)
         return np.frombuffer(found[: len(found) // dtype.itemsize * dtype.itemsize], dtype)
 
     def content(self, section: Section) -> memoryview:
-        """A section's bytes as they lie in the file; none for NOBITS."""
-        if self.section_types[section.index] == SHT_NOBITS:
-            return self.data[:0]
-        return self.part(section.offset, section.size)
+        return self.bytes_of(section.index)
 
     def whole(self, section: Section) -> memoryview:
-        """``content``, with a Problem when the file ends before the section does."""
-        found = self.content(section)
-        if len(found) < section.size and self.section_types[section.index] != SHT_NOBITS:
-            lacks = section.size - len(found)
-            self.note("section_truncated", f"The section {section.name} lacks its last {lacks:,} bytes.")
-        return found
+        return self.whole_of(section.index)
 
     def by_name(self, name: str) -> Section | None:
-        return next((section for section in self.sections if section.name == name), None)
+        index = self.headers.places.get(name)
+        return None if index is None else self.headers.section(index)
 
 
 def open_image(data: Data) -> Image:
@@ -130,104 +237,115 @@ def open_image(data: Data) -> Image:
         image.note("bad_ident", "The header names no known class (32 or 64 bits) and byte order.")
         return image
     image.layout = layout(bits, endian)
-    found = image.records(image.layout.ehdr, 0, 1)
-    if not len(found):
+    if len(image.data) < image.layout.ehdr.size:
         image.note("truncated", f"The file ends inside its header, after {len(image.data)} bytes.")
         return image
-    raw = found[0]
+    kind, machine, _, entry, phoff, shoff, flags, *sizes = image.layout.ehdr.unpack_from(image.data)
+    _, phentsize, phnum, shentsize, shnum, shstrndx = sizes
+    image.headers.machine, image.headers.abi = machine, ident[7]
     image.header = Header(
-        type=spell.file_type(int(raw["type"])),
-        machine=spell.machine(int(raw["machine"])),
+        type=spell.file_type(kind),
+        machine=spell.machine(machine),
         bits=bits,
         endian=endian,
-        entry=int(raw["entry"]),
-        flags=int(raw["flags"]),
+        entry=entry,
+        flags=flags,
         abi=ident[7],
     )
-    _read_sections(image, raw)
-    _read_segments(image, raw)
+    _read_sections(image, shoff, shentsize, shnum, shstrndx)
+    _read_segments(image, phoff, phentsize, phnum)
     return image
 
 
-def _read_sections(image: Image, raw: np.void) -> None:
+def _records(image: Image, record: struct.Struct, offset: int, count: int) -> Iterable[tuple[int, ...]]:
+    """At most ``count`` whole records at ``offset``."""
+    found = image.part(offset, count * record.size)
+    return record.iter_unpack(found[: len(found) // record.size * record.size])
+
+
+def _read_sections(image: Image, offset: int, entry_size: int, count: int, names_at: int) -> None:
     assert image.layout is not None
-    assert image.header is not None
-    offset, count, names_at = int(raw["shoff"]), int(raw["shnum"]), int(raw["shstrndx"])
     if offset == 0:
         return
-    dtype = image.layout.shdr
-    if int(raw["shentsize"]) != dtype.itemsize:
-        image.note("section_headers", f"Section headers of {int(raw['shentsize'])} bytes are not known.")
+    record = image.layout.shdr
+    if entry_size != record.size:
+        image.note("section_headers", f"Section headers of {entry_size} bytes are not known.")
         return
-    first = image.records(dtype, offset, 1)
-    if not len(first):
+    first = next(map(SectionHeader._make, _records(image, record, offset, 1)), None)
+    if first is None:
         image.note("section_headers", f"The section headers lie at {offset:#x}, outside the file.")
         return
     # gABI: where a count does not fit its field, the first section header has it.
-    count = count or int(first[0]["size"])
-    names_at = int(first[0]["link"]) if names_at == _SHN_XINDEX else names_at
+    count = count or first.size
+    names_at = first.link if names_at == _SHN_XINDEX else names_at
     if count > MOST_SECTIONS:
         image.note("section_headers", f"The header claims {count:,} sections.")
         count = MOST_SECTIONS
-    table = image.records(dtype, offset, count)
-    if len(table) < count:
-        image.note("section_headers", f"Of {count:,} section headers, {len(table):,} lie inside the file.")
-    names = memoryview(b"")
-    if 0 < names_at < len(table) and int(table[names_at]["type"]) != SHT_NOBITS:
-        names = image.part(int(table[names_at]["offset"]), int(table[names_at]["size"]))
+    found = tuple(map(SectionHeader._make, _records(image, record, offset, count)))
+    image.headers.section_rows = found
+    if len(found) < count:
+        image.note("section_headers", f"Of {count:,} section headers, {len(found):,} lie inside the file.")
+    if 0 < names_at < len(found) and found[names_at].type != SHT_NOBITS:
+        image.headers.strings = bytes(image.bytes_of(names_at)[:_LONGEST_NAMES])
     elif names_at:
         image.note("section_names", f"The section {names_at}, which should hold the names, does not.")
-    held = bytes(names)
-    columns = {name: table[name].tolist() for name in dtype.names or ()}
-    machine = int(raw["machine"])
-    image.section_types = tuple(columns["type"])
-    image.sections = tuple(
-        Section(
-            index=index,
-            name=text_at(held, columns["name"][index]),
-            type=spell.section_type(columns["type"][index], machine),
-            flags=spell.section_flags(columns["flags"][index], machine),
-            address=columns["address"][index],
-            offset=columns["offset"][index],
-            size=columns["size"][index],
-            link=columns["link"][index],
-            info=columns["info"][index],
-            align=columns["align"][index],
-            entry_size=columns["entry_size"][index],
-        )
-        for index in range(len(table))
-    )
 
 
-def _read_segments(image: Image, raw: np.void) -> None:
+def _read_segments(image: Image, offset: int, entry_size: int, count: int) -> None:
     assert image.layout is not None
-    offset, count = int(raw["phoff"]), int(raw["phnum"])
     if offset == 0 or count == 0:
         return
-    dtype = image.layout.phdr
-    if int(raw["phentsize"]) != dtype.itemsize:
-        image.note("program_headers", f"Program headers of {int(raw['phentsize'])} bytes are not known.")
+    record = image.layout.phdr
+    if entry_size != record.size:
+        image.note("program_headers", f"Program headers of {entry_size} bytes are not known.")
         return
-    if count == _PN_XNUM and image.sections:
-        count = image.sections[0].info
-    table = image.records(dtype, offset, min(count, MOST_SECTIONS))
-    if len(table) < count:
-        image.note("program_headers", f"Of {count:,} program headers, {len(table):,} lie inside the file.")
-    columns = {name: table[name].tolist() for name in dtype.names or ()}
-    machine = int(raw["machine"])
-    image.segment_types = tuple(columns["type"])
-    image.segments = tuple(
-        Segment(
-            type=spell.segment_type(columns["type"][index], machine),
-            flags=spell.segment_flags(columns["flags"][index]),
-            offset=columns["offset"][index],
-            address=columns["address"][index],
-            file_size=columns["file_size"][index],
-            memory_size=columns["memory_size"][index],
-            align=columns["align"][index],
-        )
-        for index in range(len(table))
+    if count == _PN_XNUM and image.headers.section_rows:
+        count = image.headers.section_rows[0].info
+    rows = _records(image, record, offset, min(count, MOST_SECTIONS))
+    if image.layout.bits == 32:
+        rows = ((row[0], row[6], *row[1:6], row[7]) for row in rows)
+    image.headers.program_rows = found = tuple(map(ProgramHeader._make, rows))
+    if len(found) < count:
+        image.note("program_headers", f"Of {count:,} program headers, {len(found):,} lie inside the file.")
+
+
+def section_of(index: int, row: Sequence[int], strings: bytes, machine: int, abi: int) -> Section:
+    """Numbers in the order of SectionHeader to a section with words; ``abi`` is EI_OSABI."""
+    return Section(
+        index,
+        text_at(strings, row[0]),
+        spell.section_type(row[1], machine),
+        spell.section_flags(row[2], machine, abi),
+        *row[3:],
     )
+
+
+def sections_of(
+    headers: Sequence[Sequence[int]], strings: bytes, machine: int, abi: int
+) -> tuple[Section, ...]:
+    return tuple(section_of(index, row, strings, machine, abi) for index, row in enumerate(headers))
+
+
+def segments_of(headers: Sequence[Sequence[int]], machine: int) -> tuple[Segment, ...]:
+    """Numbers in the order of ProgramHeader to segments with words."""
+    return tuple(
+        Segment(
+            type=spell.segment_type(kind, machine),
+            flags=spell.segment_flags(flags),
+            offset=offset,
+            address=address,
+            file_size=file_size,
+            memory_size=memory_size,
+            align=align,
+        )
+        for kind, flags, offset, address, _, file_size, memory_size, align in headers
+    )
+
+
+def load_rows(headers: Sequence[Sequence[int]]) -> npt.NDArray[np.uint64]:
+    """The PT_LOAD segments as rows of (address, file size, offset)."""
+    rows = [(row[3], row[5], row[2]) for row in headers if row[0] == PT_LOAD and row[2] + row[5] < 1 << 63]
+    return np.array(rows, np.uint64).reshape(-1, 3)
 
 
 def text_at(table: bytes, offset: int) -> str:

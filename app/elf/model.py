@@ -7,10 +7,15 @@ format (https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import numpy.typing as npt
+from app.elf.usdt_operands import UNKNOWN, Operand
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from app.elf.image import Headers
 
 State = Literal["ok", "partial", "malformed", "limit"]
 
@@ -75,6 +80,9 @@ class UsdtArgument:
     float: bool
     operand: str
     type: str  # a C type name by size and sign, e.g. int32_t; refined from DWARF where it is at hand
+    name: str | None = None  # of the variable that lies there, by DWARF
+    reading: str = ""  # the operand as a phrase
+    parsed: Operand = UNKNOWN  # the operand as data
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +140,7 @@ class Facts:
     problems: tuple[Problem, ...]
     header: Header | None
     build_id: str | None  # lower-case hex
-    sections: tuple[Section, ...] = ()
-    segments: tuple[Segment, ...] = ()
+    headers: Headers | None = None
     symbols: SymbolColumns | None = None
     usdt: tuple[UsdtProbe, ...] = ()
     needed: tuple[str, ...] = ()
@@ -148,3 +155,12 @@ class Facts:
     debug_only: bool = False  # an --only-keep-debug file: its code sections are NOBITS
     dwarf: bool = False  # has .debug_info (or .zdebug_info)
     lines: bool = False  # has .debug_line
+    frame_pointers: bool | None = None  # kept by its code; None where a sample does not tell
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        return self.headers.sections if self.headers else ()
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        return self.headers.segments if self.headers else ()

@@ -6,11 +6,11 @@ the note is GNU's property note, as the tools read it.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from app.elf.image import Image
+from app.elf.relocations import relocate
 
 SHT_NOTE, PT_NOTE = 7, 4
 NT_GNU_BUILD_ID = 3
@@ -24,28 +24,31 @@ class Note(NamedTuple):
 
 def notes(image: Image) -> Iterator[Note]:
     """Every note that lies whole inside the file."""
-    places = [
-        (section.offset, section.size, section.align)
-        for section in image.sections
-        if image.section_types[section.index] == SHT_NOTE
-    ] or [
-        (segment.offset, segment.file_size, segment.align)
-        for segment, kind in zip(image.segments, image.segment_types, strict=True)
-        if kind == PT_NOTE
-    ]
-    for offset, size, align in places:
-        yield from _notes(image, offset, size, 8 if align == 8 else 4)
+    relocatable = image.header is not None and image.header.type == "REL"
+    found = False
+    for index, row in enumerate(image.headers.section_rows):
+        if row.type == SHT_NOTE:
+            found = True
+            raw = bytes(image.part(row.offset, row.size))
+            if relocatable:
+                raw = bytes(relocate(image, image.sections[index], raw))
+            yield from _notes(image, raw, row.offset, row.size, 8 if row.align == 8 else 4)
+    if found:
+        return
+    for segment in image.headers.program_rows:
+        if segment.type == PT_NOTE:
+            raw = bytes(image.part(segment.offset, segment.file_size))
+            yield from _notes(image, raw, segment.offset, segment.file_size, 8 if segment.align == 8 else 4)
 
 
-def _notes(image: Image, offset: int, size: int, align: int) -> Iterator[Note]:
+def _notes(image: Image, raw: bytes, offset: int, size: int, align: int) -> Iterator[Note]:
     assert image.layout is not None
-    raw = bytes(image.part(offset, size))
     if len(raw) < size:
         image.note("notes", f"The notes at {offset:#x} end after the end of the file.")
-    order = "<" if image.layout.endian == "little" else ">"
+    header = image.layout.note
     at = 0
     while at <= len(raw) - 12:
-        name_size, size_of, kind = struct.unpack_from(order + "III", raw, at)
+        name_size, size_of, kind = header.unpack_from(raw, at)
         begin = at + 12
         content = begin + _padded(name_size, 4)
         if align == 8:

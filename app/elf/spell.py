@@ -43,10 +43,19 @@ _SYMBOL_TYPES = {
 }
 _SYMBOL_BINDS = {0: "LOCAL", 1: "GLOBAL", 2: "WEAK", 10: "UNIQUE"}
 _VISIBILITIES = ("DEFAULT", "INTERNAL", "HIDDEN", "PROTECTED")
-_SPECIAL_SECTIONS = {0: "UND", 0xFFF1: "ABS", 0xFFF2: "COM"}
-_SECTION_FLAGS = "WAXxMSILOGTC"  # bit 3 is unused, but has its letter's place
+# 0xfffe is no number of the gABI's: ours for a function of a file that has no section headers.
+_SPECIAL_SECTIONS = {0: "UND", 0xFFF1: "ABS", 0xFFF2: "COM", 0xFFFE: "none"}
+_SECTION_FLAGS = {1 << bit: letter for bit, letter in enumerate("WAX MSILOGTC") if letter != " "}
+_SECTION_FLAGS[0x80000000] = "E"
+_GNU_ABIS, _MBIND_ABIS = (3, 9), (0, 3, 9)  # System V 0, Linux 3, FreeBSD 9
+_RETAIN, _MBIND = 0x00200000, 0x01000000
+_OS_MASK, _PROCESSOR_MASK = 0x0FF00000, 0xF0000000
 _SEGMENT_FLAGS = ((4, "R"), (2, "W"), (1, "E"))
-_X86_64, _ARM = 62, 40
+_X86_64, _ARM, _PPC, _MIPS, _RISCV = 62, 40, 20, 8, 243
+_MACHINE_SEGMENTS = {(_ARM, 0x70000001): "EXIDX", (_MIPS, 0x70000000): "REGINFO"}
+_MACHINE_SEGMENTS |= {(_MIPS, 0x70000001): "RTPROC", (_MIPS, 0x70000002): "OPTIONS"}
+_MACHINE_SEGMENTS |= {(_MIPS, 0x70000003): "ABIFLAGS", (_RISCV, 0x70000003): "RISCV_ATTRIBUTES"}
+_MACHINE_FLAGS = {(_X86_64, 0x10000000): "l", (_ARM, 0x20000000): "y", (_PPC, 0x10000000): "v"}
 _READELF_SECTION_TYPES = {
     0x6FFFFFFD: "VERDEF",
     0x6FFFFFFE: "VERNEED",
@@ -132,26 +141,34 @@ def section_type(number: int, machine_number: int) -> str:
     return f"LOUSER+{number - 0x80000000:#x}" if number >= 0x80000000 else f"{number:08x}: <unknown>"
 
 
-def section_flags(flags: int, machine_number: int) -> str:
-    """readelf -S's letters, in its order."""
+def section_flags(flags: int, machine_number: int, abi: int) -> str:
+    """readelf -S's letters, from the lowest bit up; ``abi`` is EI_OSABI."""
     letters = ""
-    for bit, letter in enumerate(_SECTION_FLAGS):
-        if bit != 3 and flags >> bit & 1:
-            letters += letter
-    if flags & 0x00200000:
-        letters += "R"
-    if flags & 0x80000000:
-        letters += "E"
-    if flags & 0x10000000 and machine_number == _X86_64:
-        letters += "l"
-    if flags & 0x20000000 and machine_number == _ARM:
-        letters += "y"
+    left = flags
+    while left:
+        bit = left & -left
+        left -= bit
+        if bit in _SECTION_FLAGS:
+            letters += _SECTION_FLAGS[bit]
+        elif (machine_number, bit) in _MACHINE_FLAGS:
+            letters += _MACHINE_FLAGS[machine_number, bit]
+        elif bit == _MBIND and abi in _MBIND_ABIS:
+            letters += "D"
+        elif bit == _RETAIN and abi in _GNU_ABIS:
+            letters += "R"
+        elif bit & (_OS_MASK | _PROCESSOR_MASK):
+            # One letter stands for all the rest of its kind.
+            mask = _OS_MASK if bit & _OS_MASK else _PROCESSOR_MASK
+            letters += "o" if mask == _OS_MASK else "p"
+            left &= ~mask
+        else:
+            letters += "x"
     return letters
 
 
 def segment_type(number: int, machine_number: int) -> str:
-    if number == 0x70000001 and machine_number == _ARM:
-        return "EXIDX"
+    if (machine_number, number) in _MACHINE_SEGMENTS:
+        return _MACHINE_SEGMENTS[machine_number, number]
     word = _BASE_SEGMENT_TYPES.get(number)
     if word is not None:
         return word

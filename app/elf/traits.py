@@ -1,15 +1,22 @@
-"""Sections, symbols and libraries of a file to what it was written in and what it runs.
+"""Sections, symbols, libraries and DWARF's languages of a file to what it was written in and what it runs.
 
 Each rule goes by what a compiler or runtime leaves in every file it makes; where none fits, None, never a
-guess by the file's name.
+guess by the file's name. Source of the numbers of languages: DWARF 5, table 7.17, and what came after.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
+from typing import Literal, NamedTuple
 
-from app.elf.model import Section, SymbolColumns
+import numpy as np
+import numpy.typing as npt
+
+from app.elf.image import Image
+from app.elf.languages import language_name
+from app.elf.model import SymbolColumns
+from app.elf.symbols import native_marks
 
 Runtime = Literal["compiled", "interpreter", "jit"]
 # Functions that an interpreter or a JIT compiler defines itself; a program that embeds one only needs them.
@@ -17,65 +24,207 @@ _RUNTIMES: tuple[tuple[bytes, Runtime, str], ...] = (
     (b"_PyEval_EvalFrameDefault", "interpreter", "python"),
     (b"PyEval_EvalFrameEx", "interpreter", "python"),
     (b"Py_BytesMain", "interpreter", "python"),
+    (b"pypy_main_startup", "jit", "python"),
     (b"rl_bash_command", "interpreter", "bash"),
     (b"execute_shell_function", "interpreter", "bash"),
     (b"rb_vm_exec", "interpreter", "ruby"),
     (b"ruby_run_node", "interpreter", "ruby"),
     (b"zend_execute_scripts", "interpreter", "php"),
     (b"Perl_runops_standard", "interpreter", "perl"),
+    (b"luaJIT_setmode", "jit", "lua"),
     (b"lua_pcallk", "interpreter", "lua"),
+    (b"Tcl_EvalEx", "interpreter", "tcl"),
+    (b"Rf_initEmbeddedR", "interpreter", "r"),
     (b"JNI_CreateJavaVM", "jit", "java"),
     (b"_ZN2v87Isolate3NewERKNS0_12CreateParamsE", "jit", "javascript"),
     (b"_ZN2v87Isolate10InitializeEPS0_RKNS0_12CreateParamsE", "jit", "javascript"),
+    (b"JSEvaluateScript", "jit", "javascript"),
     (b"coreclr_initialize", "jit", "dotnet"),
+    (b"DotNetRuntimeInfo", "jit", "dotnet"),
+    (b"mono_jit_init", "jit", "dotnet"),
 )
+# Libraries of interpreters: a program that needs one, and has hardly any code of its own, only starts it.
+_STARTED: tuple[tuple[str, Runtime, str], ...] = (
+    ("libpython", "interpreter", "python"),
+    ("libruby", "interpreter", "ruby"),
+    ("libphp", "interpreter", "php"),
+    ("libperl", "interpreter", "perl"),
+    ("libluajit", "jit", "lua"),
+    ("liblua", "interpreter", "lua"),
+    ("libtcl", "interpreter", "tcl"),
+    ("libR.so", "interpreter", "r"),
+    ("libjli", "jit", "java"),
+    ("libjvm", "jit", "java"),
+    ("libnode", "jit", "javascript"),
+    ("libcoreclr", "jit", "dotnet"),
+    ("libhostfxr", "jit", "dotnet"),
+)
+_PT_INTERP, _SHF_EXECINSTR = 3, 4
+_LAUNCHER = 32 << 10  # bytes of code
+_SECTIONS = (
+    ("go", (".gopclntab", ".data.rel.ro.gopclntab", ".note.go.buildid", ".go.buildinfo")),
+    ("swift", ("swift5_types", "swift5_typeref", ".swift1_autolink_entries")),
+    ("pascal", ("fpc.resources", ".fpc.resources", "fpc.reshandles")),
+    ("rust", (".rustc",)),
+)
+_SYMBOLS = (
+    ("d", b"_Dmain"),
+    ("nim", b"NimMainModule"),
+    ("nim", b"NimMain"),
+    ("haskell", b"ZCMain_main_closure"),
+    ("ocaml", b"caml_startup__code_begin"),
+    ("ada", b"adainit"),
+    ("fortran", b"MAIN__"),
+)
+_LIBRARIES = (
+    ("d", ("libphobos2", "libgphobos", "libdruntime", "libgdruntime")),
+    ("haskell", ("libHS",)),
+    ("swift", ("libswiftCore.so",)),
+    ("ada", ("libgnat-",)),
+    ("fortran", ("libgfortran.so", "libflang")),
+)
+_WANTED = tuple(name for name, _, _ in _RUNTIMES) + tuple(name for _, name in _SYMBOLS)
 _CPP_LIBRARIES = ("libstdc++.so", "libc++.so")
-_FORTRAN_LIBRARIES = ("libgfortran.so", "libflang")
+_RUST_LIBRARY = b"/rustc/"
+_LOOKED_AT = 16384  # names; the languages of a file are all over it
+_LONGEST_MARK = 63  # a longer name than any of ours
+
+
+class Marks(NamedTuple):
+    """What the names of symbols tell."""
+
+    defined: frozenset[bytes]  # of the names that are marks
+    rust: int  # names that Rust mangled, of some
+    cpp: int
+
+
+def name_marks(symbols: SymbolColumns | None) -> Marks:
+    """By the native core; without it by numpy, which the tests hold the core against."""
+    if symbols is None or not len(symbols.names):
+        return Marks(frozenset(), 0, 0)
+    found = native_marks(symbols, _WANTED)
+    if found is None:
+        return Marks(frozenset(defined(symbols, _WANTED)), *_mangled(symbols))
+    there, rust, cpp = found
+    return Marks(frozenset(compress(_WANTED, there)), rust, cpp)
 
 
 def language(
-    sections: Iterable[Section],
-    symbols: SymbolColumns | None,
+    image: Image,
+    marks: Marks,
     needed: tuple[str, ...],
     comment: tuple[str, ...],
+    units: Mapping[int, int] | None = None,
 ) -> str | None:
-    """c, c++, go, rust, d or fortran, by the strongest mark; None where the file does not tell."""
-    names = {section.name for section in sections}
-    if names & {".gopclntab", ".note.go.buildid", ".go.buildinfo"}:
-        return "go"
-    blob = symbols.names if symbols is not None else b""
-    if (
-        any("rustc" in entry for entry in comment)
-        or b"rust_begin_unwind" in blob
-        or b"rust_eh_personality" in blob
-    ):
+    """By the strongest mark; None where the file does not tell. ``units`` counts those of each DW_LANG."""
+    names = image.headers.places.keys()
+    for found, known in _SECTIONS:
+        if not names.isdisjoint(known):
+            return found
+    said = of_units(units or {})
+    if said is not None:
+        return said
+    if marks.rust > marks.cpp or any("rustc" in entry for entry in comment):
         return "rust"
-    if b"\0_Dmain\0" in blob:
-        return "d"
-    if any(library.startswith(_FORTRAN_LIBRARIES) for library in needed):
-        return "fortran"
-    if b"\0_Z" in blob or any(library.startswith(_CPP_LIBRARIES) for library in needed):
+    for found, name in _SYMBOLS:
+        if name in marks.defined:
+            return found
+    for found, libraries in _LIBRARIES:
+        if any(library.startswith(libraries) for library in needed):
+            return found
+    if marks.cpp or any(library.startswith(_CPP_LIBRARIES) for library in needed):
         return "c++"
+    if _tells_of_rust(image, needed):
+        return "rust"
     if any("GCC" in entry or "clang" in entry for entry in comment):
         return "c"
     return None
 
 
-def runtime(symbols: SymbolColumns | None) -> tuple[Runtime, str | None]:
+def of_units(units: Mapping[int, int]) -> str | None:
+    """The language of most compilation units, assembly aside; of two as many, the one that is not C."""
+    counts: dict[str, int] = {}
+    for number, count in units.items():
+        name = language_name(number)
+        if name is not None and name != "assembler":
+            counts[name] = counts.get(name, 0) + count
+    return max(sorted(counts), key=lambda name: (counts[name], name != "c"), default=None)
+
+
+def runtime(image: Image, marks: Marks, needed: tuple[str, ...]) -> tuple[Runtime, str | None]:
     """Which kind of language it executes, and which; (compiled, None) for a program like most."""
-    if symbols is not None:
-        for name, kind, what in _RUNTIMES:
-            if defines(symbols, name):
+    for name, kind, what in _RUNTIMES:
+        if name in marks.defined:
+            return kind, what
+    if _is_launcher(image):
+        for prefix, kind, what in _STARTED:
+            if any(library.startswith(prefix) for library in needed):
                 return kind, what
     return "compiled", None
 
 
-def defines(symbols: SymbolColumns, name: bytes) -> bool:
-    """Whether a symbol of just this name is defined, not only needed."""
-    at = symbols.names.find(name + b"\0")
+def _is_launcher(image: Image) -> bool:
+    """A program, not a library, with hardly any code."""
+    if not any(row.type == _PT_INTERP for row in image.headers.program_rows):
+        return False
+    code = sum(row.size for row in image.headers.section_rows if row.flags & _SHF_EXECINSTR)
+    return 0 < code <= _LAUNCHER
+
+
+def defined(symbols: SymbolColumns, names: Sequence[bytes]) -> set[bytes]:
+    """Those of ``names`` that a symbol defines, not only needs."""
+    found: set[bytes] = set()
+    wanted = np.zeros(_LONGEST_MARK + 1, bool)
+    wanted[[len(name) for name in names]] = True
+    rows = np.flatnonzero(wanted[np.minimum(symbols.name_len, _LONGEST_MARK)] & (symbols.section_index != 0))
+    at, size = symbols.name_at[rows].astype(np.int64), symbols.name_len[rows]
+    blob = np.frombuffer(symbols.names, np.uint8)
+    last = np.where(size > 0, blob[at + size - 1], 0)
+    for name in names:
+        places = at[(size == len(name)) & (last == name[-1])]
+        places = places[blob[places + len(name) // 2] == name[len(name) // 2]]
+        if any(symbols.names[start : start + len(name)] == name for start in places.tolist()):
+            found.add(name)
+    return found
+
+
+def _mangled(symbols: SymbolColumns) -> tuple[int, int]:
+    """How many of some names Rust has mangled, and how many C++.
+
+    Rust's new scheme begins with _R; its old one is C++'s with ``17h``, 16 digits and an E at the end.
+    """
+    blob = np.frombuffer(symbols.names, np.uint8)
+    some = slice(None, None, max(1, len(symbols) // _LOOKED_AT))
+    size = symbols.name_len[some]
+    at, size = symbols.name_at[some][size >= 4].astype(np.int64), size[size >= 4]
+    end = at + size
+    underscored = blob[at] == ord("_")
+    second = np.where(underscored, blob[at + 1], 0)
+    new = (second == ord("R")) & np.isin(blob[at + 2], np.frombuffer(b"NICMXY", np.uint8))
+    old = (second == ord("Z")) & (size > 24) & _holds(blob, end - 20, b"17h")
+    rust = new | (old & (blob[end - 1] == ord("E")))
+    return int(rust.sum()), int(((second == ord("Z")) & ~rust).sum())
+
+
+def _holds(blob: npt.NDArray[np.uint8], at: npt.NDArray[np.int64], text: bytes) -> npt.NDArray[np.bool_]:
+    found = np.ones(len(at), bool)
+    for index, byte in enumerate(text):
+        found &= blob[np.clip(at + index, 0, len(blob) - 1)] == byte
+    return found
+
+
+def _tells_of_rust(image: Image, needed: Iterable[str]) -> bool:
+    """The paths of Rust's own library, which its panics name, in a file stripped of all else.
+
+    Only where the unwinder is needed, as by every Rust program that is not static.
+    """
+    index = image.headers.places.get(".rodata")
+    if index is None or not any(library.startswith("libgcc_s.so") for library in needed):
+        return False
+    raw = bytes(image.bytes_of(index))
+    at = raw.find(_RUST_LIBRARY)
     while at >= 0:
-        rows = (symbols.name_at == at) & (symbols.name_len == len(name)) & (symbols.section_index != 0)
-        if rows.any():
+        if raw[at + 47 : at + 56] == b"/library/":
             return True
-        at = symbols.names.find(name + b"\0", at + 1)
+        at = raw.find(_RUST_LIBRARY, at + 1)
     return False

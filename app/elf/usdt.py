@@ -1,7 +1,8 @@
 """Notes of sys/sdt.h to USDT probes, each with its sites and their decoded arguments.
 
 An argument is ``N@OP``: N bytes, negative for signed, with an ``f`` for floating point; OP an operand of the
-architecture's assembler, kept as it is. What has no ``N@`` is a word of the machine, unsigned.
+architecture's assembler, kept as it is and parsed by ``usdt_operands``. What has no ``N@`` is a word of the
+machine, unsigned.
 Source: https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation; sdt.h of systemtap 4.8.
 """
 
@@ -9,16 +10,19 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from app.elf.image import Image, decode
+from app.elf.image import Image, decode, load_rows
 from app.elf.model import SymbolColumns, UsdtArgument, UsdtProbe, UsdtSite
 from app.elf.notes import Note
-from app.elf.symbols import file_offsets, load_rows
+from app.elf.symbols import file_offsets
+from app.elf.usdt_operands import parse_operand, reading
 
 NT_STAPSDT = 3
 _STT_FUNC, _STT_IFUNC = 2, 10
@@ -26,6 +30,7 @@ _SIZED = re.compile(r"(-?)(\d{1,3})(f?)@(.*)", re.DOTALL)
 # An operand may hold spaces inside brackets (AArch64: [sp, 16]); the next argument starts with its size.
 _NEXT = re.compile(r"\s+(?=-?\d{1,3}f?@)")
 _INTEGERS = {1, 2, 4, 8, 16}
+_STORED = ("index", "size", "signed", "float", "operand", "type", "name")
 _FLOATS = {4: "float", 8: "double", 10: "long double", 16: "long double"}
 
 
@@ -41,15 +46,17 @@ class _Raw(NamedTuple):
 def read_usdt(image: Image, found: Iterable[Note], symbols: SymbolColumns | None) -> tuple[UsdtProbe, ...]:
     """Probes in the order of their first site; sites of one provider and name together."""
     assert image.layout is not None
+    assert image.header is not None
+    bits, machine = image.layout.bits, image.header.machine
     raws = [raw for note in found if note.owner == b"stapsdt" and (raw := _raw(image, note)) is not None]
     if not raws:
         return ()
     base = image.by_name(".stapsdt.base")
     moved = [0 if base is None or not raw.base else base.address - raw.base for raw in raws]
-    mask = (1 << image.layout.bits) - 1
+    mask = (1 << bits) - 1
     addresses = np.array([(raw.address + by) & mask for raw, by in zip(raws, moved, strict=True)], np.uint64)
-    offsets = file_offsets(load_rows(image), addresses).tolist()
-    functions = enclosing(symbols, addresses)
+    offsets = file_offsets(load_rows(image.headers.program_rows), addresses).tolist()
+    functions = enclosing(symbols, addresses, image.header.type == "REL")
     sites: dict[tuple[str, str], list[UsdtSite]] = {}
     for raw, by, address, offset, function in zip(
         raws, moved, addresses.tolist(), offsets, functions, strict=True
@@ -59,7 +66,7 @@ def read_usdt(image: Image, found: Iterable[Note], symbols: SymbolColumns | None
                 address=address,
                 offset=offset if offset >= 0 else None,
                 semaphore=(raw.semaphore + by) & mask if raw.semaphore else 0,
-                arguments=decode_arguments(raw.arguments, image.layout.bits),
+                arguments=decode_arguments(raw.arguments, bits, machine),
                 raw_arguments=raw.arguments,
                 function=function,
             )
@@ -81,30 +88,72 @@ def _raw(image: Image, note: Note) -> _Raw | None:
     return _Raw(*numbers, *(decode(text) for text in texts[:3]))
 
 
-def decode_arguments(text: str, bits: int) -> tuple[UsdtArgument, ...]:
+def decode_arguments(text: str, bits: int, machine: str) -> tuple[UsdtArgument, ...]:
     """``-4@%edi 8@-8(%rbp)`` to its arguments, counted from 0."""
     text = text.strip()
     if not text:
         return ()
     parts = _NEXT.split(text) if "@" in text else text.split()
-    return tuple(_argument(index, part, bits) for index, part in enumerate(parts))
+    return tuple(_argument(index, part, bits, machine) for index, part in enumerate(parts))
 
 
-def _argument(index: int, text: str, bits: int) -> UsdtArgument:
+@lru_cache(maxsize=4096)
+def _argument(index: int, text: str, bits: int, machine: str) -> UsdtArgument:
     match = _SIZED.fullmatch(text)
     if match is None:
-        return UsdtArgument(index, bits // 8, False, False, text, f"uint{bits}_t")
+        return _with_operand(UsdtArgument(index, bits // 8, False, False, text, f"uint{bits}_t"), machine)
     sign, digits, real, operand = match.groups()
     size, signed, floating = int(digits), bool(sign), bool(real)
     if floating:
         kind = _FLOATS.get(size, "unknown")
     else:
         kind = f"{'' if signed else 'u'}int{size * 8}_t" if size in _INTEGERS else "unknown"
-    return UsdtArgument(index, size, signed or floating, floating, operand, kind)
+    return _with_operand(UsdtArgument(index, size, signed or floating, floating, operand, kind), machine)
 
 
-def enclosing(symbols: SymbolColumns | None, addresses: npt.NDArray[np.uint64]) -> list[str | None]:
-    """The function that each address lies in, by symbols with a size; None where there is none."""
+def _with_operand(argument: UsdtArgument, machine: str) -> UsdtArgument:
+    parsed = parse_operand(argument.operand, machine)
+    phrase = reading(parsed, argument.size, argument.signed, argument.float)
+    return replace(argument, parsed=parsed, reading=phrase)
+
+
+def stored(probe: UsdtProbe) -> dict[str, Any]:
+    """The probe as plain data, without what ``restored`` finds again from the operands."""
+    return {
+        "provider": probe.provider,
+        "name": probe.name,
+        "sites": [
+            {
+                "address": site.address,
+                "offset": site.offset,
+                "semaphore": site.semaphore,
+                "arguments": [{name: getattr(each, name) for name in _STORED} for each in site.arguments],
+                "raw_arguments": site.raw_arguments,
+                "function": site.function,
+            }
+            for site in probe.sites
+        ],
+    }
+
+
+def restored(site: Mapping[str, Any], machine: str) -> UsdtSite:
+    """A site of ``stored``, as ``read_usdt`` gave it."""
+    arguments = tuple(_restored(tuple(each[name] for name in _STORED), machine) for each in site["arguments"])
+    return UsdtSite(**{**site, "arguments": arguments})
+
+
+@lru_cache(maxsize=8192)
+def _restored(values: tuple[Any, ...], machine: str) -> UsdtArgument:
+    return _with_operand(UsdtArgument(*values), machine)
+
+
+def enclosing(
+    symbols: SymbolColumns | None, addresses: npt.NDArray[np.uint64], relocatable: bool
+) -> list[str | None]:
+    """The function that each address lies in, by symbols with a size; None where there is none.
+
+    In a relocatable file each section has the address 0: with code in several, an address says nothing.
+    """
     if symbols is None:
         return [None] * len(addresses)
     rows = np.flatnonzero(
@@ -112,6 +161,8 @@ def enclosing(symbols: SymbolColumns | None, addresses: npt.NDArray[np.uint64]) 
         & (symbols.section_index != 0)
         & (symbols.size > 0)
     )
+    if relocatable and len(np.unique(symbols.section_index[rows])) > 1:
+        return [None] * len(addresses)
     # Of several at one address the global one last, so that the search from the right finds it first.
     rows = rows[np.lexsort((symbols.bind[rows] == 1, symbols.address[rows]))]
     starts = symbols.address[rows]

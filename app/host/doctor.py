@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from app.config import MIB, Settings
+from app.elf import native
 from app.errors import AppError
 from app.host import tools
 from app.host.machine import Machine, kernel_version
@@ -109,9 +110,23 @@ def checks(
             needed=machine.lockdown == "confidentiality",
         ),
     ]
+    found.append(_core())
     if settings is not None:
         found += [_data(settings), _disk(settings)]
     return tuple(found)
+
+
+def _core() -> Check:
+    missing = native.missing()
+    return _check(
+        "core",
+        not missing,
+        f"The native core was not compiled ({', '.join(missing)}): files are read slowly."
+        if missing
+        else "The native core is compiled.",
+        "Install gcc, libc6-dev and python3-dev, then Probescope again.",
+        needed=False,
+    )
 
 
 def prove(bpftrace: str) -> Check:

@@ -1,6 +1,7 @@
 """The catalogue in SQLite: binaries, the paths that hold them, jobs. All SQL of the index is here.
 
-WAL mode, one transaction an act, so that a kill leaves no half of one. Rows are small: facts lie in columns.
+WAL mode, one transaction an act or a batch: a kill leaves no half of one. Rows are small: facts lie in
+columns. Files that are no ELF are a stamp of 32 bytes each, all those of a directory tree in one row.
 """
 
 from __future__ import annotations
@@ -8,20 +9,25 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from app.elf.tree import Stamp, pack
 from app.errors import BadInput, StorageFull
+from app.index.files import Known
 from app.index.model import Job
 
-_SCHEMA_EPOCH = 1
+# Goes up with that of app.index.columns: what an older one has left is read again.
+_SCHEMA_EPOCH = 2
+_JOBS = 200  # that are remembered
 _SCHEMA = """
 CREATE TABLE binaries (
     id TEXT PRIMARY KEY, build_id TEXT, sha256 TEXT, name TEXT NOT NULL, size INTEGER NOT NULL,
-    uploaded INTEGER NOT NULL, indexed REAL NOT NULL, columns TEXT NOT NULL, blob TEXT, info TEXT NOT NULL
+    uploaded INTEGER NOT NULL, indexed REAL NOT NULL, columns TEXT NOT NULL, blob TEXT,
+    state TEXT NOT NULL, info TEXT NOT NULL
 );
 CREATE INDEX binaries_indexed ON binaries (indexed);
 CREATE TABLE paths (
@@ -30,11 +36,13 @@ CREATE TABLE paths (
     problem TEXT, seen REAL NOT NULL
 );
 CREATE INDEX paths_binary ON paths (binary);
+CREATE TABLE trees (top TEXT PRIMARY KEY, plain BLOB NOT NULL);
 CREATE TABLE jobs (
-    id TEXT PRIMARY KEY, owner TEXT NOT NULL, spec TEXT NOT NULL, job TEXT NOT NULL, started REAL NOT NULL
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, spec TEXT NOT NULL, job TEXT NOT NULL, results TEXT NOT NULL,
+    started REAL NOT NULL, ended REAL
 );
+CREATE INDEX jobs_started ON jobs (started);
 """
-Stamp = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,25 @@ class PathRow:
     binary: str | None
     stamp: Stamp
     problem: dict[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRow(PathRow):
+    """The same with what a job tells of it: the columns and the state of its binary."""
+
+    columns: str | None
+    state: str | None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a job has found and not written yet."""
+
+    binaries: dict[str, BinaryRow] = field(default_factory=dict)
+    paths: list[PathRow] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.binaries) + len(self.paths)
 
 
 class Catalogue:
@@ -102,7 +129,7 @@ class Catalogue:
             if found == _SCHEMA_EPOCH:
                 return
             # What an older epoch holds is read again from the files themselves.
-            for table in ("paths", "binaries", "jobs"):
+            for table in ("paths", "binaries", "jobs", "trees"):
                 connection.execute(f"DROP TABLE IF EXISTS {table}")
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
@@ -145,6 +172,11 @@ class Catalogue:
             rows = self._rows("SELECT * FROM binaries ORDER BY indexed DESC, rowid DESC")
         return [self._binary(row, tuple(paths.get(row["id"], ()))) for row in rows]
 
+    def generation(self) -> tuple[int, int]:
+        """Changes with every write, of this process or of another one."""
+        with self._lock:
+            return self._rows("PRAGMA data_version")[0][0], self._connection.total_changes
+
     def count_binaries(self) -> int:
         return int(self._rows("SELECT count(*) FROM binaries")[0][0])
 
@@ -156,33 +188,56 @@ class Catalogue:
         if paths is None:
             found = self._rows("SELECT path FROM paths WHERE binary = ? ORDER BY seen, rowid", row["id"])
             paths = tuple(entry["path"] for entry in found)
-        values = {key: row[key] for key in row.keys()}  # noqa: SIM118 - a Row iterates over its values
+        values = {key: row[key] for key in row.keys() if key != "state"}  # noqa: SIM118 - a Row is no dict
         values |= {"uploaded": bool(row["uploaded"]), "info": json.loads(row["info"])}
         return BinaryRow(**values, paths=paths)
 
-    def store(self, binary: BinaryRow, path: str | None, stamp: Stamp | None, now: float) -> None:
-        """Lays or replaces a binary, and says that ``path`` holds it."""
+    def write(self, batch: Batch, now: float) -> None:
+        """Lays or replaces binaries, and says what the paths hold; all of it or nothing."""
         with self._writing() as connection:
-            connection.execute(
-                "INSERT INTO binaries VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET "
+            connection.executemany(
+                "INSERT INTO binaries VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET "
                 "sha256 = excluded.sha256, name = excluded.name, size = excluded.size, "
                 "uploaded = excluded.uploaded, indexed = excluded.indexed, columns = excluded.columns, "
-                "blob = excluded.blob, info = excluded.info",
-                (
-                    binary.id,
-                    binary.build_id,
-                    binary.sha256,
-                    binary.name,
-                    binary.size,
-                    binary.uploaded,
-                    binary.indexed,
-                    binary.columns,
-                    binary.blob,
-                    json.dumps(binary.info),
-                ),
+                "blob = excluded.blob, state = excluded.state, info = excluded.info",
+                [
+                    (
+                        each.id,
+                        each.build_id,
+                        each.sha256,
+                        each.name,
+                        each.size,
+                        each.uploaded,
+                        each.indexed,
+                        each.columns,
+                        each.blob,
+                        each.info["state"],
+                        json.dumps(each.info),
+                    )
+                    for each in batch.binaries.values()
+                ],
             )
-            if path is not None and stamp is not None:
-                self._put_path(connection, path, binary.id, stamp, None, now)
+            connection.executemany(
+                "INSERT OR REPLACE INTO paths VALUES (?,?,?,?,?,?,?,?)",
+                [
+                    (
+                        each.path,
+                        each.binary,
+                        *each.stamp,
+                        json.dumps(each.problem) if each.problem else None,
+                        now,
+                    )
+                    for each in batch.paths
+                ],
+            )
+
+    def set_sha256(self, binary_id: str, sha256: str) -> None:
+        with self._writing() as connection:
+            connection.execute("UPDATE binaries SET sha256 = ? WHERE id = ?", (sha256, binary_id))
+
+    def columns(self) -> set[str]:
+        """The files of columns that are in use."""
+        return {row[0] for row in self._rows("SELECT columns FROM binaries")}
 
     def remove(self, binary_id: str) -> None:
         with self._writing() as connection:
@@ -198,47 +253,87 @@ class Catalogue:
         stamp = (row["device"], row["inode"], row["size"], row["mtime_ns"])
         return PathRow(path, row["binary"], stamp, json.loads(row["problem"]) if row["problem"] else None)
 
-    def put_path(
-        self, path: str, binary: str | None, stamp: Stamp, problem: dict[str, str] | None, now: float
-    ) -> None:
-        with self._writing() as connection:
-            self._put_path(connection, path, binary, stamp, problem, now)
+    # Directory trees
 
-    def _put_path(
-        self,
-        connection: sqlite3.Connection,
-        path: str,
-        binary: str | None,
-        stamp: Stamp,
-        problem: dict[str, str] | None,
-        now: float,
-    ) -> None:
-        connection.execute(
-            "INSERT OR REPLACE INTO paths VALUES (?,?,?,?,?,?,?,?)",
-            (path, binary, *stamp, json.dumps(problem) if problem else None, now),
+    def known_below(self, top: str) -> Known:
+        """What was seen below a directory. The rows of paths are KnownRow."""
+        below = (top.rstrip("/") + "/", top.rstrip("/") + "0")  # "0" comes behind "/"
+        rows = [
+            KnownRow(
+                path=row["path"],
+                binary=row["binary"],
+                stamp=(row["device"], row["inode"], row["size"], row["mtime_ns"]),
+                problem=json.loads(row["problem"]) if row["problem"] else None,
+                columns=row["columns"],
+                state=row["state"],
+            )
+            for row in self._rows(
+                "SELECT path, binary, device, inode, paths.size, mtime_ns, problem, columns, "
+                "state FROM paths LEFT JOIN binaries ON binaries.id = binary "
+                "WHERE path >= ? AND path < ?",
+                *below,
+            )
+        ]
+        above = [top[:at] or "/" for at in range(len(top)) if top[at] == "/" and at + 1 < len(top)]
+        marks = ",".join("?" * len(above))
+        larger = self._rows(f"SELECT plain FROM trees WHERE top IN ({marks}) LIMIT 1", *above)  # noqa: S608
+        plain = larger or self._rows(
+            "SELECT plain FROM trees WHERE top = ? OR top >= ? AND top < ?", top, *below
         )
+        stamps = pack([row.stamp for row in rows])
+        return Known(b"".join([row["plain"] for row in plain]), rows, stamps, not larger)
 
-    def forget_path(self, path: str) -> None:
+    def saw(self, plain: dict[str, bytes], gone: Sequence[str]) -> None:
+        """The stamps of each directory's files that are no ELF, and paths that are no more."""
+        if not plain and not gone:
+            return
         with self._writing() as connection:
-            connection.execute("DELETE FROM paths WHERE path = ?", (path,))
+            connection.executemany("DELETE FROM paths WHERE path = ?", [(path,) for path in gone])
+            for top, stamps in plain.items():
+                below = (top.rstrip("/") + "/", top.rstrip("/") + "0")
+                connection.execute("DELETE FROM trees WHERE top >= ? AND top < ?", below)
+                connection.execute("INSERT OR REPLACE INTO trees VALUES (?,?)", (top, stamps))
 
     # Jobs
 
     def put_job(self, job: Job, owner: str, spec: dict[str, Any]) -> None:
+        values = {each.name: getattr(job, each.name) for each in fields(job)}
+        results = values.pop("results")
         with self._writing() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO jobs VALUES (?,?,?,?,?)",
-                (job.id, owner, json.dumps(spec), json.dumps(asdict(job)), job.started),
+                "INSERT OR REPLACE INTO jobs VALUES (?,?,?,?,?,?,?)",
+                (
+                    job.id,
+                    owner,
+                    json.dumps(spec),
+                    json.dumps(values),
+                    json.dumps(results),
+                    job.started,
+                    job.ended,
+                ),
+            )
+            connection.execute(
+                "DELETE FROM jobs WHERE ended IS NOT NULL AND started < "
+                "(SELECT started FROM jobs ORDER BY started DESC LIMIT 1 OFFSET ?)",
+                (_JOBS,),
             )
 
-    def jobs(self) -> list[tuple[Job, str, dict[str, Any]]]:
-        """(job, owner, spec), the latest first."""
-        found = []
-        for row in self._rows("SELECT * FROM jobs ORDER BY started DESC, rowid DESC LIMIT 1000"):
-            values = json.loads(row["job"])
-            values["results"] = tuple(values["results"])
-            found.append((Job(**values), row["owner"], json.loads(row["spec"])))
-        return found
+    def job(self, job_id: str) -> Job | None:
+        rows = self._rows("SELECT * FROM jobs WHERE id = ?", job_id)
+        return _job(rows[0], json.loads(rows[0]["results"])) if rows else None
+
+    def jobs(self, limit: int) -> list[Job]:
+        """The latest first, without their results."""
+        return [_job(row) for row in self._rows("SELECT * FROM jobs ORDER BY started DESC LIMIT ?", limit)]
+
+    def unfinished_jobs(self) -> list[tuple[Job, str, dict[str, Any]]]:
+        """(job, owner, spec), the first first."""
+        rows = self._rows("SELECT * FROM jobs WHERE ended IS NULL ORDER BY started")
+        return [(_job(row), row["owner"], json.loads(row["spec"])) for row in rows]
+
+
+def _job(row: sqlite3.Row, results: Sequence[dict[str, Any]] = ()) -> Job:
+    return Job(**json.loads(row["job"]), results=tuple(results))
 
 
 @contextmanager

@@ -11,25 +11,28 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from app.elf import tree
+from app.elf.tree import MAGIC, Stamp, Watch, stamp_of
 from app.errors import AppError, BadInput, Forbidden, NotElf, NotFound
 
 _OTHER_NAMESPACE = re.compile(r"/proc/(?:\d+|self)/(?:root/.*|exe|map_files/[0-9a-f-]+)")
-_KERNELS_OWN = frozenset({"/proc", "/sys", "/dev", "/run"})
-_MAGIC = b"\x7fELF"
-_SMALLEST = 52  # bytes of the smaller ELF header
+_KERNELS_OWN = ("/proc", "/sys", "/dev", "/run")
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_CHUNK = 1 << 17
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class HostFile:
     """An open regular file; ``stamp`` is (device, inode, size, mtime in ns). Use as a context."""
 
     path: str
     descriptor: int
-    stamp: tuple[int, int, int, int]
+    stamp: Stamp
 
     def __enter__(self) -> HostFile:
         return self
@@ -39,11 +42,6 @@ class HostFile:
 
     def unchanged(self) -> bool:
         return stamp_of(os.fstat(self.descriptor)) == self.stamp
-
-
-def stamp_of(status: os.stat_result) -> tuple[int, int, int, int]:
-    # SQLite's integers are signed.
-    return status.st_dev, status.st_ino & 0x7FFF_FFFF_FFFF_FFFF, status.st_size, status.st_mtime_ns
 
 
 def resolve(path: str) -> str:
@@ -70,7 +68,7 @@ def open_elf(path: str, roots: Sequence[str] = ()) -> HostFile:
     real = resolve(path)
     if not allowed(real, roots):
         raise outside(path)
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    flags = _FLAGS
     if not re.fullmatch(r"/proc/(?:\d+|self)/exe", real):
         flags |= os.O_NOFOLLOW
     try:
@@ -89,7 +87,7 @@ def open_elf(path: str, roots: Sequence[str] = ()) -> HostFile:
             raise BadInput(f"{path} is not a regular file.", "Name an ELF file.")
         if status.st_size == 0:
             raise NotElf(f"{path} is empty.", "Name an ELF file.", code="empty")
-        if os.pread(descriptor, 4, 0) != _MAGIC:
+        if os.pread(descriptor, 4, 0) != MAGIC:
             raise NotElf(f"{path} is not an ELF file.", "Name a program, a library or a debug file.")
         return HostFile(real, descriptor, stamp_of(status))
     except OSError as error:
@@ -98,6 +96,32 @@ def open_elf(path: str, roots: Sequence[str] = ()) -> HostFile:
     except AppError:
         os.close(descriptor)
         raise
+
+
+def open_found(found: Found, roots: Sequence[str] = ()) -> HostFile:
+    """Opens what a walk has found, without another look at its path where it is still the same file."""
+    if found.stamp is not None:
+        try:
+            descriptor = os.open(found.path, _FLAGS | os.O_NOFOLLOW)
+        except OSError as error:
+            raise refusal(found.path, error) from error
+        if stamp_of(os.fstat(descriptor)) == found.stamp:
+            return HostFile(found.path, descriptor, found.stamp)
+        os.close(descriptor)
+    return open_elf(found.path, roots)
+
+
+def sha256(descriptor: int) -> str:
+    """Of a whole file, in hex. Raises OSError."""
+    import hashlib  # loads OpenSSL, for the few files that are asked for theirs
+
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(_CHUNK))
+    at = 0
+    while size := os.preadv(descriptor, [buffer], at):
+        digest.update(buffer[:size])
+        at += size
+    return digest.hexdigest()
 
 
 def refusal(path: str, error: Exception) -> AppError:
@@ -122,88 +146,120 @@ def outside(path: str) -> Forbidden:
 
 @dataclass(frozen=True, slots=True)
 class Found:
+    """A file to read; ``stamp`` is None for one that was named, and may be anything."""
+
     path: str
     size: int
+    stamp: Stamp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the catalogue knows below a directory: stamps of files that are no ELF, rows of those that are."""
+
+    plain: bytes = b""
+    rows: Sequence[Any] = ()
+    stamps: bytes = b""  # of the rows, packed
+    keep: bool = True  # whether ``plain`` is this directory's own, to be replaced by what is seen
+
+    def with_rows(self, rows: Sequence[Any]) -> Known:
+        """The same that knows only of these."""
+        return Known(self.plain, rows, tree.pack([row.stamp for row in rows]), self.keep)
+
+
+@dataclass(slots=True)
+class Walked:
+    """``found``: the largest first. ``known``: (path, row) of files that did not change.
+
+    ``gone``: paths that are known, and no more. ``plain``: of each directory the stamps to keep.
+    """
+
+    found: list[Found] = field(default_factory=list)
+    known: list[tuple[str, Any]] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    plain: dict[str, bytes] = field(default_factory=dict)
+    problems: list[tuple[str, AppError]] = field(default_factory=list)
+
+
+def nothing_known(_: str) -> Known:
+    return Known()
 
 
 def walk(
-    paths: Sequence[str], roots: Sequence[str], most: int, cancelled: Callable[[], bool]
-) -> tuple[list[Found], list[tuple[str, AppError]]]:
-    """ELF files below ``paths``, largest first, one of each inode; no links followed within directories.
+    paths: Sequence[str],
+    roots: Sequence[str],
+    most: int,
+    watch: Watch,
+    known: Callable[[str], Known] = nothing_known,
+) -> Walked:
+    """ELF files below ``paths``, one of each inode; no links followed within directories.
 
-    A path that names a file is in the answer whatever the file is, so that its problem is told. The second
-    value says what could not be read at all.
+    A path that names a file is in the answer whatever the file is, so that its problem is told. At most
+    ``most`` files of each path are taken. ``known`` is asked once for each directory.
     """
-    found: list[Found] = []
-    problems: list[tuple[str, AppError]] = []
-    seen: set[tuple[int, int]] = set()
+    walked = Walked()
+    named: list[Found] = []
     for path in paths:
         try:
             real = resolve(path)
             if not allowed(real, roots):
                 raise outside(path)
-            status = Path(real).stat()
-        except AppError as error:
-            problems.append((path, error))
-            continue
-        except OSError as error:
-            problems.append((path, refusal(path, error)))
-            continue
-        if not stat.S_ISDIR(status.st_mode):
-            found.append(Found(path, status.st_size))
-            continue
-        for entry in _below(real, seen, problems, cancelled):
-            found.append(entry)
-            if len(found) >= most:
-                problems.append((path, BadInput(f"Only the first {most:,} files of {path} were taken.")))
-                break
-    return sorted(found, key=lambda entry: -entry.size), problems
-
-
-def _below(
-    top: str,
-    seen: set[tuple[int, int]],
-    problems: list[tuple[str, AppError]],
-    cancelled: Callable[[], bool],
-) -> Iterator[Found]:
-    waiting = [top]
-    while waiting:
-        directory = waiting.pop()
-        if cancelled():
-            return
-        try:
-            with os.scandir(directory) as entries:
-                listed = list(entries)
-        except OSError as error:
-            problems.append((directory, refusal(directory, error)))
-            continue
-        for entry in listed:
+            descriptor = os.open(real, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
-                if entry.is_symlink():
+                status = os.fstat(descriptor)
+                if not stat.S_ISDIR(status.st_mode):
+                    named.append(Found(path, status.st_size))
                     continue
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.path not in _KERNELS_OWN:
-                        waiting.append(entry.path)
-                    continue
-                status = entry.stat(follow_symlinks=False)
-            except OSError:
-                continue  # gone since it was listed
-            if not stat.S_ISREG(status.st_mode) or status.st_size < _SMALLEST:
-                continue
-            key = (status.st_dev, status.st_ino)
-            if key not in seen and _is_elf(entry.path):
-                seen.add(key)
-                yield Found(entry.path, status.st_size)
+                if roots and not allowed(str(Path(f"/proc/self/fd/{descriptor}").readlink()), roots):
+                    raise outside(path)
+                _below(walked, real, descriptor, known(real), most, watch)
+            finally:
+                os.close(descriptor)
+        except AppError as error:
+            walked.problems.append((path, error))
+        except OSError as error:
+            walked.problems.append((path, refusal(path, error)))
+    once = {entry.stamp: entry for entry in reversed(walked.found)}
+    walked.found = sorted([*named, *once.values()], key=lambda entry: (-entry.size, entry.path))
+    return walked
 
 
-def _is_elf(path: str) -> bool:
+def _below(walked: Walked, top: str, descriptor: int, known: Known, most: int, watch: Watch) -> None:
+    found = tree.walk(top, descriptor, _KERNELS_OWN, known.plain, known.stamps, most, watch)
+    for directory, number in found.problems:
+        walked.problems.append((directory, refusal(directory, OSError(number, os.strerror(number)))))
+    for path, *stamp in found.elf:
+        if _is_text(path):
+            device, inode, size, mtime = stamp
+            walked.found.append(Found(path, size, (device, inode, size, mtime)))
+        else:
+            shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+            walked.problems.append((shown, BadInput(f"The name of {shown} is not UTF-8.", "Rename it.")))
+    rows = {row.path: row for row in known.rows}
+    met: dict[Stamp, tuple[str, Any]] = {}
+    for path, number in found.known:
+        row = known.rows[number]
+        exact = rows.get(path, row)
+        if exact.stamp != row.stamp:
+            exact = row
+        if row.stamp not in met or exact.path == path:
+            met[row.stamp] = (path, exact)
+    walked.known += met.values()
+    if watch.stopped:
+        return
+    if found.full:
+        walked.problems.append((top, BadInput(f"Only the first {most:,} files of {top} were taken.")))
+        return
+    there = {path for path, _ in found.known} | {path for path, *_ in found.elf}
+    walked.gone += [row.path for row in known.rows if row.path not in there]
+    if found.plain is not None and known.keep:
+        walked.plain[top] = found.plain
+
+
+def _is_text(path: str) -> bool:
+    """Whether it can be kept; names that are no UTF-8 cannot."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+        path.encode()
+    except UnicodeEncodeError:
         return False
-    try:
-        return os.read(descriptor, 4) == _MAGIC
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
+    return True

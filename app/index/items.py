@@ -2,57 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import TypeAdapter, ValidationError
-from typing_extensions import TypedDict
 
 from app.elf import spell
+from app.elf.image import load_rows, sections_of, segments_of
+from app.elf.languages import language_name
 from app.elf.model import (
     TABLES,
     Header,
-    Problem,
     Section,
     Segment,
-    State,
-    UsdtArgument,
-    UsdtProbe,
-    UsdtSite,
 )
 from app.elf.symbols import file_offsets
-from app.index.columns import BadColumns, Columns
-from app.index.model import Function, Symbol, Usdt, Variable
+from app.elf.usdt import restored
+from app.index.columns import NO_ADDRESS, BadColumns, Columns
+from app.index.meta import is_meta
+from app.index.model import Function, Parameter, Symbol, Usdt, Variable
 
-
-class _Meta(TypedDict):
-    state: State
-    problems: list[Problem]
-    header: Header | None
-    build_id: str | None
-    sections: list[Section]
-    segments: list[Segment]
-    usdt: list[UsdtProbe]
-    versions: list[str]
-    needed: list[str]
-    soname: str | None
-    interpreter: str | None
-    debug_link: tuple[str, int] | None
-    language: str | None
-    runtime: Literal["compiled", "interpreter", "jit"]
-    interpreter_of: str | None
-    comment: list[str]
-    stripped: bool
-    debug_only: bool
-    dwarf: bool
-    lines: bool
-    tables: list[int]
-    counts: dict[str, int]
-
-
-_META = TypeAdapter(_Meta)
 _TAKEN = (
     "name_id",
     "version_id",
@@ -66,6 +37,16 @@ _TAKEN = (
 )
 _TLS = 6
 _ABS = 0xFFF1
+_LONGEST = (1 << 62) - 1  # of an offset
+_FUNC, _OBJECT = 2, 1
+_ROW = 10  # numbers of a section header
+_SEGMENT = 8
+# Bits of fn_flags, var_flags and param_flags.
+EXTERNAL, INLINED, NO_PARAMETERS, NO_RETURN_TYPE = 1, 4, 2048, 4096
+_TYPE_UNKNOWN = 2
+_THREAD_LOCAL, _VAR_TYPE_UNKNOWN = 4, 32
+# What a function that returns nothing is written with.
+_NOTHING = {"rust": "()", "go": "", "fortran": "", "ada": ""}
 
 
 class Items:
@@ -74,28 +55,51 @@ class Items:
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         meta = columns.meta
-        self.sections = tuple(Section(**entry) for entry in meta["sections"])
         self._relocatable = bool(meta["header"]) and meta["header"]["type"] == "REL"
         self._debug_only = bool(meta["debug_only"])
         self._language = meta["language"]
-        self._loads = columns["loads"].reshape(-1, 3)
         self._versions: list[str] = meta["versions"]
-        self._section_offsets = np.array(
-            [-1 if each.type == "NOBITS" else each.offset for each in self.sections] or [-1], np.int64
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        rows = self._columns["sections"]
+        strings = self._columns["section_names"].tobytes()
+        found = rows[: len(rows) // _ROW * _ROW].reshape(-1, _ROW).tolist()
+        meta = self._columns.meta
+        return sections_of(
+            found, strings, int(meta["machine"]), int(meta["header"]["abi"]) if meta["header"] else 0
         )
 
-    def symbol(self, row: int) -> Symbol:
-        return self.symbols(np.array([row]))[0]
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        return segments_of(self._segment_rows, int(self._columns.meta["machine"]))
+
+    @cached_property
+    def _segment_rows(self) -> list[list[int]]:
+        rows = self._columns["segments"]
+        found: list[list[int]] = rows[: len(rows) // _SEGMENT * _SEGMENT].reshape(-1, _SEGMENT).tolist()
+        return found
+
+    @cached_property
+    def _loads(self) -> npt.NDArray[np.uint64]:
+        return load_rows(self._segment_rows)
+
+    @cached_property
+    def _section_offsets(self) -> npt.NDArray[np.int64]:
+        return np.array(
+            [-1 if each.type == "NOBITS" else each.offset & _LONGEST for each in self.sections] or [-1],
+            np.int64,
+        )
 
     def symbols(self, rows: npt.NDArray[np.intp]) -> list[Symbol]:
         """The symbols of these rows, in their order."""
         columns = self._columns
         taken = {name: columns[name][rows].tolist() for name in _TAKEN}
-        offsets = self._offsets(rows)
+        offsets = self._offsets(taken["section_index"], columns["address"][rows], columns["type"][rows])
         return [
             Symbol(
-                name=(name := columns.name(name_id).decode("utf-8", "backslashreplace")),
-                demangled=self._demangled(name_id, name),
+                name=raw.decode("utf-8", "backslashreplace"),
+                demangled=shown,
                 version=(version := self._versions[version_id]).lstrip("@") or None,
                 address=address,
                 size=size,
@@ -107,8 +111,22 @@ class Items:
                 offset=offset if offset >= 0 else None,
                 default_version=version.startswith("@@"),
             )
-            for name_id, version_id, address, size, kind, bind, visibility, section, table, offset in zip(
-                *(taken[name] for name in _TAKEN), offsets, strict=True
+            for raw, shown, (
+                _,
+                version_id,
+                address,
+                size,
+                kind,
+                bind,
+                visibility,
+                section,
+                table,
+            ), offset in zip(
+                columns.names_of(taken["name_id"]),
+                columns.displays(taken["name_id"]),
+                zip(*taken.values(), strict=True),
+                offsets,
+                strict=True,
             )
         ]
 
@@ -117,148 +135,281 @@ class Items:
 
     def functions(self, indices: npt.NDArray[np.intp]) -> list[Function]:
         """The functions of these numbers, in their order."""
-        return [
-            Function(
-                key=self.key(rows[0]),
-                name=first.name,
-                linkage_name=first.name,
-                demangled=first.demangled,
-                address=first.address,
-                size=size,
-                offset=first.offset,
-                section=first.section,
-                type=first.type,
-                bind=first.bind,
-                file=None,
-                line=None,
-                language=self._language,
-                parameters=None,
-                returns=None,
-                external=first.bind != "LOCAL",
-                inlined=False,
-                inline_sites=0,
-                sources=sources,
-                aliases=self._aliases(first.name, rows),
+        columns = self._columns
+        rows = self._rows("function", indices)
+        known = _Known(columns, "fn", rows.known)
+        parameters = self._parameters(known.present)
+        returns = dict(zip(known.present, columns.strings(columns["fn_return"][known.present]), strict=True))
+        out: list[Function] = []
+        for row in rows:
+            fn = row.known
+            flags = known.flags[fn] if fn >= 0 else 0
+            language = self._language if fn < 0 else known.language[fn] or self._language
+            result = None
+            if fn >= 0 and not flags & NO_RETURN_TYPE:
+                result = returns[fn] or _NOTHING.get(str(language), "void")
+            out.append(
+                Function(
+                    key=self._key("fn", row, known),
+                    name=known.name.get(fn) or row.name,
+                    linkage_name=row.name,
+                    demangled=known.qualified(fn, row),
+                    address=row.address,
+                    size=row.size,
+                    offset=row.offset,
+                    section=spell.section_of(row.section, self.sections),
+                    type=spell.symbol_type(row.type),
+                    bind=spell.symbol_bind(row.bind if row.symbols else flags & EXTERNAL),
+                    file=known.file.get(fn) or None,
+                    line=known.line.get(fn) or None,
+                    language=language,
+                    parameters=parameters.get(fn) if not flags & NO_PARAMETERS else None,
+                    returns=result,
+                    external=row.bind != 0 if row.symbols else bool(flags & EXTERNAL),
+                    inlined=bool(flags & INLINED),
+                    inline_sites=known.sites.get(fn, 0),
+                    sources=row.sources,
+                    aliases=self._aliases(row),
+                )
             )
-            for first, rows, size, sources in self._groups("function", indices)
+        return out
+
+    def _parameters(self, numbers: list[int]) -> dict[int, tuple[Parameter, ...]]:
+        columns = self._columns
+        at = columns["fn_param_at"]
+        chosen = np.asarray(numbers, np.int64)
+        begins, ends = at[chosen].tolist(), at[chosen + 1].tolist()
+        places = np.concatenate([np.arange(a, b) for a, b in zip(begins, ends, strict=True)] or [chosen[:0]])
+        names = columns.strings(columns["param_name"][places])
+        types = columns.strings(columns["param_type"][places])
+        unknown = (columns["param_flags"][places] & _TYPE_UNKNOWN).tolist()
+        made = [
+            Parameter(name, "unknown" if lost or not kind else kind)
+            for name, kind, lost in zip(names, types, unknown, strict=True)
         ]
+        found: dict[int, tuple[Parameter, ...]] = {}
+        place = 0
+        for number, begin, end in zip(numbers, begins, ends, strict=True):
+            found[number] = tuple(made[place : place + end - begin])
+            place += end - begin
+        return found
 
     def variables(self, indices: npt.NDArray[np.intp]) -> list[Variable]:
         """The variables of these numbers, in their order."""
+        columns = self._columns
+        rows = self._rows("variable", indices)
+        known = _Known(columns, "var", rows.known)
+        types = dict(zip(known.present, columns.strings(columns["var_type"][known.present]), strict=True))
         return [
             Variable(
-                name=first.name,
-                linkage_name=first.name,
-                demangled=first.demangled,
-                address=first.address,
-                size=size,
-                type=None,
-                section=first.section,
-                file=None,
-                line=None,
-                external=first.bind != "LOCAL",
-                sources=sources,
+                key=self._key("var", row, known),
+                name=known.name.get(row.known) or row.name,
+                linkage_name=row.name,
+                demangled=known.qualified(row.known, row),
+                address=row.address,
+                size=row.size,
+                type=None
+                if known.flags.get(row.known, 0) & _VAR_TYPE_UNKNOWN
+                else types.get(row.known) or None,
+                section=spell.section_of(row.section, self.sections),
+                file=known.file.get(row.known) or None,
+                line=known.line.get(row.known) or None,
+                scope=known.scope.get(row.known) or None,
+                external=row.bind != 0 if row.symbols else bool(known.flags[row.known] & EXTERNAL),
+                sources=row.sources,
             )
-            for first, _, size, sources in self._groups("variable", indices)
+            for row in rows
         ]
 
-    def _groups(
-        self, kind: str, indices: npt.NDArray[np.intp]
-    ) -> Iterator[tuple[Symbol, list[int], int, tuple[str, ...]]]:
-        """Of each row: the symbol that stands for it, all its symbols, the largest size, the tables."""
+    def _rows(self, kind: Literal["function", "variable"], indices: npt.NDArray[np.intp]) -> _Rows:
         columns = self._columns
-        starts, all_rows = columns[f"{kind}_start"], columns[f"{kind}_rows"]
-        firsts = self.symbols(all_rows[starts[indices]])
-        begins, ends = starts[indices].tolist(), starts[indices + 1].tolist()
-        for first, begin, end in zip(firsts, begins, ends, strict=True):
-            rows: list[int] = all_rows[begin:end].tolist()
-            if len(rows) == 1:
-                yield first, rows, first.size, (first.table,)
-                continue
-            tables = sorted(set(columns["table"][rows].tolist()))
-            yield first, rows, int(columns["size"][rows].max()), tuple(TABLES[number] for number in tables)
+        begins, ends = columns[f"{kind}_start"][indices], columns[f"{kind}_start"][indices + 1]
+        all_rows = columns[f"{kind}_rows"]
+        named = begins < ends
+        firsts = all_rows[np.where(named, begins, 0)] if len(all_rows) else np.zeros(len(indices), np.uint32)
+        default = _FUNC if kind == "function" else _OBJECT
+        symbols = len(columns["type"])
+        types = (
+            np.where(named, columns["type"][firsts], default) if symbols else np.full(len(indices), default)
+        )
+        binds = np.where(named, columns["bind"][firsts], 0) if symbols else np.zeros(len(indices), np.uint8)
+        addresses, sections = columns[f"{kind}_address"][indices], columns[f"{kind}_section"][indices]
+        known = columns["function_fn" if kind == "function" else "variable_var"][indices]
+        name_ids = columns[f"{kind}_name"][indices]
+        tables = columns["table"]
+        offsets = self._offsets(sections.tolist(), addresses, types)
+        made = _Rows()
+        for name, shown, address, size, section, kind_of, bind, number, offset, begin, end in zip(
+            columns.names_of(name_ids),
+            columns.displays(name_ids),
+            addresses.tolist(),
+            columns[f"{kind}_size"][indices].tolist(),
+            sections.tolist(),
+            types.tolist(),
+            binds.tolist(),
+            known.tolist(),
+            offsets,
+            begins.tolist(),
+            ends.tolist(),
+            strict=True,
+        ):
+            symbols_of = all_rows[begin:end].tolist()
+            sources = [TABLES[table] for table in sorted({int(tables[row]) for row in symbols_of})]
+            made.append(
+                _Row(
+                    name=name.decode("utf-8", "backslashreplace"),
+                    shown=shown,
+                    address=None if address == NO_ADDRESS else address,
+                    size=size,
+                    section=section,
+                    type=kind_of,
+                    bind=bind,
+                    offset=offset if offset >= 0 else None,
+                    known=number,
+                    symbols=symbols_of,
+                    sources=tuple(["dwarf", *sources] if number >= 0 else sources),
+                )
+            )
+        return made
 
-    def _aliases(self, name: str, rows: list[int]) -> tuple[str, ...]:
-        if len(rows) == 1:
+    def _aliases(self, row: _Row) -> tuple[str, ...]:
+        if len(row.symbols) < 2:
             return ()
-        others = dict.fromkeys(self.symbol_name(row) for row in rows[1:])
-        others.pop(name, None)
-        return tuple(others)
+        ids = self._columns["name_id"][row.symbols[1:]]
+        others = dict.fromkeys(raw.decode("utf-8", "backslashreplace") for raw in self._columns.names_of(ids))
+        others.pop(row.name, None)
+        return tuple(name for name in others if name)
 
-    def symbol_name(self, row: int) -> str:
-        columns = self._columns
-        return columns.name(int(columns["name_id"][row])).decode("utf-8", "backslashreplace")
+    def _key(self, prefix: str, row: _Row, known: _Known) -> str:
+        """The address in hex; in a relocatable file behind its section's number, from which it counts.
+
+        Without a symbol there, or without an address, the entry of the debug information.
+        """
+        if row.address is None or (self._relocatable and not row.symbols):
+            return f"inline-{known.die[row.known]:x}" if prefix == "fn" else f"entry-{known.die[row.known]:x}"
+        return f"{row.section:x}-{row.address:x}" if self._relocatable else f"{row.address:x}"
 
     def version(self, row: int) -> str:
         """With its separator, ``@V`` or ``@@V``; "" for none."""
         return self._versions[int(self._columns["version_id"][row])]
 
-    def key(self, row: int) -> str:
-        """The address in hex; in a relocatable file behind its section's number, from which it counts."""
-        address = f"{int(self._columns['address'][row]):x}"
-        if self._relocatable:
-            return f"{int(self._columns['section_index'][row])}-{address}"
-        return address
-
     def find_function(self, key: str) -> int | None:
         """The function of a key, or of 0xADDRESS, which may lie inside one."""
+        columns = self._columns
         section = None
+        if key.startswith("inline-"):
+            return self._find_entry(key.removeprefix("inline-"))
         inside = key[:2] in {"0x", "0X"}
         if self._relocatable and "-" in key:
             number, _, key = key.partition("-")
-            section = int(number) if number.isascii() and number.isdigit() else -1
-        try:
-            address = int(key, 16)
-        except ValueError:
+            section = _hexadecimal(number)
+            section = -1 if section is None else section
+        address = _hexadecimal(key.removeprefix("0x").removeprefix("0X"))
+        if address is None or address >= NO_ADDRESS:
             return None
-        columns = self._columns
-        firsts = columns["function_rows"][columns["function_start"][:-1]]
-        if not 0 <= address < 1 << 64 or not len(firsts):
-            return None
-        addresses = columns["address"][firsts]
-        chosen = (
-            np.ones(len(firsts), bool) if section is None else columns["section_index"][firsts] == section
-        )
+        addresses = columns["function_address"]
+        chosen = addresses != NO_ADDRESS
+        if section is not None:
+            chosen &= columns["function_section"] == section
         exact = np.flatnonzero(chosen & (addresses == address))
         if len(exact):
             return int(exact[0])
         if inside:
-            within = (
-                chosen & (addresses <= address) & (np.uint64(address) - addresses < columns["size"][firsts])
-            )
+            distance = np.uint64(address) - addresses
+            within = chosen & (addresses <= address) & (distance < columns["function_size"])
             found = np.flatnonzero(within)
             if len(found):
                 return int(found[-1])
         return None
 
-    def _demangled(self, name_id: int, name: str) -> str:
-        return self._columns.display(name_id) if name[:2] in {"_Z", "_R", "__"} or name[:1] == "?" else name
+    def _find_entry(self, number: str) -> int | None:
+        die = _hexadecimal(number)
+        if die is None or die >= 1 << 64:
+            return None
+        fn = np.flatnonzero(self._columns["fn_die"] == die)
+        found = np.flatnonzero(np.isin(self._columns["function_fn"], fn)) if len(fn) else fn
+        return int(found[0]) if len(found) else None
 
-    def _offsets(self, rows: npt.NDArray[np.intp]) -> list[int]:
-        """Where each symbol's bytes lie in the file; -1 where they do not, or in a debug file."""
-        columns = self._columns
-        index, address = columns["section_index"][rows], columns["address"][rows]
+    def _offsets(
+        self, sections: list[int], address: npt.NDArray[np.uint64], types: npt.NDArray[np.uint8]
+    ) -> list[int]:
+        """Where each one's bytes lie in the file; -1 where they do not, or in a debug file."""
+        index = np.array(sections, np.int64)
         if self._debug_only:
-            found = np.full(len(rows), -1, np.int64)
+            found = np.full(len(index), -1, np.int64)
         elif self._relocatable:
             known = np.minimum(index, len(self.sections) - 1)
-            found = np.where(
-                self._section_offsets[known] < 0, -1, self._section_offsets[known] + address.astype(np.int64)
-            )
-            found[index >= len(self.sections)] = -1
+            base = self._section_offsets[known]
+            sound = (base >= 0) & (address < _LONGEST) & (index < len(self.sections))
+            found = np.where(sound, base + (address & np.uint64(_LONGEST)).astype(np.int64), -1)
         else:
             found = file_offsets(self._loads, address)
-        found[np.isin(index, (0, _ABS)) | (columns["type"][rows] == _TLS)] = -1
+        found[np.isin(index, (0, _ABS)) | (types == _TLS)] = -1
         out: list[int] = found.tolist()
         return out
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What the symbols say of one function or variable; the best of them stands for it."""
+
+    name: str
+    shown: str
+    address: int | None
+    size: int
+    section: int
+    type: int
+    bind: int
+    offset: int | None
+    known: int  # its row of the debug information, -1 for none
+    symbols: list[int]
+    sources: tuple[str, ...]
+
+
+class _Rows(list[_Row]):
+    @property
+    def known(self) -> list[int]:
+        return [row.known for row in self]
+
+
+class _Known:
+    """What the debug information says of some functions or variables, by their numbers."""
+
+    def __init__(self, columns: Columns, prefix: Literal["fn", "var"], numbers: list[int]) -> None:
+        self.present = sorted({number for number in numbers if number >= 0})
+
+        def texts(name: str) -> dict[int, str]:
+            found = columns.strings(columns[f"{prefix}_{name}"][self.present])
+            return dict(zip(self.present, found, strict=True))
+
+        def values(name: str) -> dict[int, int]:
+            return dict(zip(self.present, columns[f"{prefix}_{name}"][self.present].tolist(), strict=True))
+
+        self.name, self.scope, self.file = texts("name"), texts("scope"), texts("file")
+        self._linkage = values("linkage")
+        self.line, self.flags, self.die = values("line"), values("flags"), values("die")
+        self.sites = values("sites") if prefix == "fn" else {}
+        languages = columns["unit_language"][columns[f"{prefix}_unit"][self.present]].tolist()
+        self.language = {
+            number: language_name(language) for number, language in zip(self.present, languages, strict=True)
+        }
+
+    def qualified(self, number: int, row: _Row) -> str:
+        """The name with what is around it, where no linkage name has it."""
+        scope, name = self.scope.get(number), self.name.get(number)
+        if scope and name and not self._linkage[number] and row.name == name:
+            return f"{scope}::{name}"
+        return row.shown
+
+
+def _hexadecimal(text: str) -> int | None:
+    return int(text, 16) if text and all(c in "0123456789abcdefABCDEF" for c in text) else None
+
+
 def check(columns: Columns) -> None:
     """Raises BadColumns when the meta is not what ``tables`` writes: a reader may have been taken over."""
-    try:
-        _META.validate_python(columns.meta)
-    except ValidationError as error:
-        raise BadColumns("The header of the columns is not well-formed.") from error
+    if not is_meta(columns.meta):
+        raise BadColumns("The meta of the columns is not well-formed.")
 
 
 def header(columns: Columns) -> Header | None:
@@ -266,16 +417,10 @@ def header(columns: Columns) -> Header | None:
     return Header(**found) if found else None
 
 
-def segments(columns: Columns) -> tuple[Segment, ...]:
-    return tuple(Segment(**entry) for entry in columns.meta["segments"])
-
-
 def usdt(columns: Columns) -> tuple[Usdt, ...]:
+    found = columns.meta["header"]
+    machine = found["machine"] if found else ""
     return tuple(
-        Usdt(entry["provider"], entry["name"], tuple(_site(site) for site in entry["sites"]))
+        Usdt(entry["provider"], entry["name"], tuple(restored(site, machine) for site in entry["sites"]))
         for entry in columns.meta["usdt"]
     )
-
-
-def _site(entry: dict[str, Any]) -> UsdtSite:
-    return UsdtSite(**{**entry, "arguments": tuple(UsdtArgument(**each) for each in entry["arguments"])})

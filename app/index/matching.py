@@ -1,7 +1,8 @@
 """A text and a kind of match over a binary's names to a rank for each name.
 
-Names are searched as one blob, a line each, demangled and raw. Capital letters count only when the text has
-one. Regular expressions and globs are RE2's, whose time is linear in the names, whatever the expression.
+Names are searched as one text, a line each, demangled and raw. Capital letters count only when the text has
+one. Globs and most regular expressions are the core's, which knows the lines that can match; where that is
+not the whole answer RE2 decides, whose time is linear in the names, whatever the expression.
 """
 
 from __future__ import annotations
@@ -14,17 +15,28 @@ import numpy as np
 import numpy.typing as npt
 import re2
 
+from app.elf import scan
+from app.elf.scan import EXACT, INSIDE, NONE, PREFIX, UNQUALIFIED, Lines, Ranks
 from app.errors import BadInput, Busy
+from app.index import expression
 from app.index.columns import Columns
 from app.index.model import Mode
+from app.index.rows import lines_of
 
-NONE = 0xFFFF
-EXACT, UNQUALIFIED, PREFIX, INSIDE = 0, 1, 2, 3
-_FUZZY = 16  # ranks from here on say how far apart the letters are
+__all__ = [
+    "EXACT",
+    "INSIDE",
+    "NONE",
+    "PREFIX",
+    "UNQUALIFIED",
+    "Ranks",
+    "folds",
+    "line_ranks",
+    "ranks",
+    "wildcard",
+]
+_AT_ONCE = 1 << 22  # bytes between two looks at the clock
 _CHECK_EVERY = 4096
-_NEWLINE = 10
-Ranks = npt.NDArray[np.uint16]
-Places = npt.NDArray[np.int64]
 
 
 def ranks(columns: Columns, text: str, mode: Mode, seconds: float) -> Ranks:
@@ -32,16 +44,27 @@ def ranks(columns: Columns, text: str, mode: Mode, seconds: float) -> Ranks:
 
     Raises BadInput for an expression that is none, and Busy when it takes longer than ``seconds``.
     """
-    deadline = time.monotonic() + seconds
-    out = np.full(len(columns["name_at"]), NONE, np.uint16)
-    if mode == "substring":
-        _substring(columns, text, out)
-    elif mode == "prefix":
-        _prefix(columns, text, out)
-    elif mode == "fuzzy":
-        _fuzzy(columns, text, out, deadline)
-    else:
-        _expression(columns, text, mode, out, deadline)
+    return line_ranks(lines_of(columns), text, mode, seconds)
+
+
+def line_ranks(lines: Lines, text: str, mode: Mode, seconds: float) -> Ranks:
+    """As ``ranks``, of any names."""
+    until = time.monotonic() + seconds
+    out = np.full(lines.names, NONE, np.uint16)
+    try:
+        if mode in ("glob", "regex"):
+            _expression(lines, text, mode, out, until)
+        else:
+            needle, sides = (_encoded(text), 0) if mode == "fuzzy" else written(text)
+            if mode == "fuzzy":
+                scan.rank(lines, needle.strip(), "substring", folds(text), until, out)
+            scan.rank(lines, needle, mode, folds(text), until, out, sides)  # type: ignore[arg-type]
+    except TimeoutError:
+        raise Busy(
+            "The search took too long and was stopped.",
+            "Use a longer text, or a simpler kind of match.",
+            code="search_time",
+        ) from None
     return out
 
 
@@ -55,94 +78,71 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape").replace(b"\n", b"\x01")
 
 
-def _blob(columns: Columns, text: str) -> npt.NDArray[np.uint8]:
-    found: npt.NDArray[np.uint8] = columns["lower" if folds(text) else "text"]
-    return found
+def written(text: str) -> tuple[bytes, int]:
+    """What people write to a text and how it has to lie: ``f(``, ``f()`` are f whole, ``::f`` not ``xf``."""
+    text, sides = text.strip(), 0
+    plain = re.sub(r"\(\)?$", "", text)
+    if plain != text and plain.strip(":"):
+        text, sides = plain.rstrip(), scan.CLOSED
+    if text.startswith("::") and len(text) > 2:
+        text, sides = text[2:], sides | scan.OPENED
+    return _encoded(text), sides
 
 
-def _substring(columns: Columns, text: str, out: Ranks) -> None:
-    blob, needle = _blob(columns, text), _encoded(text)
-    if len(needle) == 1:
-        places = np.flatnonzero(blob == needle[0])
-    else:
-        found = re.finditer(re.escape(needle), blob.data)
-        places = np.fromiter((match.start() for match in found), np.int64)
-    if not len(places):
-        return
-    lines = columns["line_at"]
-    line = np.searchsorted(lines, places.astype(lines.dtype), side="right") - 1
-    start, last = lines[line], lines[line + 1].astype(np.int64) - 1
-    end = places + len(needle)
-    before = blob[np.maximum(places - 1, 0)]
-    after = blob[np.minimum(end, len(blob) - 1)]
-    at_start = places == start
-    # A name is exact, too, without what qualifies it before and its parameters behind.
-    opens = at_start | (before == ord(":")) | (before == ord(" "))
-    closes = (end == last) | (after == ord("(")) | (after == ord("<"))
-    rank = np.full(len(places), INSIDE, np.uint16)
-    rank[at_start] = PREFIX
-    rank[opens & closes] = UNQUALIFIED
-    rank[at_start & (end == last)] = EXACT
-    np.minimum.at(out, columns["line_name"][line], rank)
-
-
-def _prefix(columns: Columns, text: str, out: Ranks) -> None:
-    blob, lines = _blob(columns, text), columns["line_at"]
+def _expression(lines: Lines, text: str, mode: Mode, out: Ranks, until: float) -> None:
     needle = _encoded(text)
-    line = np.flatnonzero(np.diff(lines) > len(needle))
-    for index, byte in enumerate(needle):
-        line = line[blob[lines[line] + np.uint32(index)] == byte]
-    whole = lines[line + 1] - lines[line] - 1 == len(needle)
-    np.minimum.at(out, columns["line_name"][line], np.where(whole, EXACT, PREFIX).astype(np.uint16))
-
-
-def _expression(columns: Columns, text: str, mode: Mode, out: Ranks, deadline: float) -> None:
     if mode == "glob":
-        pattern = b"^(?:" + glob_pattern(_encoded(text)) + b")$"
+        plan: expression.Plan | None = expression.of_glob(needle, folds(text))
+        compiled = None
     else:
-        _compiled(_encoded(text))
-        pattern = b"^.*?(?:" + _encoded(text) + b")"
-    # An expression's own escapes (\\S, \\W) have capitals, which say nothing about the case of names.
-    letters = re.sub(r"\\[A-Za-z]", "", text) if mode == "regex" else text
-    line, _, _ = _lines(columns, pattern, not folds(letters), deadline)
-    np.minimum.at(out, columns["line_name"][line], np.full(len(line), INSIDE, np.uint16))
+        # An expression's own escapes (\\S, \\W) have capitals, which say nothing about the case of names.
+        fold = folds(re.sub(r"\\[A-Za-z]", "", text)) and not re.search(r"\[:(upper|lower):", text)
+        _compiled(needle)
+        compiled = _compiled(b"(?m)^.*?(?:" + needle + b")", not fold)
+        plan = expression.of_regex(needle, fold)
+    if plan is not None and (plan.exact or plan.selective):
+        found = scan.mark(lines, plan.choices, until)
+        if not plan.exact and 2 * len(found) < lines.count:
+            few = scan.gather(lines, found)
+            ends = np.cumsum(lines.line_at[found + 1] - lines.line_at[found], dtype=np.uint32)
+            found = found[_matched(compiled, few, np.append(np.uint32(0), ends), until)]
+        elif not plan.exact:
+            found = _matched(compiled, lines.text.data, lines.line_at, until)
+    else:
+        found = _matched(compiled, lines.text.data, lines.line_at, until)
+    out[lines.name_of(found)] = INSIDE
 
 
-def _fuzzy(columns: Columns, text: str, out: Ranks, deadline: float) -> None:
-    _substring(columns, text, out)
-    letters = [bytes([byte]) for byte in _encoded(text) if byte != ord(" ")]
-    pattern = b"^.*?(" + b".*?".join(re2.escape(letter) for letter in letters) + b")"
-    line, begins, ends = _lines(columns, pattern, not folds(text), deadline, group=1)
-    rank = (_FUZZY + np.minimum(ends - begins, NONE - _FUZZY - 1)).astype(np.uint16)
-    np.minimum.at(out, columns["line_name"][line], rank)
-
-
-def _lines(
-    columns: Columns, pattern: bytes, case: bool, deadline: float, group: int = 0
-) -> tuple[Places, Places, Places]:
-    """Each line that has a match, and where in the blob the match starts and ends."""
-    compiled = _compiled(b"(?m)" + pattern, case)
-    lines = columns["line_at"]
-    spans: list[tuple[int, int]] = []
-    for count, match in enumerate(compiled.finditer(columns["text"].tobytes())):
-        if count % _CHECK_EVERY == 0 and time.monotonic() > deadline:
-            raise Busy(
-                "The search took too long and was stopped.",
-                "Use a longer text, or a simpler kind of match.",
-                code="search_time",
-            )
-        spans.append(match.span(group))
-    # Behind the last newline there is one empty line more, which is no name.
-    if spans and spans[-1][0] >= lines[-1]:
-        spans.pop()
-    begins, ends = np.array(spans, np.int64).reshape(-1, 2).T
-    return np.searchsorted(lines, begins.astype(lines.dtype), side="right") - 1, begins, ends
+def _matched(
+    compiled: Any, text: bytes | memoryview, line_at: npt.NDArray[np.uint32], until: float
+) -> npt.NDArray[np.uint32]:
+    """The lines of ``text`` that RE2 finds a match in."""
+    size, begin = int(line_at[-1]), 0
+    found: list[npt.NDArray[np.uint32]] = []
+    while begin < size:
+        # A part ends with a line.
+        part = int(np.searchsorted(line_at, np.uint32(min(begin + _AT_ONCE, size)), side="left"))
+        end = max(int(line_at[min(part, len(line_at) - 1)]), begin + 1)
+        places = []
+        for count, match in enumerate(compiled.finditer(text, begin, end)):
+            if count % _CHECK_EVERY == 0 and time.monotonic() > until:
+                raise TimeoutError
+            if match.start() < end:
+                places.append(match.start())
+        found.append(
+            (np.searchsorted(line_at, np.array(places, np.uint32), side="right") - 1).astype(np.uint32)
+        )
+        begin = end
+        if time.monotonic() > until:
+            raise TimeoutError
+    return np.concatenate(found) if found else np.zeros(0, np.uint32)
 
 
 def _compiled(pattern: bytes, case: bool = True) -> Any:
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.never_nl = True
+    options.never_capture = True
     options.case_sensitive = case
     options.log_errors = False
     options.max_mem = 64 << 20
@@ -159,27 +159,6 @@ def _compiled(pattern: bytes, case: bool = True) -> Any:
             "Back-references and look-around are not part of RE2; see https://github.com/google/re2/wiki/Syntax.",
             code="bad_regex",
         ) from error
-
-
-def glob_pattern(text: bytes) -> bytes:
-    """``*``, ``?`` and ``[...]`` of the shell as an expression; everything else is itself."""
-    out, at = [], 0
-    while at < len(text):
-        sign = text[at : at + 1]
-        at += 1
-        if sign == b"*":
-            out.append(b".*")
-        elif sign == b"?":
-            out.append(b".")
-        elif sign == b"[" and (close := text.find(b"]", at + 1)) > 0:
-            inside = text[at:close].replace(b"\\", b"\\\\").replace(b"[", b"\\[")
-            if inside[:1] in (b"!", b"^"):
-                inside = b"^" + inside[1:]
-            out.append(b"[" + inside + b"]")
-            at = close + 1
-        else:
-            out.append(re2.escape(sign))
-    return b"".join(out)
 
 
 def wildcard(pattern: str) -> re.Pattern[str]:

@@ -107,16 +107,17 @@ class Symbol(Item):
 @dataclass(frozen=True, slots=True)
 class Parameter:
     name: str
-    type: str
+    type: str  # "unknown" where a reference could not be followed
 
 
 @dataclass(frozen=True, slots=True)
 class Function(Item):
-    key: str  # the address in hex without 0x; stable, because the id names the bytes
+    # The address in hex without 0x, or inline-DIE; stable, because the id names the bytes.
+    key: str
     name: str
     linkage_name: str
     demangled: str
-    address: int
+    address: int | None  # None: it exists only where it was inlined
     size: int
     offset: int | None
     section: str
@@ -133,20 +134,76 @@ class Function(Item):
     sources: tuple[str, ...]
     aliases: tuple[str, ...]
 
+    def as_dict(self) -> dict[str, Any]:
+        """As of every item, but written out: a list may have a hundred thousand."""
+        parameters = self.parameters
+        return {
+            "key": self.key,
+            "name": self.name,
+            "linkage_name": self.linkage_name,
+            "demangled": self.demangled,
+            "address": self.address,
+            "address_hex": None if self.address is None else f"{self.address:#x}",
+            "size": self.size,
+            "offset": self.offset,
+            "offset_hex": None if self.offset is None else f"{self.offset:#x}",
+            "section": self.section,
+            "type": self.type,
+            "bind": self.bind,
+            "file": self.file,
+            "line": self.line,
+            "language": self.language,
+            "parameters": None
+            if parameters is None
+            else [{"name": each.name, "type": each.type} for each in parameters],
+            "returns": self.returns,
+            "external": self.external,
+            "inlined": self.inlined,
+            "inline_sites": self.inline_sites,
+            "sources": list(self.sources),
+            "aliases": list(self.aliases),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Variable(Item):
+    key: str
     name: str
     linkage_name: str
     demangled: str
-    address: int
+    address: int | None  # None: it has no place in memory
     size: int
     type: str | None
     section: str
     file: str | None
     line: int | None
+    scope: str | None  # namespaces and classes around it
     external: bool
     sources: tuple[str, ...]
+
+
+def declared(parameter: Parameter) -> str:
+    """``int count``, ``char *text``, ``int (*call)(int)``: the name where C has it."""
+    kind, name = parameter.type, parameter.name
+    if "(*)" in kind and name:
+        return kind.replace("(*)", f"(*{name})", 1)
+    return kind + name if kind.endswith(("*", "&")) else f"{kind} {name}".strip()
+
+
+def signature(function: Function) -> str:
+    """``(int count, char *text) → long``; "" where parameters are not known, or the name has them already."""
+    if function.parameters is None or "(" in function.demangled:
+        return ""
+    parameters = ", ".join(declared(each) for each in function.parameters)
+    return f"({parameters})" + (f" → {function.returns}" if function.returns else "")
+
+
+def source(item: Function | Variable) -> str:
+    """The last part of the file's path, and the line; the whole path is for a title."""
+    if not item.file:
+        return ""
+    name = item.file.rsplit("/", 1)[-1]
+    return f"{name}:{item.line}" if item.line else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +222,8 @@ class Ask:
     sort: str = ""  # "" by rank then name; a field; "-field" downwards
     offset: int = 0
     limit: int = 100
-    filters: dict[str, str] = field(default_factory=dict)  # type bind section table
+    # type bind section table source kind language: values, by commas; file: a part of the path.
+    filters: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +247,7 @@ class Hit(Item):
     binary: str
     binary_name: str
     key: str  # of a function; provider/name of a USDT probe; the id of a binary
+    binaries: int = 1  # how many have this name as this kind; ``binary`` is one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,3 +265,9 @@ class Job(Item):
     message: str | None
     started: float
     ended: float | None
+    unchanged: int = 0  # of those done: files that are known already
+    failed: int = 0  # of those done: files that could not be read
+    seen: int = 0  # files of all kinds that directories held
+    files_per_second: float | None = None  # of late, while it runs
+    bytes_per_second: float | None = None
+    seconds_left: float | None = None  # by bytes, and a little for each file

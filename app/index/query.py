@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 from typing import Literal
 
@@ -16,27 +17,28 @@ import numpy as np
 import numpy.typing as npt
 
 from app.elf import spell
+from app.elf.languages import language_name
 from app.elf.model import TABLES, Section
 from app.errors import BadInput
 from app.index import matching
-from app.index.columns import Array, Columns
+from app.index.columns import NO_ADDRESS, Array, Columns
 from app.index.model import Ask
 
 Kind = Literal["symbol", "function", "variable"]
 _FACETS: dict[Kind, tuple[str, ...]] = {
     "symbol": ("type", "bind", "section", "table", "visibility"),
-    "function": ("type", "bind", "section", "source"),
-    "variable": ("type", "bind", "section", "source"),
+    "function": ("type", "bind", "section", "source", "kind", "language"),
+    "variable": ("type", "bind", "section", "source", "language"),
 }
-_COLUMN = {
-    "type": "type",
-    "bind": "bind",
-    "section": "section_index",
-    "table": "table",
-    "source": "table",
-    "visibility": "visibility",
-}
+# Facets of one value say nothing.
+_ONLY_SEVERAL = {"kind", "language"}
+_KINDS = ("function", "inline only")
+_SOURCES = ("dwarf", *TABLES)
 _KEPT = 64
+_FUNC, _OBJECT = 2, 1
+_EXTERNAL = 1
+_UNSET = 0xFFFF
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,135 +74,194 @@ def select(
     columns: Columns, sections: tuple[Section, ...], kind: Kind, ask: Ask, seconds: float
 ) -> Selection:
     """Raises BadInput for an unknown order, and what ``matching.ranks`` raises."""
-    firsts = _firsts(columns, kind)
-    chosen = np.ones(len(firsts), bool)
+    table = _Table(columns, sections, kind)
+    chosen = np.ones(table.count, bool)
     rank = None
     if ask.q:
-        rank = _row_ranks(columns, kind, matching.ranks(columns, ask.q, ask.mode, seconds))
+        rank = table.ranks(matching.ranks(columns, ask.q, ask.mode, seconds))
         chosen = rank != matching.NONE
-    masks = {
-        name: _filter(columns, sections, kind, firsts, name, ask.filters[name])
-        for name in _FACETS[kind]
-        if ask.filters.get(name)
-    }
+    if kind != "symbol" and ask.filters.get("file"):
+        chosen &= table.in_files(ask.filters["file"])
+    masks = {name: table.filter(name, ask.filters[name]) for name in _FACETS[kind] if ask.filters.get(name)}
     facets = {}
     for name in _FACETS[kind]:
         # A facet counts what the other filters leave, so that its other values can be chosen.
-        others = chosen.copy()
+        others = chosen
         for other, mask in masks.items():
             if other != name:
-                others &= mask
-        facets[name] = _count(columns, sections, kind, firsts, name, others)
+                others = others & mask
+        counted = table.counts(name, others)
+        if len(counted) > 1 or name in masks or name not in _ONLY_SEVERAL:
+            facets[name] = counted
     for mask in masks.values():
-        chosen &= mask
-    rows = np.flatnonzero(chosen)
-    return Selection(_ordered(columns, sections, kind, rows, firsts, rank, ask), facets)
+        chosen = chosen & mask
+    return Selection(table.ordered(np.flatnonzero(chosen), rank, ask), facets)
 
 
-def _firsts(columns: Columns, kind: Kind) -> Array:
-    """The symbol that stands for each row."""
-    if kind == "symbol":
-        return np.arange(len(columns["address"]))
-    return columns[f"{kind}_rows"][columns[f"{kind}_start"][:-1]]
+class _Table:
+    """The rows of one list, and their columns by what people filter and sort by."""
 
+    def __init__(self, columns: Columns, sections: tuple[Section, ...], kind: Kind) -> None:
+        self._columns = columns
+        self._sections = sections
+        self._kind = kind
+        self.count = columns.count(kind)
 
-def _row_ranks(columns: Columns, kind: Kind, ranks: matching.Ranks) -> matching.Ranks:
-    """The best rank over a row's names; an alias finds its function."""
-    of_symbol = ranks[columns["name_id"]]
-    if kind == "symbol":
-        return of_symbol
-    starts = columns[f"{kind}_start"][:-1]
-    if not len(starts):
-        return np.zeros(0, np.uint16)
-    best: matching.Ranks = np.minimum.reduceat(of_symbol[columns[f"{kind}_rows"]], starts)
-    return best
+    @cached_property
+    def _named(self) -> Mask:
+        """Rows that have a symbol."""
+        starts = self._columns[f"{self._kind}_start"]
+        return starts[1:] > starts[:-1]
 
+    def _of_symbol(self, name: str, default: Array) -> Array:
+        """A column of the symbol that stands for each row; ``default`` where there is none."""
+        if self._kind == "symbol":
+            return self._columns[name]
+        found = default.copy()
+        starts, rows = self._columns[f"{self._kind}_start"][:-1], self._columns[f"{self._kind}_rows"]
+        found[self._named] = self._columns[name][rows[starts[self._named]]]
+        return found
 
-def _tables(columns: Columns, kind: Kind, number: int) -> npt.NDArray[np.bool_]:
-    """Rows that have a symbol in this table."""
-    starts = columns[f"{kind}_start"][:-1]
-    if not len(starts):
-        return np.zeros(0, bool)
-    return np.logical_or.reduceat(columns["table"][columns[f"{kind}_rows"]] == number, starts)
+    @cached_property
+    def _entry(self) -> Array:
+        """The row of the debug information, -1 for none."""
+        return self._columns["function_fn" if self._kind == "function" else "variable_var"]
 
+    def _of_entry(self, name: str, default: int, kind: str = "i8") -> Array:
+        """A column of the debug information; ``default`` where it knows nothing of a row."""
+        found = np.full(self.count, default, kind)
+        known = self._entry >= 0
+        if known.any():
+            prefix = "fn" if self._kind == "function" else "var"
+            found[known] = self._columns[f"{prefix}_{name}"][self._entry[known]]
+        return found
 
-def _spelled(name: str, number: int, sections: tuple[Section, ...]) -> str:
-    if name == "type":
-        return spell.symbol_type(number)
-    if name == "bind":
-        return spell.symbol_bind(number)
-    if name == "visibility":
-        return spell.symbol_visibility(number)
-    return spell.section_of(number, sections) if name == "section" else TABLES[number]
+    def _numbers(self, name: str) -> Array:
+        if name == "type":
+            return self._of_symbol(
+                "type", np.full(self.count, _FUNC if self._kind == "function" else _OBJECT, np.uint8)
+            )
+        if name == "bind":
+            if self._kind == "symbol" or self._named.all():
+                return self._of_symbol("bind", np.zeros(self.count, np.uint8))
+            return self._of_symbol("bind", (self._of_entry("flags", 0) & _EXTERNAL).astype(np.uint8))
+        if name == "section":
+            name = "section_index" if self._kind == "symbol" else f"{self._kind}_section"
+        if name == "kind":
+            without: Mask = self._columns["function_address"] == NO_ADDRESS
+            return without.astype(np.uint8)
+        if name == "language":
+            units = self._of_entry("unit", -1)
+            found = np.full(self.count, _UNSET, np.uint16)
+            found[units >= 0] = self._columns["unit_language"][units[units >= 0]]
+            return found
+        other: Array = self._columns[name]
+        return other
 
+    def _word(self, name: str, number: int) -> str:
+        if name == "type":
+            return spell.symbol_type(number)
+        if name == "bind":
+            return spell.symbol_bind(number)
+        if name == "visibility":
+            return spell.symbol_visibility(number)
+        if name == "section":
+            return spell.section_of(number, self._sections)
+        if name == "kind":
+            return _KINDS[number]
+        if name == "language":
+            return language_name(number) or ("not known" if number == _UNSET else f"{number:#x}")
+        return TABLES[number]
 
-def _count(
-    columns: Columns,
-    sections: tuple[Section, ...],
-    kind: Kind,
-    firsts: Array,
-    name: str,
-    mask: npt.NDArray[np.bool_],
-) -> dict[str, int]:
-    if name == "source":
-        counted = {table: int((_tables(columns, kind, n) & mask).sum()) for n, table in enumerate(TABLES)}
-        return {value: count for value, count in counted.items() if count}
-    values, counts = np.unique(columns[_COLUMN[name]][firsts][mask], return_counts=True)
-    out: dict[str, int] = {}
-    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-        word = _spelled(name, value, sections)
-        out[word] = out.get(word, 0) + count
-    return dict(sorted(out.items(), key=lambda entry: (-entry[1], entry[0])))
+    def _source(self, source: str) -> Mask:
+        """Rows that are known from the debug information, or from this symbol table."""
+        if source == "dwarf":
+            return self._entry >= 0
+        found = np.zeros(self.count, bool)
+        if source in TABLES:
+            starts, rows = self._columns[f"{self._kind}_start"], self._columns[f"{self._kind}_rows"]
+            of_symbol = self._columns["table"][rows] == TABLES.index(source)
+            found[np.searchsorted(starts, np.flatnonzero(of_symbol), side="right") - 1] = True
+        return found
 
+    def ranks(self, ranks: matching.Ranks) -> matching.Ranks:
+        """The best rank over a row's names; an alias finds its function."""
+        if self._kind == "symbol":
+            return ranks[self._columns["name_id"]]
+        if not self.count:
+            return np.zeros(0, np.uint16)
+        starts = self._columns[f"{self._kind}_name_at"][:-1]
+        best: matching.Ranks = np.minimum.reduceat(ranks[self._columns[f"{self._kind}_names"]], starts)
+        return best
 
-def _filter(
-    columns: Columns, sections: tuple[Section, ...], kind: Kind, firsts: Array, name: str, wanted: str
-) -> npt.NDArray[np.bool_]:
-    words = set(wanted.split(","))
-    if name == "source":
-        mask = np.zeros(len(firsts), bool)
-        for number, table in enumerate(TABLES):
-            if table in words:
-                mask |= _tables(columns, kind, number)
-        return mask
-    column = columns[_COLUMN[name]][firsts]
-    numbers = [number for number in np.unique(column).tolist() if _spelled(name, number, sections) in words]
-    return np.isin(column, numbers)
+    def counts(self, name: str, mask: Mask) -> dict[str, int]:
+        if name == "source":
+            counted = {source: int((self._source(source) & mask).sum()) for source in _SOURCES}
+            return {value: count for value, count in counted.items() if count}
+        values, counts = np.unique(self._numbers(name)[mask], return_counts=True)
+        out: dict[str, int] = {}
+        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+            word = self._word(name, value)
+            out[word] = out.get(word, 0) + count
+        return dict(sorted(out.items(), key=lambda entry: (-entry[1], entry[0])))
 
+    def filter(self, name: str, wanted: str) -> Mask:
+        words = set(wanted.split(","))
+        if name == "source":
+            mask = np.zeros(self.count, bool)
+            for source in _SOURCES:
+                if source in words:
+                    mask |= self._source(source)
+            return mask
+        column = self._numbers(name)
+        numbers = [number for number in np.unique(column).tolist() if self._word(name, number) in words]
+        return np.isin(column, numbers)
 
-def _ordered(
-    columns: Columns,
-    sections: tuple[Section, ...],
-    kind: Kind,
-    rows: npt.NDArray[np.intp],
-    firsts: Array,
-    rank: matching.Ranks | None,
-    ask: Ask,
-) -> npt.NDArray[np.intp]:
-    by, down = ask.sort.removeprefix("-"), ask.sort.startswith("-")
-    symbols = firsts[rows]
-    alphabet = columns["name_rank"][columns["name_id"][symbols]]
-    if not by:
-        if rank is not None:
-            return rows[np.lexsort((alphabet, rank[rows]))]
-        # The whole tables as they lie in the file; functions and variables by name.
-        return rows if kind == "symbol" else rows[np.argsort(alphabet, kind="stable")]
-    if by in {"name", "demangled"}:
-        key: Array = alphabet
-    elif by in {"address", "size"}:
-        key = columns[by][symbols]
-    elif by in _FACETS[kind] and by != "source":
-        column = columns[_COLUMN[by]][symbols]
-        values, inverse = np.unique(column, return_inverse=True)
-        words = [_spelled(by, number, sections) for number in values.tolist()]
-        place = {word: number for number, word in enumerate(sorted(words))}
-        key = np.array([place[word] for word in words], np.int64)[inverse] if len(words) else column
-    else:
-        raise BadInput(
-            f"The list cannot be sorted by {by!r}.",
-            "Use one of: name, address, size, " + ", ".join(f for f in _FACETS[kind] if f != "source") + ".",
+    def in_files(self, part: str) -> Mask:
+        """Rows whose declaration lies in a file with ``part`` in its path."""
+        files = self._of_entry("file", 0)
+        values, inverse = np.unique(files, return_inverse=True)
+        if not self._columns.count("string"):
+            return np.zeros(self.count, bool)
+        paths = self._columns.strings(values)
+        fits = np.array(
+            [value != 0 and part in path for value, path in zip(values, paths, strict=True)], bool
         )
-    key = key.astype(np.uint64)
-    if down:
-        key = np.uint64(0xFFFFFFFFFFFFFFFF) - key
-    return rows[np.lexsort((alphabet, key))]
+        found: Mask = fits[inverse]
+        return found
+
+    def ordered(
+        self, rows: npt.NDArray[np.intp], rank: matching.Ranks | None, ask: Ask
+    ) -> npt.NDArray[np.intp]:
+        by, down = ask.sort.removeprefix("-"), ask.sort.startswith("-")
+        # Name ids are the alphabetical order.
+        alphabet = self._columns["name_id" if self._kind == "symbol" else f"{self._kind}_name"][rows]
+        if not by:
+            if rank is not None:
+                return rows[np.lexsort((alphabet, rank[rows]))]
+            # The whole tables as they lie in the file; functions and variables by name.
+            return rows if self._kind == "symbol" else rows[np.argsort(alphabet, kind="stable")]
+        key = alphabet if by in {"name", "demangled"} else self._key(by, rows)
+        key = key.astype(np.uint64)
+        if down:
+            key = np.uint64(0xFFFFFFFFFFFFFFFF) - key
+        return rows[np.lexsort((alphabet, key))]
+
+    def _key(self, by: str, rows: npt.NDArray[np.intp]) -> Array:
+        fields = ["name", "address", "size", *(f for f in _FACETS[self._kind] if f != "source")]
+        if self._kind != "symbol":
+            fields += ["file", "line"]
+        if by not in fields:
+            raise BadInput(f"The list cannot be sorted by {by!r}.", f"Use one of: {', '.join(fields)}.")
+        if by in {"address", "size"}:
+            return self._columns[by if self._kind == "symbol" else f"{self._kind}_{by}"][rows]
+        if by == "line":
+            return self._of_entry("line", 0)[rows]
+        column = self._of_entry("file", 0) if by == "file" else self._numbers(by)
+        values, inverse = np.unique(column[rows], return_inverse=True)
+        if by != "file":
+            words = [self._word(by, number) for number in values.tolist()]
+        else:
+            words = self._columns.strings(values) if self._columns.count("string") else [""] * len(values)
+        place = {word: number for number, word in enumerate(sorted(set(words)))}
+        return np.array([place[word] for word in words], np.int64)[inverse] if len(words) else rows

@@ -1,9 +1,16 @@
-"""The boxed child: takes an ELF file's descriptor, gives its columns back; runs as nobody, without network.
+"""The boxed child: takes ELF files' descriptors, gives their columns back; runs as nobody, without network.
 
-Started by ``app.index.build`` with its socket's number and its limits as one JSON argument. It imports
-all it needs, then shuts itself in. A message is ``{"hash": bool}`` with two descriptors, the file to read and
-the file to fill; the answer is ``{"sha256": hex or null}`` or ``{"problem": code, "text": sentence}``.
-Sources: prctl(2), setrlimit(2), unshare(2), unix(7) for SCM_RIGHTS.
+Started by ``app.index.build`` with its socket's number. It imports all it needs, waits for its limits, shuts
+itself in and says ``{}``. Messages are JSON, with their descriptors (SCM_RIGHTS):
+
+- ``{"op": "index", "files": [{"alt": bool, "split": count, "hash": bool}, ...]}``: for each file the one to
+  read, the one to fill with columns, then its dwz file, then its .dwo or .dwp files. One answer a file, in
+  their order: ``{"meta": summary, "sha256": hex or null}`` or ``{"problem": code, "text": sentence}``. The
+  hash is there unasked when there is no build-id.
+- ``{"op": "answer", "question": name, "arguments": {...}, "files": [one]}``: the second descriptor is filled
+  with the answer as JSON; ``{}`` or a problem.
+
+Sources: prctl(2), setrlimit(2), unshare(2), ioprio_set(2), unix(7) for SCM_RIGHTS.
 """
 
 from __future__ import annotations
@@ -17,21 +24,21 @@ import os
 import resource
 import signal
 import socket
-import sys
 from contextlib import suppress
 from typing import Any
 
-from app.elf.reader import read_facts
-from app.index.columns import write_columns
-from app.index.tables import tables
+from app.index import contents
+from app.index.meta import summary
 
 _NOBODY = 65534
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_DUMPABLE = 1, 38, 4
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
-_CHUNK = 1 << 20
+_IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30, "ppc64le": 273, "s390x": 282}
+_IDLE = 3 << 13  # ioprio_set's class for who takes only what nobody else wants
+_MESSAGE = 1 << 16
 
 
-def shut_in(limits: dict[str, int]) -> None:
+def shut_in(limits: dict[str, Any]) -> None:
     """Gives up root, network, new processes and whatever exceeds ``limits`` (memory, cpu, output)."""
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0:
@@ -48,47 +55,63 @@ def shut_in(limits: dict[str, int]) -> None:
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.chdir("/")
     os.umask(0o077)
+    with suppress(OSError):
+        os.nice(limits["nice"])
+    if limits["idle"] and os.uname().machine in _IOPRIO_SET:
+        libc.syscall(_IOPRIO_SET[os.uname().machine], 1, 0, _IDLE)
+    # Namespaces, rights and niceness are each thread's own, so threads start with those of the box; later
+    # none can be started.
+    contents.start_threads(limits["threads"])
     for kind, value in (
         (resource.RLIMIT_AS, limits["memory"]),
         (resource.RLIMIT_CPU, limits["cpu"]),
         (resource.RLIMIT_FSIZE, limits["output"]),
-        (resource.RLIMIT_NOFILE, 16),
+        (resource.RLIMIT_NOFILE, limits["descriptors"] + 16),
         (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (value, value))
-    with suppress(OSError):
-        os.nice(5)
 
 
-def serve(channel: socket.socket) -> None:
+def serve(channel: socket.socket, most: int) -> None:
     """Answers one message after another until the other end closes."""
     while True:
-        message, control, _, _ = channel.recvmsg(4096, socket.CMSG_SPACE(2 * 4))
+        message, control, _, _ = channel.recvmsg(_MESSAGE, socket.CMSG_SPACE(most * 4))
         if not message:
             return
         descriptors = array.array("i")
         for level, kind, data in control:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 descriptors.frombytes(data[: len(data) // 4 * 4])
-        source, target = descriptors
-        try:
-            answer = read(source, target, bool(json.loads(message)["hash"]))
-        finally:
-            os.close(source)
-            os.close(target)
-        channel.send(json.dumps(answer).encode())
+        asked = json.loads(message)
+        given = iter(descriptors)
+        for each in asked["files"]:
+            source, target = next(given), next(given)
+            others = [next(given) for _ in range(each["alt"] + each["split"])]
+            try:
+                answer = _attempt(asked, each, source, target, others)
+            finally:
+                for descriptor in (source, target, *others):
+                    os.close(descriptor)
+            channel.send(json.dumps(answer).encode())
 
 
-def read(source: int, target: int, hashed: bool) -> dict[str, Any]:
-    """Reads one file to columns; what goes wrong is an answer."""
+def _attempt(
+    asked: dict[str, Any], each: dict[str, Any], source: int, target: int, others: list[int]
+) -> dict[str, Any]:
+    """One file's answer; what goes wrong is one, too."""
     try:
-        size = os.fstat(source).st_size
-        with mmap.mmap(source, size, access=mmap.ACCESS_READ) if size else memoryview(b"") as data:
-            arrays, meta = tables(read_facts(data))
-            with os.fdopen(target, "wb", closefd=False) as file:
-                write_columns(file, arrays, meta)
-            return {"sha256": _sha256(source) if hashed else None}
+        data = _mapped(source)
+        further = [_mapped(other) for other in others]
+        alt, split = (further[0], further[1:]) if each["alt"] else (None, further)
+        if asked["op"] == "index":
+            meta = summary(contents.columns(target, data, alt, split))
+            hashed = each["hash"] or not meta["build_id"]
+            return {"meta": meta, "sha256": hashlib.sha256(data).hexdigest() if hashed else None}
+        found = contents.answer(asked["question"], data, alt, split, asked["arguments"])
+        with os.fdopen(target, "w", closefd=False) as file:
+            json.dump(found, file)
+        return {}
     except MemoryError:
         return {"problem": "memory", "text": "Reading this file needs more memory than a reader may use."}
     except OSError as error:
@@ -100,30 +123,25 @@ def read(source: int, target: int, hashed: bool) -> dict[str, Any]:
         return {"problem": "fault", "text": f"Reading this file failed ({type(error).__name__})."}
 
 
-def _sha256(source: int) -> str:
-    digest = hashlib.sha256()
-    at = 0
-    while chunk := os.pread(source, _CHUNK, at):
-        digest.update(chunk)
-        at += len(chunk)
-    return digest.hexdigest()
+def _mapped(descriptor: int) -> contents.Data:
+    """Unmapped when nothing looks at it any more."""
+    size = os.fstat(descriptor).st_size
+    return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) if size else b""
 
 
-def main() -> None:
+def main(descriptor: int) -> None:
     parent = os.getppid()
-    limits = json.loads(sys.argv[1])
     # A full file then gives an error instead of an end.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What is imported late is imported now: nobody may not read where the interpreter lies.
-    tables(read_facts(b""))
-    shut_in(limits)
-    if os.getppid() != parent:
-        sys.exit(1)
-    with socket.socket(fileno=limits["socket"]) as channel:
+    with socket.socket(fileno=descriptor) as channel:
+        limits = json.loads(channel.recv(_MESSAGE) or "null")
+        if limits is None:
+            return
+        contents.warm_up(limits["answers"])
+        shut_in(limits)
+        if os.getppid() != parent:
+            return
         channel.send(b"{}")
-        serve(channel)
-
-
-if __name__ == "__main__":
-    main()
+        serve(channel, limits["descriptors"])

@@ -1,4 +1,4 @@
-"""Searches beyond one table of columns: lists of binaries, USDT probes, and the whole catalogue."""
+"""Searches of short lists: the binaries of the catalogue, and the USDT probes of one."""
 
 from __future__ import annotations
 
@@ -6,18 +6,12 @@ import fnmatch
 import time
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import re2
 
-from app.errors import AppError, BadInput, Busy
+from app.errors import BadInput, Busy
 from app.index import matching
 from app.index.catalogue import BinaryRow
-from app.index.columns import Columns
-from app.index.items import Items
-from app.index.items import usdt as usdt_of
-from app.index.model import Ask, Hit, Mode, Usdt
-
-Opened = Callable[[], tuple[Columns, Items]]
+from app.index.model import Ask, Mode, Usdt
 
 
 def rank_of(text: str, mode: Mode) -> Callable[[str], int | None]:
@@ -133,68 +127,3 @@ def usdt(
         )
     found.sort(key=keys[by], reverse=ask.sort.startswith("-"))
     return tuple(probe for _, probe in found), {"provider": providers}
-
-
-def everywhere(
-    opened: Sequence[tuple[BinaryRow, Opened]], text: str, mode: Mode, limit: int, seconds: float
-) -> tuple[tuple[Hit, ...], int]:
-    """The ``limit`` best hits, and how many there are; stops with Busy after ``seconds``."""
-    if not text:
-        return (), 0
-    deadline = time.monotonic() + seconds
-    rank = rank_of(text, mode)
-    ranked: list[tuple[int, int, str, Hit]] = []
-    total = 0
-    for row, columns_of in opened:
-        if (best := _best(rank, (row.name, row.id, *row.paths))) is not None:
-            total += 1
-            ranked.append((best, 0, row.name, Hit("binary", row.name, row.name, row.id, row.name, row.id)))
-        try:
-            columns, items = columns_of()
-        except AppError:
-            continue  # removed meanwhile
-        for probe in usdt_of(columns):
-            if (best := _best(rank, (f"{probe.provider}:{probe.name}", probe.name))) is not None:
-                total += 1
-                key = f"{probe.provider}/{probe.name}"
-                name = f"{probe.provider}:{probe.name}"
-                ranked.append((best, 1, name, Hit("usdt", name, name, row.id, row.name, key)))
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise Busy(
-                "The search took too long and was stopped.",
-                "Use a longer text, or search inside one binary.",
-                code="search_time",
-            )
-        ranks = matching.ranks(columns, text, mode, left)
-        for order, kind in ((2, "function"), (3, "variable")):
-            total += _symbol_hits(row, columns, items, ranks, kind, order, limit, ranked)
-    ranked.sort(key=lambda entry: entry[:3])
-    return tuple(entry[3] for entry in ranked[:limit]), total
-
-
-def _symbol_hits(
-    row: BinaryRow,
-    columns: Columns,
-    items: Items,
-    ranks: matching.Ranks,
-    kind: str,
-    order: int,
-    limit: int,
-    ranked: list[tuple[int, int, str, Hit]],
-) -> int:
-    starts = columns[f"{kind}_start"][:-1]
-    if not len(starts):
-        return 0
-    rows = columns[f"{kind}_rows"]
-    best = np.minimum.reduceat(ranks[columns["name_id"][rows]], starts)
-    found = np.flatnonzero(best != matching.NONE)
-    alphabet = columns["name_rank"][columns["name_id"][rows[starts[found]]]]
-    for index in found[np.lexsort((alphabet, best[found]))[:limit]].tolist():
-        first = int(rows[starts[index]])
-        symbol = items.symbol(first)
-        hit = Hit("function", symbol.name, symbol.demangled, row.id, row.name, items.key(first))
-        if kind == "variable":
-            hit = Hit("variable", symbol.name, symbol.demangled, row.id, row.name, items.key(first))
-        ranked.append((int(best[index]), order, symbol.demangled, hit))
-    return len(found)

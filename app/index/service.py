@@ -1,31 +1,33 @@
 """The index as the other rooms see it: files in, pages of functions, variables, symbols and USDT probes out.
 
-All methods may be called from any thread. Files of the host come from ``files``, facts from the boxed
-``build``, what is known from ``catalogue``, columns from disk by ``columns``.
+All methods may be called from any thread. What comes in is ``indexing``'s; columns come from ``store``.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from app.config import Settings
 from app.elf.disassembly import Instruction, disassemble
 from app.elf.model import Header, Section, Segment
-from app.errors import AppError, BadInput, Conflict, NotElf, NotFound, StorageFull
-from app.index import files, items, matching, query, search
-from app.index.build import Outcome, Readers
-from app.index.catalogue import BinaryRow, Catalogue
+from app.errors import NotFound
+from app.index import items, matching, query, search
+from app.index.answers import Answers
 from app.index.columns import Columns
+from app.index.difference import Change, Difference, Unfit, compare
+from app.index.everywhere import Everywhere
+from app.index.indexing import Indexing
 from app.index.items import Items
-from app.index.jobs import Jobs, Result, Task
-from app.index.model import Ask, Binary, Function, Hit, Job, Mode, Page, Symbol, Usdt, Variable
-from app.index.store import Store, binary_of
+from app.index.jobs import Task
+from app.index.model import Ask, Binary, Function, Hit, Page, Symbol, Usdt, Variable
+from app.index.sites import InlineSite, inline_sites
+from app.index.store import binary_of
+from app.index.types import Type, types
+from app.index.unfit import unfit
 
 _CODE = 1 << 16  # bytes of a function that are disassembled
 _FUNCTIONS = (2, 10)  # STT_FUNC, STT_GNU_IFUNC
@@ -33,173 +35,30 @@ _UNSIZED = 256  # bytes shown of a function without a size
 T = TypeVar("T")
 
 
-class Index:
+class Index(Indexing):
     """One data directory: catalogue.sqlite, columns/, blobs/, uploads/, scratch/."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._data = settings.data
-        self.upload_dir = settings.data / "uploads"
-        self._catalogue = Catalogue(settings.data / "catalogue.sqlite")
-        self._store = Store(settings, self._catalogue)
+        super().__init__(settings)
         self._selections = query.Selections()
+        self.answers = Answers(self._store, self._readers)
+        self._differences: dict[tuple[str, str], Difference] = {}
+        self._everywhere = Everywhere(
+            settings.data / "names",
+            self._catalogue.generation,
+            self._catalogue.binaries,
+            lambda row: self._store.columns(row)[0],
+        )
 
-    def start(self) -> None:
-        """Lays the directory, opens the catalogue, resumes jobs. Raises StorageFull, or BadInput."""
-        try:
-            for directory in (self._data, self.upload_dir):
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._store.start()
-            self._readers = Readers(self._settings)
-        except OSError as error:
-            if error.errno == 28:
-                raise StorageFull(
-                    f"The disk of {self._data} is full.", "Free some space, or use --data."
-                ) from error
-            raise BadInput(
-                f"The data directory {self._data} cannot be used: {error.strerror}.",
-                "Name one that you may write to by --data.",
-            ) from error
-        try:
-            self._catalogue.open()
-        except AppError:
-            self._readers.close()
-            raise
-        self._jobs = Jobs(self._catalogue, self._perform)
-        self._drop_leftovers()
-        self._jobs.resume()
-
-    def close(self) -> None:
-        self._jobs.close()
-        self._readers.close()
-        self._catalogue.close()
-        self._store.close()
-
-    def _drop_leftovers(self) -> None:
-        """Uploads that no job waits for: the server went down while they were received."""
-        awaited = {
-            entry["path"]
-            for job, _, spec in self._catalogue.jobs()
-            if job.ended is None
-            for entry in spec.get("files", ())
-        }
-        for left in self.upload_dir.iterdir():
-            if str(left) not in awaited:
-                left.unlink(missing_ok=True)
-
-    # Jobs
-
-    def add_paths(self, paths: Sequence[str], owner: str = "") -> Job:
-        """Indexes files and directories of the host. Raises BadInput when a path is not absolute."""
-        if not paths:
-            raise BadInput("There is no path to index.", "Give at least one.")
-        for path in paths:
-            if not files.allowed(files.resolve(path), self._settings.roots):
-                raise files.outside(path)
-        return self._jobs.add("index", owner, {"paths": list(paths)})
-
-    def add_upload(self, uploaded: Sequence[tuple[str, Path]], owner: str = "") -> list[Job]:
-        """One job a file, (name, temporary file in ``upload_dir``), which is taken over."""
-        return [
-            self._jobs.add("upload", owner, {"files": [{"name": name, "path": str(path)}]})
-            for name, path in uploaded
-        ]
-
-    def jobs(self, limit: int = 50) -> tuple[Job, ...]:
-        return self._jobs.jobs(limit)
-
-    def job(self, job_id: str) -> Job:
-        return self._jobs.job(job_id)
-
-    def cancel(self, job_id: str) -> Job:
-        return self._jobs.cancel(job_id)
-
-    def wait(self, job_id: str, timeout: float | None = None) -> Job:
-        return self._jobs.wait(job_id, timeout)
+    def close(self, wait: bool = True) -> None:
+        self._everywhere.close()
+        super().close(wait)
 
     def _perform(self, task: Task) -> None:
-        if task.job.kind == "upload":
-            uploads = task.spec["files"]
-            task.update(save=True, phase="reading", total=len(uploads))
-            for entry in uploads:
-                task.advance(self._upload(entry["name"], Path(entry["path"]), task.owner), 0)
-            return
-        task.update(save=True, phase="walking")
-        found, problems = files.walk(
-            task.spec["paths"], self._settings.roots, self._settings.index_files, task.cancelled
-        )
-        for path, error in problems:
-            task.advance(_refused(path, error), 0)
-        task.update(
-            save=True,
-            phase="reading",
-            total=len(found) + len(problems),
-            bytes_total=sum(entry.size for entry in found),
-        )
-        task.read_all(
-            ((entry.size, lambda path=entry.path: self._result(path)) for entry in found),  # type: ignore[misc]
-            self._settings.readers,
-        )
-        task.update(save=True, phase="storing")
-
-    def _result(self, path: str) -> Result:
-        try:
-            row = self._at(path)
-        except StorageFull:
-            raise
-        except AppError as error:
-            return _refused(path, error)
-        return _taken(path, row)
-
-    def _upload(self, name: str, path: Path, owner: str) -> Result:
-        try:
-            with path.open("rb") as file:
-                if file.read(4) != b"\x7fELF":
-                    raise NotElf(
-                        f"{name} is not an ELF file.", "Upload a program, a library or a debug file."
-                    )
-                outcome = self._readers.read(file.fileno(), owner)
-                size = os.fstat(file.fileno()).st_size
-            row = self._store.put(outcome, name, size, None, None, path)
-        except FileNotFoundError:
-            error = NotFound(f"The upload {name} is gone.", "Upload it again.")
-            return _refused(name, error)
-        except StorageFull:
-            raise
-        except AppError as error:
-            return _refused(name, error)
-        finally:
-            path.unlink(missing_ok=True)
-        return _taken(name, row)
+        super()._perform(task)
+        self._everywhere.refresh_soon()
 
     # Binaries
-
-    def binary_at(self, path: str) -> Binary:
-        """The binary of a host path, read now if it is new or changed. Raises NotElf and its kin."""
-        return binary_of(self._at(path))
-
-    def _at(self, path: str) -> BinaryRow:
-        for _ in range(3):
-            with files.open_elf(path, self._settings.roots) as file:
-                known = self._catalogue.path(file.path)
-                if known is not None and known.stamp == file.stamp:
-                    row = self._store.known(known)
-                    if row is not None:
-                        return row
-                outcome = self._readers.read(file.descriptor)
-                if file.unchanged():
-                    return self._keep(path, file, outcome)
-        raise Conflict(f"{path} changes while it is read.", "Try again when the file is at rest.")
-
-    def _keep(self, path: str, file: files.HostFile, outcome: Outcome) -> BinaryRow:
-        name = Path(_program(file.path)).name
-        try:
-            return self._store.put(outcome, name, file.stamp[2], file.path, file.stamp, None)
-        except NotElf as error:
-            # The answer is kept with the file's stamp, and not computed again.
-            problem = {"code": error.code, "message": f"{path}: {error.message}", "hint": error.hint}
-            self._catalogue.put_path(file.path, None, file.stamp, problem, time.time())
-            raise NotElf(problem["message"], error.hint, code=error.code) from error
 
     def binaries(self, ask: Ask) -> Page[Binary]:
         """By name or build-id, the latest first."""
@@ -207,14 +66,6 @@ class Index:
         rows = search.binaries(self._catalogue.binaries(), ask)
         part = rows[ask.offset : ask.offset + ask.limit]
         return _page(len(rows), tuple(binary_of(row) for row in part), ask, began)
-
-    def binary(self, binary_id: str) -> Binary:
-        """Raises NotFound."""
-        return binary_of(self._store.row(binary_id))
-
-    def remove(self, binary_id: str) -> None:
-        """Forgets it; the files of the host are not touched. Raises NotFound."""
-        self._store.remove(binary_id)
 
     # Facts of one binary
 
@@ -225,7 +76,7 @@ class Index:
         return self._store.columns(self._store.row(binary_id))[1].sections
 
     def segments(self, binary_id: str) -> tuple[Segment, ...]:
-        return items.segments(self._store.columns(self._store.row(binary_id))[0])
+        return self._store.columns(self._store.row(binary_id))[1].segments
 
     def debug_link(self, binary_id: str) -> tuple[str, int] | None:
         found = self._store.columns(self._store.row(binary_id))[0].meta["debug_link"]
@@ -301,26 +152,68 @@ class Index:
         """A function's instructions, from the bytes that were indexed; none where these are not at hand."""
         function = self.function(binary_id, key)
         row = self._store.row(binary_id)
-        if function.offset is None:
+        if function.offset is None or function.address is None:
             return ()
         code = self._store.bytes_of(row, function.offset, min(function.size or _UNSIZED, _CODE))
         info = row.info
         return disassemble(code, function.address, info["machine"], info["endian"], info["bits"])
 
+    def types(self, binary_id: str, ask: Ask) -> Page[Type]:
+        """The named types of its debug information."""
+        columns, _ = self._store.columns(self._store.row(binary_id))
+        return types(columns, ask, self._settings.search_wall)
+
+    def inline_sites(self, binary_id: str, key: str) -> tuple[InlineSite, ...]:
+        """Where the function was inlined. Raises NotFound."""
+        columns, found = self._store.columns(self._store.row(binary_id))
+        index = found.find_function(key)
+        fn = int(columns["function_fn"][index]) if index is not None else -1
+        return inline_sites(columns, found, fn) if fn >= 0 else ()
+
+    def details(self, binary_id: str, key: str) -> dict[str, Any] | None:
+        """What the debug information says of a function beyond its row; None where it says nothing."""
+        columns, found = self._store.columns(self._store.row(binary_id))
+        index = found.find_function(key)
+        fn = int(columns["function_fn"][index]) if index is not None else -1
+        return self.answers.function(binary_id, int(columns["fn_die"][fn])) if fn >= 0 else None
+
+    # Two builds
+
+    def relatives(self, binary_id: str, limit: int = 50) -> tuple[Binary, ...]:
+        """Other binaries of the same name, the latest first. Raises NotFound."""
+        row = self._store.row(binary_id)
+        others = [each for each in self._catalogue.binaries() if each.name == row.name and each.id != row.id]
+        return tuple(binary_of(each) for each in others[:limit])
+
+    def difference(self, before: str, after: str, ask: Ask) -> tuple[Page[Change], dict[str, dict[str, int]]]:
+        """What became of the first binary in the second, and how often. Raises NotFound and BadInput."""
+        began = time.perf_counter()
+        rows = self._store.row(before), self._store.row(after)
+        key = rows[0].columns, rows[1].columns
+        found = self._differences.get(key)
+        if found is None:
+            found = compare(self._store.columns(rows[0]), self._store.columns(rows[1]))
+            self._differences.clear()  # the one that somebody reads is enough
+            self._differences[key] = found
+        total, changes, facets = found.part(ask, self._settings.search_wall)
+        return _page(total, changes, ask, began, facets), found.counts
+
+    def unfit(self, probes: Sequence[str], before: str, after: str) -> tuple[Unfit, ...]:
+        """The probes, written for the first binary, that do not fit the second. Raises NotFound."""
+        sides = [self._store.columns(self._store.row(each)) for each in (before, after)]
+        return unfit(probes, sides[0], sides[1])
+
     # Search over everything
 
-    def search(self, text: str, mode: Mode = "substring", limit: int = 50) -> Page[Hit]:
-        """Binaries, functions, variables and USDT probes of the whole catalogue, the best first."""
+    def search(self, ask: Ask) -> Page[Hit]:
+        """Binaries, functions, variables and USDT probes of the whole catalogue, the best first.
+
+        A name that many binaries have is one hit; the filter ``each=1`` gives one for each of them, ``kind``
+        those of one kind.
+        """
         began = time.perf_counter()
-        rows = self._catalogue.binaries()
-        hits, total = search.everywhere(
-            [(row, lambda row=row: self._store.columns(row)) for row in rows],  # type: ignore[misc]
-            text,
-            mode,
-            limit,
-            self._settings.search_wall,
-        )
-        return _page(total, hits, Ask(text, mode, limit=limit), began)
+        total, hits, facets = self._everywhere.ask(ask, self._settings.search_wall)
+        return _page(total, hits, ask, began, facets)
 
     # Columns
 
@@ -347,24 +240,3 @@ def _page(
     following = ask.offset + len(found)
     took = round((time.perf_counter() - began) * 1000, 3)
     return Page(total, found, following if found and following < total else None, took, facets or {})
-
-
-def _program(path: str) -> str:
-    """/proc/PID/exe is called by what it leads to."""
-    if path.startswith("/proc/") and path.endswith("/exe"):
-        try:
-            return os.path.realpath(path).removesuffix(" (deleted)")
-        except OSError:
-            return path
-    return path
-
-
-def _refused(path: str, error: AppError) -> Result:
-    return {"path": path, "id": None, "state": "failed", **error.as_dict()}
-
-
-def _taken(path: str, row: BinaryRow) -> Result:
-    state = row.info["state"]
-    problems = row.info["problems"]
-    text = problems[0]["text"] if problems else ""
-    return {"path": path, "id": row.id, "state": state, "code": "", "message": text, "hint": ""}

@@ -11,18 +11,23 @@ import shutil
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.config import Settings
 from app.elf.model import Problem
+from app.elf.tree import Stamp
 from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, TooLarge
 from app.index import files
-from app.index.build import Outcome
-from app.index.catalogue import BinaryRow, Catalogue, PathRow, Stamp
-from app.index.columns import BadColumns, Columns, open_columns
-from app.index.items import Items
+from app.index.catalogue import Batch, BinaryRow, Catalogue, KnownRow, PathRow
 from app.index.model import Binary, Debug
+from app.index.reader import Outcome
+
+if TYPE_CHECKING:
+    from app.index.columns import Columns
+    from app.index.items import Items
 
 _OPEN = 256  # columns kept mapped
 _PROBLEMS: dict[str, tuple[type[AppError], str]] = {
@@ -32,6 +37,9 @@ _PROBLEMS: dict[str, tuple[type[AppError], str]] = {
     "output": (TooLarge, "Raise PROBESCOPE_READER_OUTPUT."),
     "gone": (Conflict, "Try again when the file is at rest."),
 }
+_KEPT_SECONDS = 0.25  # that a batch waits for more
+_KEPT_ROWS = 500
+T = TypeVar("T")
 
 
 class Store:
@@ -39,11 +47,18 @@ class Store:
 
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
         self._settings = settings
-        self._catalogue = catalogue
+        self.catalogue = catalogue
         self._columns_dir = settings.data / "columns"
         self._blobs = settings.data / "blobs"
         self._kept: OrderedDict[str, tuple[Columns, Items]] = OrderedDict()
         self._lock = threading.Lock()
+        # What limits a reader: an answer that they gave is another one when they are others.
+        self._limits = [
+            settings.reader_memory,
+            settings.reader_cpu,
+            settings.reader_output,
+            settings.reader_wall,
+        ]
 
     def start(self) -> None:
         """Raises OSError when the directories cannot be made."""
@@ -54,92 +69,197 @@ class Store:
         with self._lock:
             self._kept.clear()
 
+    def drop_leftovers(self) -> None:
+        """Columns that a kill left without their row."""
+        used = self.catalogue.columns()
+        for left in os.scandir(self._columns_dir):
+            if left.name not in used:
+                Path(left.path).unlink(missing_ok=True)
+
+    # What is known
+
     def known(self, known: PathRow) -> BinaryRow | None:
+        """The binary of a path that did not change; None when it must be read. Raises what it had."""
         if known.problem is not None:
-            raise NotElf(known.problem["message"], known.problem["hint"], code=known.problem["code"])
-        row = self._catalogue.binary(known.binary) if known.binary else None
+            if self._still(known.problem):
+                raise self.problem(known.problem)
+            return None
+        row = self.catalogue.binary(known.binary) if known.binary else None
         return row if row is not None and (self._columns_dir / row.columns).exists() else None
 
+    def known_below(self, top: str) -> files.Known:
+        """What need not be opened again below a directory."""
+        known = self.catalogue.known_below(top)
+        there = {each.name for each in os.scandir(self._columns_dir)} if known.rows else set()
+        rows = [
+            row
+            for row in known.rows
+            if (row.columns in there if row.problem is None else self._still(row.problem))
+        ]
+        return known if len(rows) == len(known.rows) else known.with_rows(rows)
+
+    def saw(self, walked: files.Walked, moved: Sequence[tuple[str, KnownRow]]) -> None:
+        """Keeps what a walk has seen: files that are no ELF, those that are gone, those of another name."""
+        batch = Batch(paths=[PathRow(path, row.binary, row.stamp, row.problem) for path, row in moved])
+        if len(batch):
+            self.catalogue.write(batch, time.time())
+        self.catalogue.saw(walked.plain, walked.gone)
+
+    def _still(self, problem: dict[str, Any]) -> bool:
+        return problem.get("limits") in (None, self._limits)
+
+    def problem(self, problem: dict[str, Any]) -> AppError:
+        """The error that reading a file had."""
+        kind, _ = _PROBLEMS.get(problem["code"], (NotElf, ""))
+        return kind(problem["message"], problem["hint"], code=problem["code"])
+
+    # What was read
+
     def put(
-        self, outcome: Outcome, name: str, size: int, path: str | None, stamp: Stamp | None, blob: Path | None
+        self,
+        outcome: Outcome,
+        name: str,
+        descriptor: int,
+        path: str | None,
+        stamp: Stamp | None,
+        blob: Path | None,
+        pending: Pending | None = None,
     ) -> BinaryRow:
-        """Columns to their place, then the row: a kill between them leaves nothing that is seen."""
-        columns = outcome.columns
-        if columns is None or outcome.path is None or outcome.sha256 is None:
-            problem = outcome.problem or Problem("fault", "Reading this file failed.")
-            kind, hint = _PROBLEMS.get(problem.code, (NotElf, "The file is not what its header says."))
-            raise kind(problem.text, hint, code=problem.code)
+        """Columns to their place, then the row, at once or with those of ``pending``.
+
+        ``descriptor`` is the file that was read. Raises what reading it had; for a path this is kept, and not
+        computed again while the file and the limits stay the same.
+        """
+        batch = pending or Pending(self)
         try:
-            meta = columns.meta
-            if meta["state"] in {"malformed", "limit"}:
-                first = meta["problems"][0]
-                raise NotElf(first["text"], "The file is damaged, or was cut off.", code=first["code"])
-            binary_id = self._id(meta, outcome.sha256, path)
-            place = f"{binary_id[:40]}-{outcome.sha256[:16]}.columns"
-            before = self._catalogue.binary(binary_id)
-            held = None
-            if blob is not None:
-                held = outcome.sha256
-                shutil.move(blob, self._blobs / held)
-                (self._blobs / held).chmod(0o600)
-            elif before is not None and before.sha256 == outcome.sha256:
-                held = before.blob
-            outcome.path.replace(self._columns_dir / place)
-            row = BinaryRow(
-                id=binary_id,
-                build_id=meta["build_id"],
-                sha256=outcome.sha256,
-                name=before.name if before and before.sha256 == outcome.sha256 and path is None else name,
-                size=size,
-                uploaded=path is None if before is None else before.uploaded and path is None,
-                indexed=time.time(),
-                columns=place,
-                blob=held,
-                info=_info(meta),
-            )
-            self._catalogue.store(row, path, stamp, time.time())
-            if before is not None and before.columns != place:
-                (self._columns_dir / before.columns).unlink(missing_ok=True)
+            row = self._laid(outcome, name, descriptor, path, stamp, blob, batch)
         except OSError as error:
             raise StorageFull(
                 f"The index cannot be written: {error.strerror}.", "Free some space, or use --data."
             ) from error
+        except Conflict:
+            raise
+        except AppError as error:
+            if path is None or stamp is None or isinstance(error, StorageFull):
+                raise
+            problem: dict[str, Any] = {"code": error.code, "message": f"{path}: {error.message}"}
+            problem |= {"hint": error.hint, "limits": self._limits if error.code in _PROBLEMS else None}
+            batch.batch.paths.append(PathRow(path, None, stamp, problem))
+            raise self.problem(problem) from error
         finally:
-            outcome.path.unlink(missing_ok=True)
-        return self.row(binary_id)
+            if outcome.path is not None:
+                outcome.path.unlink(missing_ok=True)
+            batch.flush(pending is None)
+        return row if pending else self.row(row.id)
 
-    def _id(self, meta: object, sha256: str, path: str | None) -> str:
-        """The build-id, unless other bytes that are still there have it; a debug file has its hash."""
-        assert isinstance(meta, dict)
-        build_id = meta["build_id"]
-        if not build_id or meta["debug_only"]:
-            return f"sha256-{sha256}"
-        holder = self._catalogue.binary(str(build_id))
-        if holder is None or holder.sha256 == sha256:
-            return str(build_id)
-        elsewhere = [other for other in holder.paths if other != path and self._holds(other)]
-        return f"sha256-{sha256}" if elsewhere or holder.uploaded else str(build_id)
+    def _laid(
+        self,
+        outcome: Outcome,
+        name: str,
+        descriptor: int,
+        path: str | None,
+        stamp: Stamp | None,
+        blob: Path | None,
+        pending: Pending,
+    ) -> BinaryRow:
+        meta = outcome.meta
+        if meta is None or outcome.path is None:
+            problem = outcome.problem or Problem("fault", "Reading this file failed.")
+            kind, hint = _PROBLEMS.get(problem.code, (NotElf, "The file is not what its header says."))
+            raise kind(problem.text, hint, code=problem.code)
+        if meta["state"] in {"malformed", "limit"}:
+            first = meta["problems"][0]
+            kind, hint = _PROBLEMS.get(first["code"], (NotElf, "The file is damaged, or was cut off."))
+            raise kind(first["text"], hint, code=first["code"])
+        size = os.fstat(descriptor).st_size
+        binary_id, sha256, same = self._id(meta, size, outcome.sha256, descriptor, path, pending)
+        before = pending.binary(binary_id)
+        place = f"{binary_id[:40]}-{os.urandom(4).hex()}.columns"
+        held = before.blob if before is not None and same else None
+        if blob is not None:
+            assert sha256 is not None
+            held = sha256
+            shutil.move(blob, self._blobs / held)
+            (self._blobs / held).chmod(0o600)
+        outcome.path.rename(self._columns_dir / place)
+        outcome.path = None
+        row = BinaryRow(
+            id=binary_id,
+            build_id=meta["build_id"],
+            sha256=sha256 or (before.sha256 if before is not None and same else None),
+            name=before.name if before is not None and same and path is None else name,
+            size=size,
+            uploaded=path is None if before is None else before.uploaded and path is None,
+            indexed=time.time(),
+            columns=place,
+            blob=held,
+            info=_info(meta),
+        )
+        pending.put(row, before, path, stamp)
+        return row
 
-    def _holds(self, path: str) -> bool:
+    def _id(
+        self,
+        meta: dict[str, Any],
+        size: int,
+        sha256: str | None,
+        descriptor: int,
+        path: str | None,
+        pending: Pending,
+    ) -> tuple[str, str | None, bool]:
+        """(id, hash if it was computed, whether the holder of the id is known to be these very bytes).
+
+        The id is the build-id, unless other bytes that are still there have it; a debug file has its own.
+        """
+        if not meta["build_id"]:
+            return f"sha256-{sha256}", sha256, True
+        build_id = f"debug-{meta['build_id']}" if meta["debug_only"] else str(meta["build_id"])
+        holder = pending.binary(build_id)
+        if holder is None:
+            return build_id, sha256, False
+        elsewhere = [other for other in holder.paths if other != path and self._holds(other, pending)]
+        if not elsewhere and not holder.uploaded:
+            return build_id, sha256, False
+        sha256 = sha256 or files.sha256(descriptor)
+        if holder.size == size and self.hashed(holder).sha256 == sha256:
+            return build_id, sha256, True
+        return f"sha256-{sha256}", sha256, True
+
+    def _holds(self, path: str, pending: Pending) -> bool:
         """Whether the file at ``path`` is still the one that was read."""
-        known = self._catalogue.path(path)
+        known = pending.path(path)
         try:
             with files.open_elf(path, self._settings.roots) as file:
                 return known is not None and known.stamp == file.stamp
         except AppError:
             return False
 
+    def hashed(self, row: BinaryRow) -> BinaryRow:
+        """The same with its SHA-256, where its bytes are still at hand."""
+        if row.sha256 is None:
+            found = self.use_bytes(row, lambda descriptor, _: files.sha256(descriptor))
+            if found is not None:
+                self.catalogue.set_sha256(row.id, found)
+                return replace(row, sha256=found)
+        return row
+
+    def files_of(self, row: BinaryRow, after: BinaryRow | None) -> list[Path]:
+        """What a row has on disk that the one after it has not."""
+        found = [] if after and after.columns == row.columns else [self._columns_dir / row.columns]
+        if row.blob is not None and (after is None or after.blob != row.blob):
+            found.append(self._blobs / row.blob)
+        return found
+
     def remove(self, binary_id: str) -> None:
         """Takes away the row, its columns and its bytes. Raises NotFound."""
         row = self.row(binary_id)
-        self._catalogue.remove(binary_id)
-        (self._columns_dir / row.columns).unlink(missing_ok=True)
-        if row.blob is not None:
-            (self._blobs / row.blob).unlink(missing_ok=True)
+        self.catalogue.remove(binary_id)
+        for path in self.files_of(row, None):
+            path.unlink(missing_ok=True)
 
     def row(self, binary_id: str) -> BinaryRow:
         """Raises NotFound."""
-        row = self._catalogue.binary(binary_id)
+        row = self.catalogue.binary(binary_id)
         if row is None:
             raise NotFound(
                 f"There is no binary {binary_id}.", "Index its file again; it may have been rebuilt."
@@ -148,21 +268,32 @@ class Store:
 
     def bytes_of(self, row: BinaryRow, offset: int, size: int) -> bytes:
         """A part of the file that was indexed; none where just these bytes are no longer at hand."""
+        return self.use_bytes(row, lambda descriptor, _: os.pread(descriptor, size, offset)) or b""
+
+    def use_bytes(self, row: BinaryRow, use: Callable[[int, int], T]) -> T | None:
+        """What ``use`` makes of an open descriptor of the bytes that were indexed, and of their count.
+
+        None where just these bytes are no longer at hand.
+        """
         if row.blob is not None:
             with (self._blobs / row.blob).open("rb") as blob:
-                return os.pread(blob.fileno(), size, offset)
+                return use(blob.fileno(), row.size)
         for path in row.paths:
-            known = self._catalogue.path(path)
+            known = self.catalogue.path(path)
             try:
                 with files.open_elf(path, self._settings.roots) as file:
                     if known is not None and known.stamp == file.stamp:
-                        return os.pread(file.descriptor, size, offset)
+                        return use(file.descriptor, row.size)
             except AppError:
                 continue
-        return b""
+        return None
 
     def columns(self, row: BinaryRow) -> tuple[Columns, Items]:
         """Mapped, and kept for the next question. Raises NotFound when they are gone."""
+        # numpy takes longer to load than most files to index: who looks into columns waits for it.
+        from app.index.columns import BadColumns, open_columns
+        from app.index.items import Items, check
+
         with self._lock:
             kept = self._kept.get(row.columns)
             if kept is not None:
@@ -171,6 +302,7 @@ class Store:
         try:
             with (self._columns_dir / row.columns).open("rb") as file:
                 columns = open_columns(file.fileno())
+                check(columns)
         except (OSError, BadColumns) as error:
             raise NotFound(
                 f"The index of {row.name} is gone or of an older version.", "Index its file again."
@@ -181,6 +313,53 @@ class Store:
             while len(self._kept) > _OPEN:
                 self._kept.popitem(last=False)
         return made
+
+
+class Pending:
+    """Rows that wait to be written together; one thread's own."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.batch = Batch()
+        self._stale: list[Path] = []
+        self._since = time.monotonic()
+
+    def binary(self, binary_id: str) -> BinaryRow | None:
+        """As it will be."""
+        row = self.batch.binaries.get(binary_id)
+        if row is None:
+            return self._store.catalogue.binary(binary_id)
+        waiting = [each.path for each in self.batch.paths if each.binary == binary_id]
+        return replace(row, paths=(*row.paths, *waiting))
+
+    def path(self, path: str) -> PathRow | None:
+        found = [each for each in self.batch.paths if each.path == path]
+        return found[-1] if found else self._store.catalogue.path(path)
+
+    def put(self, row: BinaryRow, before: BinaryRow | None, path: str | None, stamp: Stamp | None) -> None:
+        self.batch.binaries[row.id] = replace(row, paths=before.paths if before else ())
+        if path is not None and stamp is not None:
+            self.batch.paths.append(PathRow(path, row.id, stamp, None))
+        if before is not None:
+            self._stale += self._store.files_of(before, row)
+
+    def flush(self, now: bool = True) -> None:
+        """Writes them when ``now``, or when they are many or waited long. Raises StorageFull."""
+        late = time.monotonic() - self._since > _KEPT_SECONDS or len(self.batch) > _KEPT_ROWS
+        if not now and not late:
+            return
+        self._since = time.monotonic()
+        batch, self.batch = self.batch, Batch()
+        stale, self._stale = self._stale, []
+        if len(batch):
+            try:
+                self._store.catalogue.write(batch, time.time())
+            except AppError:
+                stale = [path for row in batch.binaries.values() for path in self._store.files_of(row, None)]
+                raise
+            finally:
+                for path in stale:
+                    path.unlink(missing_ok=True)
 
 
 def binary_of(row: BinaryRow) -> Binary:
@@ -205,7 +384,7 @@ def binary_of(row: BinaryRow) -> Binary:
         debug=Debug(**info["debug"]),
         counts=info["counts"],
         needed=tuple(info["needed"]),
-        frame_pointers=None,
+        frame_pointers=info["frame_pointers"],
         state=info["state"],
         problems=tuple(Problem(**problem) for problem in info["problems"]),
         uploaded=row.uploaded,
@@ -213,25 +392,9 @@ def binary_of(row: BinaryRow) -> Binary:
     )
 
 
-def _info(meta: object) -> dict[str, object]:
-    """What a page about the binary shows, so that lists need not open columns."""
-    assert isinstance(meta, dict)
-    header = meta["header"]
-    tables = set(meta["tables"])
-    has = {"dwarf": meta["dwarf"], "lines": meta["lines"], "symtab": 0 in tables, "dynsym": 1 in tables}
-    return {
-        "type": header["type"],
-        "machine": header["machine"],
-        "bits": header["bits"],
-        "endian": header["endian"],
-        "stripped": meta["stripped"],
-        "language": meta["language"],
-        "runtime": meta["runtime"],
-        "interpreter_of": meta["interpreter_of"],
-        "debug": asdict(Debug("embedded" if meta["dwarf"] else "none", None, has)),
-        "counts": meta["counts"],
-        "needed": meta["needed"],
-        "debug_only": meta["debug_only"],
-        "state": meta["state"],
-        "problems": meta["problems"],
-    }
+def _info(meta: dict[str, Any]) -> dict[str, Any]:
+    """A reader's summary as lists show it."""
+    has = {key: meta[key] for key in ("dwarf", "lines")}
+    has |= {"symtab": 0 in meta["tables"], "dynsym": 1 in meta["tables"]}
+    left = {key: value for key, value in meta.items() if key not in {"build_id", "tables", "dwarf", "lines"}}
+    return left | {"debug": asdict(Debug("embedded" if meta["dwarf"] else "none", None, has))}

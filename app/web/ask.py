@@ -21,6 +21,10 @@ FILTERS = (
     "traceable",
     "language",
     "debug",
+    "kind",
+    "each",
+    "what",
+    "file",
 )
 TEXT_LIMIT = 1000
 

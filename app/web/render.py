@@ -16,7 +16,7 @@ from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from app.index.model import Hit
+from app.index.model import Hit, signature, source
 from app.paths import asset_dir
 from app.web.services import services
 
@@ -85,6 +85,11 @@ def plain(text: object) -> str:
     )
 
 
+def plain_lines(text: object) -> str:
+    """``plain``, but lines stay lines."""
+    return "\n".join(plain(line) for line in str(text).split("\n"))
+
+
 def build_url(path: str, **query: object) -> str:
     """The path with those query values that are not empty; lists repeat their name."""
     pairs: list[tuple[str, str]] = []
@@ -106,6 +111,12 @@ def hit_url(hit: Hit) -> str:
     return base
 
 
+def each_url(hit: Hit) -> str:
+    """The search for every binary that has the name of this hit."""
+    signs = "".join(f"[{sign}]" if sign in "*?[" else sign for sign in hit.demangled)
+    return build_url("/search", q=signs, mode="glob", kind=hit.kind, each="1")
+
+
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     env = Environment(
@@ -123,9 +134,12 @@ def environment() -> Environment:
         "num": lambda value: "" if value is None else f"{value:,}",
         "duration": duration,
         "plain": plain,
+        "plain_lines": plain_lines,
+        "signature": signature,
+        "source": source,
     }
     env.filters |= filters
-    env.globals |= {"asset": asset, "url": build_url, "hit_url": hit_url}
+    env.globals |= {"asset": asset, "url": build_url, "hit_url": hit_url, "each_url": each_url}
     return env
 
 

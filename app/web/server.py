@@ -25,14 +25,17 @@ from app.web.auth import Lock
 from app.web.guard import Guard, Origins
 from app.web.routes import (
     binaries,
+    difference,
     functions,
     jobs,
+    places,
     processes,
     scripts,
     search,
     sessions,
     symbols,
     system,
+    types,
     usdt,
 )
 from app.web.services import Services
@@ -47,7 +50,10 @@ ROUTERS = (
     binaries.router,
     functions.router,
     symbols.router,
+    types.router,
+    places.router,
     usdt.router,
+    difference.router,
     jobs.router,
     scripts.router,
     sessions.router,

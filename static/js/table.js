@@ -37,12 +37,46 @@ function actsCell(item, name, latency) {
   return cell;
 }
 
+// As the server's filters `signature` and `source` write them.
+function declared({ type, name }) {
+  if (type.includes("(*)") && name) return type.replace("(*)", () => `(*${name})`);
+  return /[*&]$/.test(type) ? type + name : `${type} ${name}`.trim();
+}
+
+function signature(item) {
+  if (!item.parameters || item.demangled.includes("(")) return "";
+  const parameters = item.parameters.map(declared).join(", ");
+  return `(${parameters})${item.returns ? ` → ${item.returns}` : ""}`;
+}
+
+function source(item) {
+  if (!item.file) return "";
+  const name = item.file.slice(item.file.lastIndexOf("/") + 1);
+  return item.line ? `${name}:${item.line}` : name;
+}
+
+function badge(words, title) {
+  return make("span", { class: "badge", title }, words);
+}
+
+function functionName(item, raw) {
+  const cell = nameCell(raw ? item.linkage_name : item.demangled, item.linkage_name, item.url, null);
+  if (!raw) cell.append(make("span", { class: "muted" }, plain(signature(item))));
+  if (item.aliases.length) cell.append(" ", badge(`+${item.aliases.length}`, plain(item.aliases.join(", "))));
+  if (item.type === "IFUNC") cell.append(" ", badge("IFUNC"));
+  return cell;
+}
+
+function titled(cell, title) {
+  cell.title = plain(title ?? "");
+  return cell;
+}
+
 const CELLS = {
   functions: (item, raw) => [
-    nameCell(raw ? item.linkage_name : item.demangled, item.linkage_name, item.url,
-      item.aliases.length ? make("span", { class: "badge", title: plain(item.aliases.join(", ")) }, `+${item.aliases.length}`) : null),
-    text("num mono", item.address_hex), text("num", number(item.size)), text("mono", item.section), text("", item.bind),
-    text("", item.type), text("", item.sources.join(", ")), actsCell(item, item.name, item.verdict.return_probe.attachable),
+    functionName(item, raw), titled(text("mono", source(item)), item.file), text("num mono", item.address_hex),
+    text("num", item.address_hex ? number(item.size) : "inlined"), text("mono", item.section),
+    text("", item.sources.join(", ")), actsCell(item, item.name, item.verdict.return_probe.attachable),
   ],
   symbols: (item, raw) => [
     nameCell(raw ? item.name : item.demangled, item.name, null, item.version ? make("span", { class: "muted" }, plain(item.version)) : null),
@@ -50,9 +84,13 @@ const CELLS = {
     text("", item.visibility), text("mono", item.section), text("", item.table),
   ],
   variables: (item, raw) => [
-    nameCell(raw ? item.linkage_name : item.demangled, item.linkage_name, null, null),
-    text("num mono", item.address_hex), text("num", number(item.size)), text("mono", item.type), text("mono", item.section),
-    text("", item.sources.join(", ")),
+    nameCell(raw ? item.linkage_name : item.demangled, item.linkage_name, null, null), text("mono", item.type),
+    titled(text("mono", source(item)), item.file), text("num mono", item.address_hex), text("num", number(item.size)),
+    text("mono", item.section), text("", item.sources.join(", ")),
+  ],
+  types: (item, raw, table) => [
+    nameCell(item.name, item.name, table.dataset.base + encodeURIComponent(item.name), null), text("", item.kind),
+    text("num", item.size ? number(item.size) : ""), titled(text("mono", item.unit), item.unit),
   ],
   usdt: (item) => [
     text("mono usdt", item.provider),
@@ -201,7 +239,7 @@ class VirtualTable {
     if (item) {
       row.item = item;
       row.classList.remove("wait");
-      row.replaceChildren(...this.cells(item, this.raw));
+      row.replaceChildren(...this.cells(item, this.raw, this.table));
     } else if (row.item !== null) {
       row.item = null;
       row.classList.add("wait");

@@ -13,9 +13,10 @@ import pytest
 from app.elf import spell
 from app.elf.model import TABLES, Facts
 from app.elf.reader import read_facts
-from tests.elf.corpus import elf_files
+from tests.elf.corpus import FOREIGN, TARGETS, elf_files, foreign_files, foreign_object
 
-FILES = elf_files(60)
+FOREIGN_FILES = [path for _, path in foreign_files(9)]
+FILES = [*elf_files(60), *FOREIGN_FILES]
 LARGE = [
     Path(path) for path in ("/usr/bin/python3.11", "/usr/bin/python3", "/bin/bash") if Path(path).exists()
 ]
@@ -75,7 +76,14 @@ def ours(facts: Facts) -> Iterator[tuple[object, ...]]:
 
 def test_the_corpus_is_large_enough() -> None:
     assert shutil.which("readelf")
-    assert len(set(FILES) | set(LARGE)) >= 30
+    assert len(set(FILES) | set(LARGE)) >= 60 + 7 * 9
+    kinds = set()
+    for name, path in foreign_files(1):
+        header = read_facts(path.read_bytes()).header
+        assert header is not None
+        kinds.add((header.machine, header.bits, header.endian))
+        assert (header.machine, header.bits, header.endian) == FOREIGN[name]
+    assert len(kinds) == len(FOREIGN)
 
 
 @pytest.mark.parametrize("path", [*FILES, *LARGE], ids=str)
@@ -83,6 +91,17 @@ def test_symbols(path: Path) -> None:
     facts = read_facts(path.read_bytes())
     assert facts.state == "ok"
     assert list(ours(facts)) == list(theirs(path))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_objects_of_other_machines(tmp_path: Path, target: str) -> None:
+    path = foreign_object(tmp_path, target)
+    facts = read_facts(path.read_bytes())
+    assert facts.state == "ok"
+    assert facts.header is not None
+    assert (facts.header.machine, facts.header.bits, facts.header.endian) == TARGETS[target]
+    assert list(ours(facts)) == list(theirs(path))
+    assert len(list(ours(facts))) > 10
 
 
 @pytest.mark.parametrize("path", [*FILES, *LARGE], ids=str)

@@ -48,7 +48,7 @@ def test_a_real_library_as_cppfilt_reads_it() -> None:
             "<alloc::string::String as core::fmt::Display>::fmt",
         ),
         ("_RNvC6_123foo3bar", "123foo::bar"),
-        ("_Z3addii.constprop.0", "add(int, int) (.constprop.0)"),
+        ("_Z3addii.constprop.0", "add(int, int) [clone .constprop.0]"),
         ("main", "main"),
         ("_start", "_start"),
         ("", ""),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.config import load
+from app.elf import native
 from app.host.doctor import checks, prove
 from app.host.machine import Machine, kernel_version, lockdown_state, machine
 from app.host.tools import run
@@ -22,6 +23,11 @@ BPFTRACE = {"version": (0, 17, 0), "path": "/usr/bin/bpftrace", "problem": None,
 @pytest.fixture
 def here() -> Machine:
     return machine()
+
+
+@pytest.fixture(autouse=True)
+def whole_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "missing", lambda: ())
 
 
 def failing(machine: Machine, capabilities: dict[str, object] = BPFTRACE) -> dict[str, str]:
@@ -92,6 +98,14 @@ def test_bpftrace_missing_or_old(here: Machine) -> None:
 
 def test_newer_bpftrace_does_without_debugfs(here: Machine) -> None:
     assert failing(replace(perfect(here), debugfs=False), {**BPFTRACE, "version": (0, 18, 0)}) == {}
+
+
+def test_a_core_that_was_not_compiled(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "missing", lambda: ("dwarf",))
+    assert "python3-dev" in failing(perfect(here))["core"]
+    check = next(check for check in checks(perfect(here), BPFTRACE) if check.name == "core")
+    assert not check.needed
+    assert "dwarf" in check.text
 
 
 def test_the_data_directory(here: Machine, tmp_path: Path) -> None:

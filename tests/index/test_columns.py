@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from app.elf.reader import read_facts
-from app.index.columns import BadColumns, Columns, open_columns, write_columns
+from app.index.columns import ARRAYS, BadColumns, Columns, open_columns, write_columns
+from app.index.items import Items, check
 from app.index.tables import tables
 
 
 def columns_of(path: Path, data: bytes) -> Path:
     with path.open("wb") as file:
-        write_columns(file, *tables(read_facts(data)))
+        write_columns(file.fileno(), *tables(read_facts(data)))
     return path
 
 
@@ -56,10 +57,14 @@ def test_mutated_columns_are_refused_or_harmless(tmp_path: Path) -> None:
         path.write_bytes(data if chance.random() < 0.8 else data[: chance.randrange(len(data))])
         try:
             columns = opened(path)
+            check(columns)
+            for name in ARRAYS:
+                columns[name]
         except BadColumns:
             refused += 1
             continue
-        for name_id in range(len(columns["name_at"])):
-            columns.name(name_id)
-            columns.display(name_id)
+        columns.names_of(range(columns.count("name")))
+        columns.displays(range(columns.count("name")))
+        for kind, make in (("function", Items.functions), ("variable", Items.variables)):
+            make(Items(columns), np.arange(columns.count(kind)))
     assert refused > 100

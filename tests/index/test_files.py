@@ -11,12 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from app.elf.tree import Watch
 from app.errors import AppError, BadInput, Forbidden
 from app.index.files import open_elf, resolve, walk
-
-
-def never() -> bool:
-    return False
 
 
 def test_links_are_resolved_and_stamps_tell_changes(tmp_path: Path) -> None:
@@ -40,14 +37,17 @@ def test_the_walk_gives_the_largest_first_and_each_inode_once(tmp_path: Path) ->
     for name, source in (("small", "/bin/true"), ("large", "/bin/bash"), ("middle", "/bin/ls")):
         shutil.copy(source, tmp_path / name)
     (tmp_path / "again").hardlink_to(tmp_path / "large")
-    found, problems = walk([str(tmp_path)], (), 100, never)
-    assert problems == []
+    walked = walk([str(tmp_path)], (), 100, Watch())
+    found = walked.found
+    assert walked.problems == []
     assert [entry.size for entry in found] == sorted((entry.size for entry in found), reverse=True)
     assert len(found) == 3
-    bounded, problems = walk([str(tmp_path)], (), 2, never)
-    assert len(bounded) == 2
-    assert "first 2" in problems[0][1].message
-    assert walk([str(tmp_path)], (), 100, lambda: True) == ([], [])
+    bounded = walk([str(tmp_path)], (), 2, Watch())
+    assert len(bounded.found) == 2
+    assert "first 2" in bounded.problems[0][1].message
+    stopped = Watch()
+    stopped.stop()
+    assert walk([str(tmp_path)], (), 100, stopped).found == []
 
 
 ESCAPES = [
@@ -77,9 +77,9 @@ def test_roots_hold(tmp_path: Path, escape: str) -> None:
         open_elf("/proc/self/exe", (str(inside),))
     with pytest.raises(Forbidden):
         open_elf(f"/proc/self/root{outside}/secret", (str(inside),))
-    found, problems = walk([str(outside)], (str(inside),), 10, never)
-    assert found == []
-    assert isinstance(problems[0][1], Forbidden)
+    walked = walk([str(outside)], (str(inside),), 10, Watch())
+    assert walked.found == []
+    assert isinstance(walked.problems[0][1], Forbidden)
 
 
 def test_a_name_that_is_exchanged_meanwhile_does_not_escape(tmp_path: Path) -> None:

@@ -43,10 +43,11 @@ def test_a_directory(index: Index, tmp_path: Path) -> None:
     assert {Path(result["path"]).name for result in job.results} in ({"two", "one"}, {"two", "same"})
     assert job.ended is not None
     assert {binary.name for binary in index.binaries(Ask()).items} >= {"two"}
-    assert index.jobs()[0] == job
+    assert index.jobs()[0] == replace(job, results=())
     assert index.job(job.id).as_dict()["state"] == "done"
     again = index.wait(index.add_paths([str(top)]).id)
-    assert (again.state, again.done) == ("done", 2)
+    assert (again.state, again.done, again.unchanged) == ("done", 2, 2)
+    assert again.results == job.results
 
 
 def test_paths_that_cannot_be_read_are_told_one_by_one(index: Index, tmp_path: Path) -> None:

@@ -15,3 +15,13 @@ def compile_c(tmp: Path, source: str, name: str = "prog", *flags: str, compiler:
         [compiler, "-g", "-O0", "-o", str(out), str(text), *flags], check=True, capture_output=True
     )
     return out
+
+
+def compile_for(tmp: Path, source: str, target: str, *flags: str) -> Path:
+    """An object of C++ that leans on no library, for any machine that clang knows."""
+    text, out = tmp / f"{target}.cc", tmp / f"{target}.o"
+    text.write_text(source)
+    command = ["clang++", f"--target={target}", "-std=c++17", "-ffreestanding", "-nostdinc"]
+    command += ["-fintegrated-as", *flags]
+    subprocess.run([*command, "-c", "-o", str(out), str(text)], check=True, capture_output=True)
+    return out

@@ -55,6 +55,17 @@ def test_without_bpftrace_nothing_is_attachable() -> None:
     assert not found.return_probe.attachable
 
 
+def test_a_function_that_exists_only_where_it_was_inlined() -> None:
+    only = {"address": None, "inlined": True, "sources": ("dwarf",)}
+    found = function_verdict(function("f", inline_sites=3, **only), FILE, ABLE)
+    assert (found.attachable, found.probe, codes(found.reasons)) == (False, None, ["only_inlined"])
+    assert "in 3 places" in found.reasons[0].text
+    one = function_verdict(function("f", address=None, inlined=True, inline_sites=1), FILE, ABLE)
+    assert "in 1 place," in one.reasons[0].text
+    none = function_verdict(function("f", address=None), FILE, ABLE)
+    assert codes(none.reasons) == ["no_address"]
+
+
 @pytest.mark.parametrize(
     ("item", "code"),
     [

@@ -98,7 +98,7 @@ def index_form(request: Request, paths: str = Form("")) -> Response:
 @router.get("/binaries/{binary_id}")
 def binary_page(request: Request, binary_id: str) -> Response:
     index = services(request).index
-    binary = index.binary(binary_id)
+    binary = index.binary(binary_id, hashed=True)
     return page(
         request,
         "binary",
@@ -114,7 +114,7 @@ def binary_page(request: Request, binary_id: str) -> Response:
 
 @router.get("/api/v1/binaries/{binary_id}")
 def binary_json(request: Request, binary_id: str) -> dict[str, Any]:
-    binary = services(request).index.binary(binary_id)
+    binary = services(request).index.binary(binary_id, hashed=True)
     return {**binary.as_dict(), "mapped_by": [process.as_dict() for process in mapped_by(binary)]}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -53,15 +54,17 @@ def start(request: Request) -> Response:
 def _ask(request: Request, ask: Ask) -> tuple[Page[Hit] | None, list[Process], AppError | None]:
     if not ask.q.strip():
         return None, [], None
-    people = matching(ask.q, START_ROWS)
+    # Processes stand above the first part of the answer.
+    people = matching(ask.q, START_ROWS) if not ask.offset and not ask.filters else []
     try:
-        return services(request).index.search(ask.q, ask.mode, min(ask.limit, HITS)), people, None
+        return services(request).index.search(ask), people, None
     except AppError as error:
         return None, people, error
 
 
 @router.get("/search")
 def search_page(request: Request, ask: Asked) -> Response:
+    ask = replace(ask, limit=min(ask.limit, HITS))
     hits, found, problem = _ask(request, ask)
     return page(
         request,
@@ -71,6 +74,7 @@ def search_page(request: Request, ask: Asked) -> Response:
         part="search_results",
         q=ask.q,
         mode=ask.mode,
+        ask=ask,
         hits=hits,
         processes=found,
         problem=problem.as_dict() if problem else None,

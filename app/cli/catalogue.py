@@ -1,0 +1,61 @@
+"""The index over the data directory of a command, and a command over several files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from app.cli.output import note
+from app.config import Settings
+from app.errors import AppError
+from app.index.indexing import Indexing
+from app.index.model import Binary
+
+I = TypeVar("I", bound=Indexing)  # noqa: E741
+
+
+@contextmanager
+def opened(make: Callable[[Settings], I], settings: Settings, keep: bool = False) -> Iterator[I]:
+    """An index over the data directory; over a temporary one where that cannot be written.
+
+    With ``keep`` there is no way out: what is done is to stay. Raises what the index raises.
+    """
+    if keep or _writable(settings.data):
+        yield from _opened(make(settings))
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="probescope-") as temporary:
+        yield from _opened(make(replace(settings, data=Path(temporary))))
+
+
+def _opened(index: I) -> Iterator[I]:
+    index.start(serving=False)
+    try:
+        yield index
+    finally:
+        index.close(wait=False)
+
+
+def _writable(data: Path) -> bool:
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        return False
+    return os.access(data, os.W_OK | os.X_OK)
+
+
+def each_file(files: Sequence[str], index: I, one: Callable[[I, Binary], None], hashed: bool = False) -> int:
+    """``one`` of each file; 1 if some could not be read, with a line on stderr for each."""
+    worst = 0
+    for file in files:
+        try:
+            one(index, index.binary_at(str(Path(file).absolute()), hashed))
+        except AppError as error:
+            note(f"{error.message} {error.hint}")
+            worst = 1
+    return worst

@@ -1,0 +1,51 @@
+"""Names to ranks in C; see app.elf.scan for what each does. Buffers are numpy arrays."""
+
+from typing import Any
+
+def substring(
+    text: Any,
+    line_at: Any,
+    further: Any,
+    needle: bytes,
+    fold: bool,
+    sides: int,
+    portable: bool,
+    until: float,
+    ranks: Any,
+    /,
+) -> None: ...
+def prefix(
+    text: Any,
+    line_at: Any,
+    further: Any,
+    needle: bytes,
+    fold: bool,
+    sides: int,
+    portable: bool,
+    until: float,
+    ranks: Any,
+    /,
+) -> None: ...
+def fuzzy(
+    text: Any,
+    line_at: Any,
+    further: Any,
+    needle: bytes,
+    fold: bool,
+    sides: int,
+    portable: bool,
+    until: float,
+    ranks: Any,
+    /,
+) -> None: ...
+def mark(
+    text: Any, line_at: Any, further: Any, program: bytes, portable: bool, until: float, marks: Any, /
+) -> None: ...
+def order(keys: Any, out: Any, /) -> None: ...
+def alphabet(text: Any, line_at: Any, further: Any, out: Any, /) -> None: ...
+def gather(text: Any, line_at: Any, further: Any, which: Any, /) -> bytes: ...
+
+class Names:
+    def __new__(cls, seed: int, /) -> Names: ...
+    def add(self, text: Any, line_at: Any, further: Any, which: Any, out: Any, /) -> None: ...
+    def lines(self) -> tuple[bytes, bytes]: ...

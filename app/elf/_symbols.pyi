@@ -1,0 +1,32 @@
+from collections.abc import Callable
+from typing import Any
+
+Buffer = Any  # numpy's arrays show what they are only from Python 3.12 on
+
+Lack = tuple[int, int, int]
+
+def read(
+    data: Buffer, sections: Buffer, section_names: Buffer, wide: bool, big: bool
+) -> tuple[int, bytes, bytes, list[bytes], list[Lack]] | None: ...
+def tables(
+    buffers: tuple[Buffer, ...],
+    relocatable: bool,
+    thumb: bool,
+    foreign: Callable[[list[bytes]], list[bytes]],
+) -> tuple[dict[str, bytes], dict[str, bytes], dict[str, bytes]]: ...
+def marks(
+    names: Buffer, name_at: Buffer, name_len: Buffer, section_index: Buffer, wanted: tuple[bytes, ...]
+) -> tuple[bytes, int, int]: ...
+def frames(
+    data: Buffer,
+    loads: Buffer,
+    address: Buffer,
+    size: Buffer,
+    section_index: Buffer,
+    type: Buffer,
+    unwind: Buffer,
+    unwind_address: int,
+    big: bool,
+    code: int,
+) -> tuple[int, int]: ...
+def demangle(name: bytes) -> bytes | bool | None: ...

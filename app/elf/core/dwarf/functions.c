@@ -1,0 +1,510 @@
+/* Raw rows of a unit to rows: origins and specifications merged in, types and files followed, sites tied to what
+ * was inlined.
+ *
+ * What a DIE does not say, its abstract_origin or specification says, and so on; the place of the last one gives
+ * the scope. A function's parameters are those of its origin, which has the whole signature, without artificial
+ * ones that the function itself does not have (C++ constructors), and with those that it alone has.
+ * Source: DWARF 5, sections 2.13.2 and 3.3.8.
+ */
+#include "rows.h"
+
+enum { LONGEST_CHAIN = 8, NEAR = 16 };
+
+typedef struct {
+    Raw raw;
+    Unit *unit;
+    bool kept; /* its parameters are among the raw ones */
+} Link;
+
+/* A DIE and what it goes back to. */
+typedef struct {
+    Link links[LONGEST_CHAIN];
+    unsigned count;
+    bool broken; /* a reference leads nowhere */
+} Chain;
+
+/* The raw row of a DIE of the unit at work; NULL where the walk kept none. */
+static Raw *raw_at(Raw *raws, size_t count, uint64_t offset)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (raws[middle].die < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && raws[low].die == offset ? &raws[low] : NULL;
+}
+
+static Raw *function_at(Worker *worker, const DieRef *die)
+{
+    return die->unit == worker->unit ? raw_at(worker->raws.items, worker->raws.count, die->offset) : NULL;
+}
+
+static bool decode(Worker *worker, const DieRef *die, Raw *raw)
+{
+    Fields fields;
+    Cursor at;
+    const Plan *plan = fields_at(worker, die->unit, die->offset, &fields, &at);
+    if (!plan || (plan->action != ACT_FUNCTION && plan->action != ACT_VARIABLE && plan->action != ACT_MEMBER))
+        return false;
+    *raw = raw_of(worker, die->unit, &fields);
+    raw->die = die->offset;
+    raw->scope = scope_at(worker, die->unit, die->offset);
+    return true;
+}
+
+/* Follows the first link, which is set. */
+static void follow_chain(Worker *worker, Chain *chain)
+{
+    chain->broken = false;
+    for (chain->count = 1; chain->count < LONGEST_CHAIN; chain->count++) {
+        const Link *last = &chain->links[chain->count - 1];
+        Link *next = &chain->links[chain->count];
+        DieRef die;
+        if (!last->raw.origin.form)
+            return;
+        if (!follow(worker, last->unit, last->raw.origin, &die)) {
+            chain->broken = true;
+            return;
+        }
+        const Raw *kept = function_at(worker, &die);
+        next->kept = kept != NULL;
+        next->unit = die.unit;
+        if (kept)
+            next->raw = *kept;
+        else if (!decode(worker, &die, &next->raw)) {
+            chain->broken = true;
+            return;
+        }
+    }
+}
+
+/* What the links of a chain say together; each is asked in order. */
+typedef struct {
+    uint32_t name, linkage, scope, file, line, flags;
+    uint8_t inlining;
+    const Link *typed; /* that has the type; NULL for none */
+} Said;
+
+static Said said_by(Worker *worker, const Chain *chain)
+{
+    Said said = {.scope = chain->links[chain->count - 1].raw.scope};
+    bool file = false, line = false;
+    for (unsigned i = 0; i < chain->count; i++) {
+        const Link *link = &chain->links[i];
+        said.flags |= i ? link->raw.flags & ~(uint32_t)(FN_ADDRESS | FN_COLD | FN_LOCAL) : link->raw.flags;
+        if (!said.name)
+            said.name = link->raw.name;
+        if (!said.linkage)
+            said.linkage = link->raw.linkage;
+        if (!line && link->raw.has_line) {
+            said.line = link->raw.line;
+            line = true;
+        }
+        if (!file && link->raw.file != NONE) {
+            said.file = file_of(worker, link->unit, link->raw.file);
+            file = true;
+        }
+        if (!said.inlining)
+            said.inlining = link->raw.inlining;
+        if (!said.typed && link->raw.type.form)
+            said.typed = link;
+    }
+    return said;
+}
+
+/* 0 for void, and for an unknown type. */
+static uint32_t type_text(Worker *worker, Unit *unit, const RawRef *type, bool *unknown)
+{
+    uint32_t node = type_node(worker, unit, type, 0);
+    *unknown = node == NODE_UNKNOWN;
+    return node > NODE_VOID ? worker->type_nodes.items[node].text : 0;
+}
+
+/* Passes over the children of a DIE where it says where they end. */
+static bool skip_to_sibling(Unit *unit, const Fields *fields, Cursor *at)
+{
+    DieRef sibling;
+    if (!has(fields, SLOT_SIBLING) || !value_reference(unit, &fields->value[SLOT_SIBLING], &sibling)
+        || sibling.unit != unit || sibling.offset < cursor_offset(at))
+        return false;
+    cursor_seek(at, sibling.offset);
+    return true;
+}
+
+/* The parameters of a function that the walk did not keep: its children's, and those of packs among them. */
+static void read_params(Worker *worker, const Link *link, RawParams *params)
+{
+    Fields fields;
+    Cursor at;
+    Unit *unit = link->unit;
+    const Plan *function = fields_at(worker, unit, link->raw.die, &fields, &at);
+    const Plans *plans = unit == worker->unit ? worker->plans : plans_of(worker, unit);
+    unsigned depth = 1, own = 1; /* own: depth of the function's children, or of the open pack's */
+    while (function && function->children && plans && cursor_left(&at) && !worker->memory) {
+        uint64_t offset = cursor_offset(&at), code = cursor_uleb(&at);
+        if (!code) {
+            if (!--depth)
+                break;
+            own = own > depth ? depth : own;
+            continue;
+        }
+        const Abbrev *abbrev = abbrev_find(unit->abbrevs, code);
+        if (!abbrev)
+            return;
+        const Plan *plan = &plans->plans[abbrev - unit->abbrevs->abbrevs.items];
+        plan_read(unit, plans, plan, &at, &fields);
+        if (depth == own && (plan->action == ACT_PARAMETER || plan->action == ACT_ELLIPSIS)) {
+            RawParam param = {.flags = PARAM_ELLIPSIS};
+            if (plan->action == ACT_PARAMETER)
+                param = param_of(worker, unit, &fields);
+            param.die = offset;
+            if (!vec_push(params, param))
+                worker->memory = true;
+        }
+        if (!plan->children)
+            continue;
+        if (depth == own && plan->action == ACT_PACK)
+            own = ++depth;
+        else if (!skip_to_sibling(unit, &fields, &at))
+            depth++;
+    }
+}
+
+static void list_params(Worker *worker, const Link *link, RawParams *params)
+{
+    params->count = 0;
+    if (!link->kept) {
+        read_params(worker, link, params);
+        return;
+    }
+    for (uint32_t i = link->raw.first_param; i != NONE; i = worker->raw_params.items[i].next) {
+        if (!vec_push(params, worker->raw_params.items[i])) {
+            worker->memory = true;
+            return;
+        }
+    }
+}
+
+/* A parameter's own origin says what it does not. */
+static void fill_param(Worker *worker, Unit **unit, RawParam *param)
+{
+    for (unsigned depth = 0; depth < LONGEST_CHAIN && param->origin.form && !(param->name && param->type.form);
+         depth++) {
+        DieRef die;
+        Fields fields;
+        Cursor at;
+        if (!follow(worker, *unit, param->origin, &die))
+            return;
+        const Plan *plan = fields_at(worker, die.unit, die.offset, &fields, &at);
+        if (!plan || plan->action != ACT_PARAMETER)
+            return;
+        RawParam origin = param_of(worker, die.unit, &fields);
+        if (!param->name)
+            param->name = origin.name;
+        if (!param->type.form) {
+            param->type = origin.type;
+            *unit = die.unit;
+        }
+        param->flags |= origin.flags;
+        param->result |= origin.result;
+        param->origin = origin.origin;
+    }
+}
+
+/* Go's results: one, or several in parentheses. */
+typedef struct {
+    Text text;
+    unsigned count;
+    bool unknown;
+} Results;
+
+static void add_result(Worker *worker, Results *results, uint32_t type, bool unknown)
+{
+    results->unknown |= unknown;
+    Bytes text = strings_text(&worker->reading->strings, type);
+    if ((results->count++ && !text_add(&results->text, TEXT(", "))) || !text_add(&results->text, text))
+        worker->memory = true;
+}
+
+static void add_param(Worker *worker, Unit *unit, RawParam param, FnRow *row, Results *results)
+{
+    bool unknown = false;
+    ParamRow made = {.flags = param.flags};
+    if (param.flags & PARAM_ELLIPSIS) {
+        made.name = text_id(worker, "...", 3);
+        row->flags |= FN_UNSPECIFIED;
+    } else {
+        fill_param(worker, &unit, &param);
+        made.name = param.name;
+        made.flags = param.flags;
+        made.type = param.type.form ? type_text(worker, unit, &param.type, &unknown) : 0;
+        unknown |= !param.type.form;
+        if (!made.type && !unknown)
+            made.type = text_id(worker, "void", 4);
+        if (param.result) {
+            add_result(worker, results, made.type, unknown);
+            return;
+        }
+        made.flags |= unknown ? PARAM_UNKNOWN : 0;
+    }
+    if (!vec_push(&worker->params, made))
+        worker->memory = true;
+}
+
+/* The place in `own` of what goes back to `die`, near `from`; the count for none. */
+static size_t find_param(Worker *worker, Unit *unit, const RawParams *own, size_t from, const Unit *base,
+                         uint64_t die)
+{
+    for (size_t i = 0; i < NEAR && i < own->count; i++) {
+        size_t at = (from + i) % own->count;
+        DieRef origin;
+        if (own->items[at].origin.form && follow(worker, unit, own->items[at].origin, &origin)
+            && origin.unit == base && origin.offset == die)
+            return at;
+    }
+    return own->count;
+}
+
+static void settle_params(Worker *worker, const Chain *chain, FnRow *row, Results *results)
+{
+    RawParams *own = &worker->own_params, *base = &worker->base_params;
+    unsigned from = 0;
+    list_params(worker, &chain->links[0], own);
+    base->count = 0;
+    for (unsigned i = 0; i + 1 < chain->count && chain->links[i].raw.abstract; i++) {
+        list_params(worker, &chain->links[i + 1], base);
+        if (base->count) {
+            from = i + 1;
+            break;
+        }
+    }
+    if (!from) {
+        for (size_t i = 0; i < own->count; i++)
+            add_param(worker, chain->links[0].unit, own->items[i], row, results);
+        return;
+    }
+    size_t next = 0;
+    bool ellipsis = false;
+    for (size_t i = 0; i < base->count; i++) {
+        RawParam param = base->items[i];
+        size_t at = find_param(worker, chain->links[0].unit, own, next, chain->links[from].unit, param.die);
+        ellipsis |= (param.flags & PARAM_ELLIPSIS) != 0;
+        if (at < own->count) {
+            param.flags |= own->items[at].flags;
+            next = at + 1;
+        } else if (own->count && param.flags & PARAM_ARTIFICIAL) {
+            continue;
+        }
+        add_param(worker, chain->links[from].unit, param, row, results);
+    }
+    for (size_t i = 0; i < own->count; i++) {
+        bool more = own->items[i].flags & PARAM_ELLIPSIS ? !ellipsis : !own->items[i].origin.form;
+        if (more)
+            add_param(worker, chain->links[0].unit, own->items[i], row, results);
+    }
+}
+
+static void settle_function(Worker *worker, const Chain *chain, FnRow *row)
+{
+    const Link *self = &chain->links[0];
+    Said said = said_by(worker, chain);
+    *row = (FnRow){.low = self->raw.low, .size = self->raw.size, .die = die_key(self->unit, self->raw.die),
+                   .name = said.name, .linkage = said.linkage, .scope = said.scope, .file = said.file,
+                   .line = said.line, .flags = said.flags, .unit = self->unit->row, .ranges = self->raw.ranges};
+    bool listed = said.inlining == DW_INL_declared_not_inlined || said.inlining == DW_INL_declared_inlined;
+    row->flags |= listed ? FN_DECLARED_INLINE : 0;
+    row->flags |= said.inlining == DW_INL_inlined || said.inlining == DW_INL_declared_inlined ? FN_INLINED : 0;
+    Results results = {0};
+    row->params.first = (uint32_t)worker->params.count;
+    settle_params(worker, chain, row, &results);
+    row->params.count = (uint32_t)worker->params.count - row->params.first;
+    bool assembler = self->unit->language == DW_LANG_Mips_Assembler;
+    if (!row->params.count && !results.count && (chain->broken || assembler))
+        row->flags |= FN_PARAMETERS_UNKNOWN;
+    bool unknown = !said.typed && (chain->broken || assembler);
+    if (said.typed)
+        row->type = type_text(worker, said.typed->unit, &said.typed->raw.type, &unknown);
+    if (results.count) {
+        unknown = results.unknown;
+        Text *text = &results.text;
+        if (results.count > 1 && !unknown) {
+            if (!text_add(text, TEXT(")")) || !vec_push(text, '('))
+                worker->memory = true;
+            memmove(text->items + 1, text->items, text->count - 1);
+            text->items[0] = '(';
+        }
+        row->type = unknown ? 0 : text_id(worker, text->items, text->count);
+    }
+    vec_free(&results.text);
+    row->flags |= unknown ? FN_RETURN_UNKNOWN : 0;
+}
+
+/* Where the row of a variable without an address goes: headers repeat them in many units, and the first is kept.
+ * NULL where it is kept already. */
+static VarRow *constant_place(Worker *worker, const Said *said)
+{
+    const uint32_t key[SAID] = {said->name, said->linkage, said->scope, said->file, said->line};
+    uint32_t index = same_index(&worker->constant_rows, key);
+    if (index < worker->constants.count)
+        return worker->constants.items[index].unit > worker->unit_row ? &worker->constants.items[index] : NULL;
+    if (index == UINT32_MAX || !vec_push(&worker->constants, (VarRow){0})) {
+        worker->memory = true;
+        return NULL;
+    }
+    return &worker->constants.items[index];
+}
+
+static void settle_variable(Worker *worker, Unit *unit, const Raw *raw)
+{
+    Chain chain;
+    chain.links[0] = (Link){*raw, unit, false};
+    follow_chain(worker, &chain);
+    Said said = said_by(worker, &chain);
+    VarRow made, *row = raw->row ? &made : constant_place(worker, &said);
+    if (!row)
+        return;
+    *row = (VarRow){.address = raw->low, .die = die_key(unit, raw->die), .name = said.name,
+                    .linkage = said.linkage, .scope = said.scope, .file = said.file, .line = said.line,
+                    .unit = unit->row, .flags = raw->row};
+    row->flags |= (said.flags & FN_EXTERNAL ? VAR_EXTERNAL : 0) | (said.flags & FN_ARTIFICIAL ? VAR_ARTIFICIAL : 0)
+                  | (said.flags & FN_LOCAL ? VAR_LOCAL : 0);
+    bool unknown = true;
+    if (said.typed) {
+        row->type = type_text(worker, said.typed->unit, &said.typed->raw.type, &unknown);
+        row->size = type_size(worker, said.typed->unit, &said.typed->raw.type);
+    }
+    row->flags |= unknown ? VAR_UNKNOWN : 0;
+    if (raw->row && !vec_push(&worker->variables, *row))
+        worker->memory = true;
+}
+
+static InlineRow inline_of(Worker *worker, const Chain *chain)
+{
+    Said said = said_by(worker, chain);
+    const Link *self = &chain->links[0];
+    return (InlineRow){self->raw.die, said.name, said.linkage, said.scope, said.file, said.line, self->unit->row};
+}
+
+static bool chain_at(Worker *worker, const DieRef *die, Chain *chain)
+{
+    chain->links[0].unit = die->unit;
+    chain->links[0].kept = false;
+    if (!plans_of(worker, die->unit) || !decode(worker, die, &chain->links[0].raw))
+        return false;
+    follow_chain(worker, chain);
+    return true;
+}
+
+bool inline_row(Worker *worker, const DieRef *die, InlineRow *row)
+{
+    Chain chain;
+    if (!chain_at(worker, die, &chain))
+        return false;
+    *row = inline_of(worker, &chain);
+    return true;
+}
+
+void settle_inline(Worker *worker, const InlineRow *inlined, FnRow *row)
+{
+    Unit *unit = worker->reading->units.items[inlined->unit].unit;
+    worker->language = unit->language;
+    Chain chain;
+    if (chain_at(worker, &(DieRef){unit, inlined->offset}, &chain))
+        settle_function(worker, &chain, row);
+}
+
+static void add_inline(Worker *worker, Raw *raw)
+{
+    Chain chain;
+    chain.links[0] = (Link){*raw, worker->unit, true};
+    follow_chain(worker, &chain);
+    raw->target = TARGET_INLINE | (uint32_t)worker->inlines.count;
+    if (!vec_push(&worker->inlines, inline_of(worker, &chain)))
+        worker->memory = true;
+}
+
+/* Marks the functions of this unit that sites mean; keeps for each site the number of its raw row. */
+static void mark_sites(Worker *worker, uint32_t first)
+{
+    for (uint32_t i = 0; i < worker->site_origins.count && !worker->memory; i++) {
+        SiteRow *site = &worker->sites.items[first + i];
+        RawRef origin = worker->site_origins.items[i];
+        DieRef die;
+        worker->site_origins.items[i].form = 0;
+        if (!origin.form || !follow(worker, worker->unit, origin, &die))
+            continue;
+        Raw *raw = function_at(worker, &die);
+        if (raw) {
+            raw->wanted = true;
+            site->function = (uint32_t)(raw - worker->raws.items);
+            worker->site_origins.items[i].form = origin.form;
+        } else if (!vec_push(&worker->foreign, ((ForeignSite){first + i, die}))) {
+            worker->memory = true;
+        }
+    }
+}
+
+static void settle_sites(Worker *worker, uint32_t first)
+{
+    mark_sites(worker, first);
+    for (size_t i = 0; i < worker->raws.count && !worker->memory; i++) {
+        Raw *raw = &worker->raws.items[i];
+        bool inlined = raw->inlining == DW_INL_inlined || raw->inlining == DW_INL_declared_inlined;
+        if (raw->row == NONE && raw->target == NONE && (raw->wanted || inlined))
+            add_inline(worker, raw);
+    }
+    for (uint32_t i = 0; i < worker->site_origins.count && !worker->memory; i++) {
+        if (!worker->site_origins.items[i].form)
+            continue;
+        SiteRow *site = &worker->sites.items[first + i];
+        const Raw *raw = &worker->raws.items[site->function];
+        site->function = raw->row != NONE ? raw->row : raw->target;
+    }
+}
+
+/* An abstract function has the row of the first function that goes back to it. */
+static void claim_origins(Worker *worker, const Chain *chain, uint32_t row)
+{
+    for (unsigned i = 1; i < chain->count && chain->links[i - 1].raw.abstract; i++) {
+        DieRef die = {chain->links[i].unit, chain->links[i].raw.die};
+        Raw *raw = function_at(worker, &die);
+        if (!raw || raw->row != NONE || raw->target != NONE)
+            continue;
+        raw->target = row;
+        if (!vec_push(&worker->abstracts, ((Abstract){die_key(die.unit, die.offset), row})))
+            worker->memory = true;
+    }
+}
+
+void settle_unit(Worker *worker, UnitRows *rows, uint32_t first_site)
+{
+    Unit *unit = worker->unit;
+    rows->functions.first = (uint32_t)worker->functions.count;
+    rows->inlines.first = (uint32_t)worker->inlines.count;
+    rows->variables.first = (uint32_t)worker->variables.count;
+    rows->foreign.first = (uint32_t)worker->foreign.count;
+    rows->sites = (Span){first_site, (uint32_t)worker->sites.count - first_site};
+    for (size_t i = 0; i < worker->raws.count && !worker->memory; i++) {
+        const Raw *raw = &worker->raws.items[i];
+        if (raw->row == NONE)
+            continue;
+        Chain chain;
+        FnRow row;
+        chain.links[0] = (Link){*raw, unit, true};
+        follow_chain(worker, &chain);
+        settle_function(worker, &chain, &row);
+        claim_origins(worker, &chain, raw->row);
+        if (!vec_push(&worker->functions, row))
+            worker->memory = true;
+    }
+    settle_sites(worker, first_site);
+    for (size_t i = 0; i < worker->raw_variables.count && !worker->memory; i++)
+        settle_variable(worker, unit, &worker->raw_variables.items[i]);
+    rows->functions.count = (uint32_t)worker->functions.count - rows->functions.first;
+    rows->inlines.count = (uint32_t)worker->inlines.count - rows->inlines.first;
+    rows->variables.count = (uint32_t)worker->variables.count - rows->variables.first;
+    rows->foreign.count = (uint32_t)worker->foreign.count - rows->foreign.first;
+}

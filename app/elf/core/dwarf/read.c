@@ -1,0 +1,258 @@
+/* dwarf_read(): units found, shared out to the threads largest first, walked, and merged. */
+#include "read.h"
+
+#include <stdio.h>
+
+#include "rows.h"
+
+const char *const COLUMN_NAMES[COLUMN_COUNT] = {
+#define COLUMN(name, size) #name,
+    COLUMNS(COLUMN)
+#undef COLUMN
+};
+const uint8_t COLUMN_SIZES[COLUMN_COUNT] = {
+#define COLUMN(name, size) size,
+    COLUMNS(COLUMN)
+#undef COLUMN
+};
+
+enum { BASE_BUDGET = 64 << 20 };
+
+static bool list_unit(Reading *reading, Unit *unit, bool walked)
+{
+    UnitRows rows = {.unit = unit->split ? unit->split : unit, .head = unit, .walked = walked};
+    unit->row = (uint32_t)reading->units.count;
+    if (unit->split)
+        unit->split->row = unit->row;
+    return vec_push(&reading->units, rows);
+}
+
+/* The units of the file, a split one in the place of its skeleton; type units of split parts; the alternate
+ * file's, which are not walked. */
+static bool list_units(Reading *reading)
+{
+    for (size_t p = 0; p < reading->dwarf.part_count; p++) {
+        Part *part = &reading->dwarf.parts[p == 0 ? 0 : p + 1 < reading->dwarf.part_count ? p + 1 : 1];
+        for (int in_types = 0; in_types < 2; in_types++) {
+            for (size_t i = 0; i < part->units[in_types].count; i++) {
+                Unit *unit = &part->units[in_types].items[i];
+                bool type = unit->type == DW_UT_type || unit->type == DW_UT_split_type;
+                if (part->kind == PART_SPLIT && !type)
+                    continue;
+                if (!list_unit(reading, unit, part->kind != PART_ALT))
+                    return false;
+            }
+        }
+    }
+    return reading->units.count < UINT32_MAX / 2;
+}
+
+static int by_size(const void *left, const void *right)
+{
+    const Sized *a = left, *b = right;
+    if (a->size != b->size)
+        return a->size > b->size ? -1 : 1;
+    return a->unit < b->unit ? -1 : a->unit > b->unit;
+}
+
+static bool order_units(Reading *reading)
+{
+    reading->order = calloc(reading->units.count + 1, sizeof *reading->order);
+    if (!reading->order)
+        return false;
+    for (size_t i = 0; i < reading->units.count; i++) {
+        const UnitRows *rows = &reading->units.items[i];
+        if (rows->walked)
+            reading->order[reading->order_count++] = (Sized){rows->unit->end - rows->unit->offset, (uint32_t)i};
+    }
+    qsort(reading->order, reading->order_count, sizeof *reading->order, by_size);
+    return true;
+}
+
+static void prepare_task(void *context, size_t task, unsigned worker)
+{
+    Reading *reading = context;
+    UnitRows *rows = &reading->units.items[reading->order[task].unit];
+    plans_of(&reading->workers[worker], rows->unit);
+}
+
+static void walk_task(void *context, size_t task, unsigned worker)
+{
+    Reading *reading = context;
+    if (!reading->workers[worker].memory)
+        walk_unit(&reading->workers[worker], reading->order[task].unit);
+}
+
+/* dwz's partial units say no language: theirs is that of the first unit that imports them. */
+static void spread_languages(Reading *reading)
+{
+    for (int round = 0; round < 8; round++) {
+        bool changed = false;
+        for (unsigned w = 0; w < reading->worker_count; w++) {
+            const Worker *worker = &reading->workers[w];
+            for (size_t i = 0; i < worker->imports.count; i++) {
+                Unit *unit = worker->imports.items[i].unit;
+                uint32_t importer = worker->importers.items[i];
+                uint16_t language = reading->units.items[importer].unit->language;
+                if (!language || (unit->language && (!unit->importer || unit->importer <= importer + 1)))
+                    continue;
+                unit->language = language;
+                unit->importer = importer + 1;
+                changed = true;
+            }
+        }
+        if (!changed)
+            return;
+    }
+}
+
+static bool any_memory(const Reading *reading)
+{
+    for (unsigned w = 0; w < reading->worker_count; w++)
+        if (reading->workers[w].memory)
+            return true;
+    return atomic_load(&reading->strings.memory);
+}
+
+static void close_worker(Worker *worker)
+{
+    vec_free(&worker->functions);
+    vec_free(&worker->params);
+    vec_free(&worker->inlines);
+    vec_free(&worker->sites);
+    vec_free(&worker->foreign);
+    vec_free(&worker->abstracts);
+    vec_free(&worker->variables);
+    vec_free(&worker->constants);
+    same_free(&worker->constant_rows);
+    vec_free(&worker->types);
+    vec_free(&worker->imports);
+    vec_free(&worker->importers);
+    vec_free(&worker->ranges);
+    vec_free(&worker->raws);
+    vec_free(&worker->raw_variables);
+    vec_free(&worker->raw_params);
+    vec_free(&worker->own_params);
+    vec_free(&worker->base_params);
+    vec_free(&worker->site_origins);
+    vec_free(&worker->frames);
+    vec_free(&worker->scopes.points);
+    vec_free(&worker->type_nodes);
+    vec_free(&worker->text);
+    map_free(&worker->type_rows);
+    map_free(&worker->seen_types);
+    map_free(&worker->unit_types);
+    map_free(&worker->names);
+    map_free(&worker->joins);
+    map_free(&worker->foreign_types);
+    map_free(&worker->nodes);
+    files_forget(worker);
+}
+
+static void close_reading(Reading *reading)
+{
+    for (unsigned w = 0; w < reading->worker_count; w++)
+        close_worker(&reading->workers[w]);
+    free(reading->workers);
+    free(reading->order);
+    vec_free(&reading->units);
+    strings_close(&reading->strings);
+    for (size_t i = 0; i < reading->dwarf.slot_count; i++)
+        plans_free(reading->dwarf.slots[i].plans);
+    for (size_t p = 0; p < reading->dwarf.part_count; p++) {
+        for (int in_types = 0; in_types < 2; in_types++) {
+            Units *units = &reading->dwarf.parts[p].units[in_types];
+            for (size_t i = 0; i < units->count; i++) {
+                Scopes *scopes = units->items[i].scopes;
+                if (scopes)
+                    vec_free(&scopes->points);
+                free(scopes);
+            }
+        }
+    }
+    dwarf_close(&reading->dwarf);
+}
+
+static size_t section_bytes(const DwarfInput *input)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < SECTION_COUNT; i++) {
+        bytes += input->main.section[i].size + input->alt.section[i].size;
+        for (size_t p = 0; p < input->split_count; p++)
+            bytes += input->split[p].section[i].size;
+    }
+    return bytes;
+}
+
+/* Two nodes that every worker's types start with. */
+static bool open_worker(Worker *worker, Reading *reading)
+{
+    worker->reading = reading;
+    TypeNode none = {0};
+    return vec_push(&worker->type_nodes, none) && vec_push(&worker->type_nodes, none);
+}
+
+static bool read_all(Reading *reading, Pool *pool, DwarfOutput *output)
+{
+    if (reading->dwarf.part_count > 2 && !dwarf_link_splits(&reading->dwarf))
+        return false;
+    if (!list_units(reading) || !order_units(reading))
+        return false;
+    for (unsigned w = 0; w < reading->worker_count; w++)
+        if (!open_worker(&reading->workers[w], reading))
+            return false;
+    pool_run(pool, reading->worker_count, reading->order_count, prepare_task, reading);
+    pool_run(pool, reading->worker_count, reading->order_count, walk_task, reading);
+    if (any_memory(reading))
+        return false;
+    spread_languages(reading);
+    Numbering numbering = {0};
+    bool written = number_functions(reading, pool, &numbering) && write_columns(reading, &numbering, output)
+                   && !any_memory(reading);
+    numbering_free(reading, &numbering);
+    write_problems(reading, output);
+    return written;
+}
+
+bool dwarf_read(const DwarfInput *input, Pool *pool, unsigned threads, DwarfOutput *output)
+{
+    memset(output, 0, sizeof *output);
+    Reading reading = {.worker_count = threads < pool_size(pool) + 1 ? threads : pool_size(pool) + 1};
+    if (!reading.worker_count)
+        reading.worker_count = 1;
+    reading.workers = calloc(reading.worker_count, sizeof *reading.workers);
+    bool strings = strings_open(&reading.strings, BASE_BUDGET + 2 * section_bytes(input));
+    bool read = reading.workers && strings && dwarf_open(input, &reading.dwarf) && read_all(&reading, pool, output);
+    close_reading(&reading);
+    if (!read)
+        dwarf_output_free(output);
+    return read;
+}
+
+void dwarf_output_free(DwarfOutput *output)
+{
+    for (size_t i = 0; i < COLUMN_COUNT; i++)
+        free(output->columns[i].data);
+    memset(output, 0, sizeof *output);
+}
+
+bool dwarf_split_names(const DwarfInput *input, SplitNames *names)
+{
+    Dwarf dwarf;
+    if (!dwarf_open(input, &dwarf))
+        return false;
+    bool memory = true;
+    Units *units = &dwarf.parts[0].units[0];
+    for (size_t i = 0; memory && i < units->count; i++) {
+        Unit *unit = &units->items[i];
+        if (unit->type != DW_UT_compile && unit->type != DW_UT_skeleton)
+            continue;
+        memory = unit_prepare(unit);
+        if (memory && unit->state == UNIT_READY && unit->has_dwo_id && unit->dwo_name.size)
+            memory = vec_push(names, ((SplitName){unit->comp_dir, unit->dwo_name, unit->signature}));
+    }
+    dwarf_close(&dwarf);
+    if (!memory)
+        vec_free(names);
+    return memory;
+}

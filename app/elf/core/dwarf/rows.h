@@ -1,0 +1,324 @@
+/* What the walk makes of units: rows of each worker, joined in the end by merge.c.
+ *
+ * Texts in rows are ids of the shared Strings. A row of a function, site or parameter is numbered within its
+ * worker; Target says which function row a site means.
+ */
+#ifndef PROBESCOPE_ROWS_H
+#define PROBESCOPE_ROWS_H
+
+#include "dies.h"
+#include "map.h"
+#include "plan.h"
+#include "read.h"
+#include "same.h"
+#include "string_table.h"
+
+#define NONE UINT32_MAX
+
+enum {
+    FN_EXTERNAL = 1,
+    FN_ADDRESS = 2,
+    FN_INLINED = 4,
+    FN_DECLARED_INLINE = 8,
+    FN_ARTIFICIAL = 16,
+    FN_NORETURN = 32,
+    FN_MAIN = 64,
+    FN_PROTOTYPED = 128,
+    FN_UNSPECIFIED = 256,
+    FN_MEMBER = 512,
+    FN_VIRTUAL = 1024,
+    FN_PARAMETERS_UNKNOWN = 2048,
+    FN_RETURN_UNKNOWN = 4096,
+    FN_COLD = 8192,
+    FN_LOCAL = 16384,
+};
+enum { PARAM_ARTIFICIAL = 1, PARAM_UNKNOWN = 2, PARAM_CONST = 4, PARAM_ELLIPSIS = 8 };
+enum {
+    VAR_EXTERNAL = 1,
+    VAR_ADDRESS = 2,
+    VAR_TLS = 4,
+    VAR_LOCAL = 8,
+    VAR_ARTIFICIAL = 16,
+    VAR_UNKNOWN = 32,
+};
+enum { KIND_STRUCT = 1, KIND_CLASS, KIND_UNION, KIND_ENUM, KIND_TYPEDEF, KIND_BASE };
+
+typedef struct {
+    uint32_t first, count;
+} Span;
+
+typedef struct {
+    uint32_t name, type;
+    uint8_t flags;
+} ParamRow;
+
+typedef struct {
+    uint64_t low, size, die;
+    uint32_t name, linkage, scope, file, line, type, flags, unit;
+    Span params, ranges;
+} FnRow;
+
+/* An abstract function without a row of its own so far; what else is known of it is read when it becomes one. */
+typedef struct {
+    uint64_t offset;
+    uint32_t name, linkage, scope, file, line, unit;
+} InlineRow;
+
+/* A function row: of a worker's functions; with TARGET_INLINE of its inline rows; with TARGET_FOREIGN of the
+ * output. NONE for none. */
+typedef uint32_t Target;
+#define TARGET_INLINE (UINT32_C(1) << 31)
+#define TARGET_FOREIGN (UINT32_C(1) << 30)
+
+typedef struct {
+    Target function;
+    uint32_t host, parent, call_file, call_line;
+    Span ranges;
+    uint16_t call_column;
+} SiteRow;
+
+/* A site whose function lies in another unit. */
+typedef struct {
+    uint32_t site;
+    DieRef die;
+} ForeignSite;
+
+/* Which row of a function with code an abstract function has, for sites of other units. */
+typedef struct {
+    uint64_t die; /* key */
+    uint32_t row;
+} Abstract;
+
+typedef struct {
+    uint64_t address, size, die;
+    uint32_t name, linkage, scope, file, line, type, flags, unit;
+} VarRow;
+
+typedef struct {
+    uint64_t size, die;
+    uint32_t name, unit, next; /* next: of the same name and kind */
+    uint8_t kind;
+} TypeRow;
+
+typedef struct {
+    uint64_t number;
+    uint16_t form;
+} RawRef;
+
+typedef struct {
+    uint64_t die;
+    RawRef type, origin;
+    uint32_t name, next; /* next parameter of the function */
+    uint8_t flags;       /* PARAM */
+    bool result;         /* Go's results stand among the parameters */
+} RawParam;
+
+typedef VEC(RawParam) RawParams;
+
+/* A subprogram or variable DIE as decoded; its references are not followed yet. */
+typedef struct {
+    uint64_t die, low, size; /* low: of a variable its address */
+    RawRef type, origin;     /* origin: abstract_origin or specification */
+    uint32_t name, linkage, scope, file, line, flags; /* file: number in the unit's table; NONE where not said */
+    uint32_t first_param, last_param;
+    uint32_t row;  /* of a function with code; NONE for others */
+    Target target; /* of an abstract function: the row that stands for it */
+    Span ranges;
+    uint8_t inlining; /* DW_INL, 0 without */
+    bool has_line;
+    bool abstract; /* the origin is an abstract_origin */
+    bool wanted;   /* a site means it */
+} Raw;
+
+/* Texts of types; see types.c. */
+typedef struct {
+    uint32_t text, split, child, extra;
+    uint8_t kind, qualifiers;
+} TypeNode;
+
+typedef struct {
+    uint32_t offset; /* from the unit's header */
+    uint32_t scope;
+} ScopePoint;
+
+typedef struct Scopes {
+    VEC(ScopePoint) points;
+} Scopes;
+
+typedef VEC(char) Text;
+
+#define TEXT(literal) ((Bytes){(const uint8_t *)(literal), sizeof(literal) - 1})
+
+typedef struct {
+    uint8_t kind;
+    uint32_t scope, function, site;
+} Frame;
+
+/* The file names of one line table, made when they are asked for. */
+typedef struct {
+    const Part *part;
+    uint64_t stmt_list;
+    const uint8_t *comp_dir;
+    void *table;
+    VEC(uint32_t) names; /* id + 1 */
+} FileNames;
+
+enum { FILE_CACHE = 32 };
+
+/* What went wrong in a unit. */
+enum {
+    FAULT_CUT = 1,
+    FAULT_VERSION = 2,
+    FAULT_ABBREVS = 4,
+    FAULT_DIE = 8,       /* a DIE with no abbreviation, or beyond the unit's end */
+    FAULT_DEPTH = 16,    /* nested too deep */
+    FAULT_RANGES = 32,   /* a range list that is not there */
+    FAULT_REFERENCE = 64, /* a reference to no DIE */
+    FAULT_DWO = 128,     /* its split part is not at hand */
+    FAULT_ALT = 256,     /* refers to the alternate file, which is not at hand */
+    FAULT_SIZE = 512,    /* of 4 GiB or more */
+};
+
+typedef struct {
+    Unit *unit;      /* that is walked: a skeleton's split unit in its place */
+    Unit *head;      /* whose offset names it */
+    uint32_t worker; /* whose rows they are */
+    uint32_t faults;
+    bool walked;
+    Span functions, inlines, sites, foreign, variables;
+} UnitRows;
+
+typedef struct {
+    struct Reading *reading;
+    Unit *unit; /* at work */
+    uint32_t unit_row;
+    const Plans *plans;
+    uint16_t language;
+    bool scoped; /* its classes can hold what has a scope */
+    uint32_t faults;
+    uint32_t unit_functions; /* of the unit at work, with an address so far */
+
+    /* rows */
+    VEC(FnRow) functions;
+    VEC(ParamRow) params;
+    VEC(InlineRow) inlines;
+    VEC(SiteRow) sites;
+    VEC(ForeignSite) foreign;
+    VEC(Abstract) abstracts;
+    VEC(VarRow) variables;
+    VEC(VarRow) constants; /* variables without an address, each once */
+    SameTable constant_rows; /* beside them */
+    VEC(TypeRow) types;
+    VEC(DieRef) imports; /* of units, by the unit of `unit_row` in `importers` */
+    VEC(uint32_t) importers;
+    Ranges ranges;
+    Map type_rows; /* (name, kind) -> type row + 1 */
+    Map seen_types; /* (place of the name, kind, size) -> first unit that has it + 1 */
+
+    /* of the unit at work */
+    VEC(Raw) raws, raw_variables;
+    RawParams raw_params, own_params, base_params;
+    VEC(RawRef) site_origins; /* beside its sites */
+    VEC(Frame) frames;
+    Scopes scopes;
+    Map unit_types; /* offset in the unit -> type node + 1 */
+
+    /* kept between units */
+    Map names;        /* place of a text in a section -> id */
+    Map joins;        /* (scope, name) -> id */
+    Map foreign_types;
+    Map nodes;        /* what a type node is made of -> node */
+    VEC(TypeNode) type_nodes;
+    uint32_t forgotten; /* of a type that cannot be remembered */
+    FileNames files[FILE_CACHE];
+    Text text;
+    bool memory; /* allocation failed */
+} Worker;
+
+typedef struct {
+    uint64_t size;
+    uint32_t unit;
+} Sized;
+
+typedef struct Reading {
+    Dwarf dwarf;
+    Strings strings;
+    Worker *workers;
+    unsigned worker_count;
+    VEC(UnitRows) units;
+    Sized *order; /* of the units that are walked, largest first */
+    size_t order_count;
+} Reading;
+
+/* walk.c: all rows of one unit. */
+void walk_unit(Worker *worker, uint32_t unit_row);
+bool scoped_language(uint16_t language);
+/* The walk's view of a DIE's fields. */
+Raw raw_of(Worker *worker, const Unit *unit, const Fields *fields);
+RawParam param_of(Worker *worker, const Unit *unit, const Fields *fields);
+/* Scopes of a unit that is not at work; NULL when memory is out. */
+const Scopes *scopes_of(Worker *worker, Unit *unit);
+uint32_t scope_at(Worker *worker, Unit *unit, uint64_t offset);
+/* The unit's plans; NULL when it cannot be read. */
+const Plans *plans_of(Worker *worker, Unit *unit);
+/* Decodes the DIE at `offset`; NULL where there is none. `at` is left at its children. */
+const Plan *fields_at(Worker *worker, Unit *unit, uint64_t offset, Fields *fields, Cursor *at);
+
+/* names.c: texts to ids. */
+uint32_t name_of(Worker *worker, const Unit *unit, const Value *value);
+uint32_t text_id(Worker *worker, const void *text, size_t size);
+bool text_add(Text *text, Bytes part);
+/* "outer::inner", with the language's separator. */
+uint32_t join_scope(Worker *worker, uint32_t outer, uint32_t inner);
+/* The path of a file of the unit's line table. */
+uint32_t file_of(Worker *worker, const Unit *unit, uint64_t file);
+void files_forget(Worker *worker);
+
+/* types.c */
+enum { NODE_UNKNOWN, NODE_VOID };
+uint32_t type_node(Worker *worker, Unit *unit, const RawRef *type, unsigned depth);
+uint64_t type_size(Worker *worker, Unit *unit, const RawRef *type);
+void type_forget(Worker *worker);
+
+/* functions.c: raw rows of the unit at work to rows. */
+void settle_unit(Worker *worker, UnitRows *rows, uint32_t first_site);
+/* The inline row of an abstract function in any unit; false where there is none. */
+bool inline_row(Worker *worker, const DieRef *die, InlineRow *row);
+/* The whole row that an inline row stands for; no unit is at work. */
+void settle_inline(Worker *worker, const InlineRow *inlined, FnRow *row);
+
+/* A row and whose parameters and ranges it has. */
+typedef struct {
+    const FnRow *row;
+    const Worker *worker;
+} Source;
+
+/* The functions of all workers in the order of the output. */
+typedef struct {
+    uint32_t count;
+    Source *sources;
+    uint32_t **functions; /* by worker and row: numbers in the output */
+    uint32_t **inlines;
+    VEC(FnRow) made; /* rows of functions without code */
+} Numbering;
+
+/* numbering.c: which functions there are, and what the sites mean. False when memory is out. */
+bool number_functions(Reading *reading, Pool *pool, Numbering *numbering);
+void numbering_free(Reading *reading, Numbering *numbering);
+
+/* columns.c: all rows to the output; the workers' are freed on the way. False when memory is out. */
+bool write_columns(Reading *reading, Numbering *numbering, DwarfOutput *output);
+/* problems.c: what went wrong, in sentences. */
+void write_problems(const Reading *reading, DwarfOutput *output);
+
+static inline RawRef raw_ref(const Fields *fields, Slot slot)
+{
+    if (!has(fields, slot))
+        return (RawRef){0, 0};
+    return (RawRef){fields->value[slot].number, fields->value[slot].form};
+}
+
+/* Follows a reference; false where it leads nowhere. The unit it leads to is ready. */
+bool follow(Worker *worker, Unit *unit, RawRef reference, DieRef *die);
+
+#endif

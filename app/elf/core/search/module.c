@@ -1,0 +1,344 @@
+/* app.elf._search: names to ranks, and names and numbers to their order; all work without the GIL.
+ *
+ * Buffers are checked for their sizes here, and never kept. TimeoutError says that `until` was passed.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "intern.h"
+#include "order.h"
+#include "pattern.h"
+#include "rank.h"
+#include "scan.h"
+
+enum { BUFFERS = 5 };
+
+typedef struct {
+    Py_buffer held[BUFFERS];
+    size_t count;
+} Held;
+
+static void let_go(Held *held)
+{
+    while (held->count)
+        PyBuffer_Release(&held->held[--held->count]);
+}
+
+/* A buffer of items of `size` bytes, aligned to them; NULL with an exception set. */
+static Py_buffer *hold(Held *held, PyObject *object, size_t size, int flags)
+{
+    Py_buffer *buffer = &held->held[held->count];
+    if (PyObject_GetBuffer(object, buffer, flags | PyBUF_C_CONTIGUOUS))
+        return NULL;
+    held->count++;
+    if ((size_t)buffer->len % size || (uintptr_t)buffer->buf % size) {
+        PyErr_SetString(PyExc_ValueError, "A buffer has another size of items.");
+        return NULL;
+    }
+    return buffer;
+}
+
+static bool hold_lines(Held *held, PyObject *text, PyObject *at, PyObject *further, Lines *lines)
+{
+    Py_buffer *of_text = hold(held, text, 1, PyBUF_SIMPLE);
+    Py_buffer *of_at = of_text ? hold(held, at, 4, PyBUF_SIMPLE) : NULL;
+    Py_buffer *of_further = of_at ? hold(held, further, 4, PyBUF_SIMPLE) : NULL;
+    if (!of_further)
+        return false;
+    size_t places = (size_t)of_at->len / 4, others = (size_t)of_further->len / 4;
+    if (!places || others > places - 1 || (size_t)of_text->len > UINT32_MAX) {
+        PyErr_SetString(PyExc_ValueError, "The lines do not fit the names.");
+        return false;
+    }
+    *lines = (Lines){of_text->buf, (size_t)of_text->len, of_at->buf, of_further->buf, places - 1,
+                     places - 1 - others};
+    return true;
+}
+
+static PyObject *answer(Held *held, Status status)
+{
+    let_go(held);
+    if (status == OUT_OF_MEMORY)
+        return PyErr_NoMemory();
+    if (status == OUT_OF_TIME) {
+        PyErr_SetString(PyExc_TimeoutError, "The time is over.");
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *refuse(Held *held, const char *text)
+{
+    let_go(held);
+    if (text && !PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, text);
+    return NULL;
+}
+
+typedef enum { SUBSTRING, PREFIXED, FUZZILY } Way;
+
+static PyObject *ranked(PyObject *arguments, Way way)
+{
+    PyObject *text, *at, *further, *out;
+    Held held = {.count = 0};
+    Lines lines;
+    const char *needle;
+    Py_ssize_t length;
+    int fold, portable;
+    unsigned sides;
+    double until;
+    if (!PyArg_ParseTuple(arguments, "OOOy#pIpdO", &text, &at, &further, &needle, &length, &fold, &sides,
+                          &portable, &until, &out))
+        return NULL;
+    if (!hold_lines(&held, text, at, further, &lines))
+        return refuse(&held, NULL);
+    Py_buffer *ranks = hold(&held, out, 2, PyBUF_WRITABLE);
+    if (!ranks || (size_t)ranks->len / 2 != lines.names)
+        return refuse(&held, "There is not a rank for each name.");
+    Deadline deadline = {until, 0};
+    const uint8_t *bytes = (const uint8_t *)needle;
+    Status status = DONE;
+    Py_BEGIN_ALLOW_THREADS
+    if (way == SUBSTRING)
+        status = rank_substring(&lines, bytes, (size_t)length, fold, sides, portable, ranks->buf, deadline);
+    else if (way == PREFIXED)
+        status = rank_prefix(&lines, bytes, (size_t)length, fold, sides, ranks->buf, deadline);
+    else
+        status = rank_fuzzy(&lines, bytes, (size_t)length, fold, portable, ranks->buf, deadline);
+    Py_END_ALLOW_THREADS
+    return answer(&held, status);
+}
+
+static PyObject *substring(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    return ranked(arguments, SUBSTRING);
+}
+
+static PyObject *prefix(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    return ranked(arguments, PREFIXED);
+}
+
+static PyObject *fuzzy(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    return ranked(arguments, FUZZILY);
+}
+
+static PyObject *mark(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    PyObject *text, *at, *further, *out;
+    Held held = {.count = 0};
+    Lines lines;
+    Bytes program;
+    const char *given;
+    Py_ssize_t length;
+    int portable;
+    double until;
+    if (!PyArg_ParseTuple(arguments, "OOOy#pdO", &text, &at, &further, &given, &length, &portable, &until,
+                          &out))
+        return NULL;
+    if (!hold_lines(&held, text, at, further, &lines))
+        return refuse(&held, NULL);
+    Py_buffer *marks = hold(&held, out, 1, PyBUF_WRITABLE);
+    if (!marks || (size_t)marks->len != lines.count)
+        return refuse(&held, "There is not a mark for each line.");
+    program = (Bytes){(const uint8_t *)given, (size_t)length};
+    Pattern pattern;
+    if (!pattern_read(&pattern, program)) {
+        pattern_free(&pattern);
+        return refuse(&held, "The program is not well-formed.");
+    }
+    Status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = pattern_mark(&pattern, &lines, portable, marks->buf, (Deadline){until, 0});
+    Py_END_ALLOW_THREADS
+    pattern_free(&pattern);
+    return answer(&held, status);
+}
+
+static PyObject *order(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    PyObject *keys, *out;
+    Held held = {.count = 0};
+    if (!PyArg_ParseTuple(arguments, "OO", &keys, &out))
+        return NULL;
+    Py_buffer *given = hold(&held, keys, 8, PyBUF_SIMPLE);
+    Py_buffer *taken = given ? hold(&held, out, 8, PyBUF_WRITABLE) : NULL;
+    if (!taken || taken->len != given->len)
+        return refuse(&held, "There is not a place for each key.");
+    Status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = order_keys(given->buf, (size_t)given->len / 8, taken->buf);
+    Py_END_ALLOW_THREADS
+    return answer(&held, status);
+}
+
+static PyObject *alphabet(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    PyObject *text, *at, *further, *out;
+    Held held = {.count = 0};
+    Lines lines;
+    if (!PyArg_ParseTuple(arguments, "OOOO", &text, &at, &further, &out))
+        return NULL;
+    if (!hold_lines(&held, text, at, further, &lines))
+        return refuse(&held, NULL);
+    Py_buffer *ranks = hold(&held, out, 4, PyBUF_WRITABLE);
+    if (!ranks || (size_t)ranks->len / 4 != lines.names)
+        return refuse(&held, "There is not a place for each name.");
+    Status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = order_names(&lines, lines.names, ranks->buf);
+    Py_END_ALLOW_THREADS
+    return answer(&held, status);
+}
+
+/* The lines `which` one after another, each with a newline. */
+static PyObject *gather(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    PyObject *text, *at, *further, *chosen, *made = NULL;
+    Held held = {.count = 0};
+    Lines lines;
+    if (!PyArg_ParseTuple(arguments, "OOOO", &text, &at, &further, &chosen))
+        return NULL;
+    if (!hold_lines(&held, text, at, further, &lines))
+        return refuse(&held, NULL);
+    Py_buffer *which = hold(&held, chosen, 4, PyBUF_SIMPLE);
+    if (!which)
+        return refuse(&held, NULL);
+    const uint32_t *numbers = which->buf;
+    size_t count = (size_t)which->len / 4, size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += (numbers[i] < lines.count ? line_at(&lines, numbers[i]).length : 0) + 1;
+    made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (made) {
+        uint8_t *to = (uint8_t *)PyBytes_AS_STRING(made);
+        for (size_t i = 0; i < count; i++) {
+            Line line = numbers[i] < lines.count ? line_at(&lines, numbers[i]) : (Line){0, 0};
+            /* The columns may change below us: what does not fit any more is left out. */
+            if (line.length + 1 > size)
+                line.length = size ? size - 1 : 0;
+            memcpy(to, lines.text + line.at, line.length);
+            to += line.length;
+            *to++ = '\n';
+            size -= line.length + 1;
+        }
+        memset(to, '\n', size);
+    }
+    let_go(&held);
+    return made;
+}
+
+typedef struct {
+    PyObject_HEAD
+    Interned interned;
+} NamesObject;
+
+static PyObject *names_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+{
+    unsigned long long seed;
+    if ((keywords && PyDict_GET_SIZE(keywords)) || !PyArg_ParseTuple(arguments, "K", &seed))
+        return NULL;
+    NamesObject *self = (NamesObject *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+    if (self)
+        self->interned = (Interned){.seed = seed};
+    return (PyObject *)self;
+}
+
+static void names_free(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    intern_free(&((NamesObject *)self)->interned);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+    Py_DECREF(type);
+}
+
+static PyObject *names_add(PyObject *self, PyObject *arguments)
+{
+    PyObject *text, *at, *further, *chosen, *out;
+    Held held = {.count = 0};
+    Lines lines;
+    if (!PyArg_ParseTuple(arguments, "OOOOO", &text, &at, &further, &chosen, &out))
+        return NULL;
+    if (!hold_lines(&held, text, at, further, &lines))
+        return refuse(&held, NULL);
+    Py_buffer *which = hold(&held, chosen, 4, PyBUF_SIMPLE);
+    Py_buffer *taken = which ? hold(&held, out, 4, PyBUF_WRITABLE) : NULL;
+    if (!taken || taken->len != which->len)
+        return refuse(&held, "There is not a place for each line.");
+    /* With the GIL: the table is this object's, and another thread may add to it. */
+    return answer(&held, intern_lines(&((NamesObject *)self)->interned, &lines, which->buf,
+                                      (size_t)which->len / 4, taken->buf));
+}
+
+/* (text, line_at) of all names so far. */
+static PyObject *names_lines(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    const Interned *interned = &((NamesObject *)self)->interned;
+    uint32_t end = (uint32_t)interned->text.count;
+    PyObject *starts = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(4 * (interned->starts.count + 1)));
+    if (!starts)
+        return NULL;
+    char *to = PyBytes_AS_STRING(starts);
+    if (interned->starts.count)
+        memcpy(to, interned->starts.items, 4 * interned->starts.count);
+    memcpy(to + 4 * interned->starts.count, &end, 4);
+    const char *names = end ? (const char *)interned->text.items : "";
+    return Py_BuildValue("y#N", names, (Py_ssize_t)end, starts);
+}
+
+static PyMethodDef names_methods[] = {
+    {"add", names_add, METH_VARARGS, "The numbers of lines; new names get new ones."},
+    {"lines", names_lines, METH_NOARGS, "All names as a text, and where each begins."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot names_slots[] = {
+    {Py_tp_new, names_new},
+    {Py_tp_dealloc, names_free},
+    {Py_tp_methods, names_methods},
+    {0, NULL},
+};
+
+static PyType_Spec names_spec = {
+    "app.elf._search.Names", sizeof(NamesObject), 0, Py_TPFLAGS_DEFAULT, names_slots,
+};
+
+static PyMethodDef methods[] = {
+    {"substring", substring, METH_VARARGS, "Ranks of the names that hold a text."},
+    {"prefix", prefix, METH_VARARGS, "Ranks of the names that begin with a text."},
+    {"fuzzy", fuzzy, METH_VARARGS, "Ranks of the names that hold letters in their order."},
+    {"mark", mark, METH_VARARGS, "Marks of the lines that a program matches."},
+    {"order", order, METH_VARARGS, "The places of keys in ascending order."},
+    {"alphabet", alphabet, METH_VARARGS, "The place of each name in the alphabet."},
+    {"gather", gather, METH_VARARGS, "Some lines as one text."},
+    {NULL, NULL, 0, NULL},
+};
+
+static int executed(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &names_spec, NULL);
+    if (!type)
+        return -1;
+    int failed = PyModule_AddType(module, (PyTypeObject *)type);
+    Py_DECREF(type);
+    return failed;
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, executed}, {0, NULL}};
+
+static PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "_search", "Names at speed; see app.elf.scan.", 0, methods, slots, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__search(void)
+{
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,40 @@
+/* Alternatives of byte sets and gaps, which globs are and most regular expressions, against each line. */
+#ifndef PROBESCOPE_SEARCH_PATTERN_H
+#define PROBESCOPE_SEARCH_PATTERN_H
+
+#include "cursor.h"
+#include "lines.h"
+
+enum { FROM_START = 1, TO_END = 2 };
+
+typedef struct {
+    const uint8_t *set; /* 32 bytes, a bit a byte value; NULL for one letter */
+    uint8_t letter, bits;
+} Place;
+
+typedef struct {
+    size_t first, count; /* of places */
+} Segment;
+
+typedef struct {
+    unsigned anchors;
+    size_t first, count;         /* of segments */
+    size_t literal, literal_length; /* the longest run of letters, as places */
+} Choice;
+
+typedef struct {
+    Place *places;
+    Segment *segments;
+    Choice *choices;
+    size_t place_count, segment_count, choice_count;
+} Pattern;
+
+/* False for a program that is none, or when memory is out; the pattern points into `program`. */
+bool pattern_read(Pattern *pattern, Bytes program);
+void pattern_free(Pattern *pattern);
+
+/* Sets `marks` to 1 for each line that matches. */
+Status pattern_mark(const Pattern *pattern, const Lines *lines, bool portable, uint8_t *marks,
+                    Deadline deadline);
+
+#endif

@@ -1,0 +1,315 @@
+"""Files into the catalogue: the half of the index that a command which only indexes needs, without numpy.
+
+All methods may be called from any thread. Files of the host come from ``files``, facts from the boxed
+``readers``, what is known from ``catalogue``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from app.config import Settings
+from app.errors import AppError, BadInput, Conflict, NotElf, NotFound, StorageFull
+from app.index import files
+from app.index.catalogue import BinaryRow, Catalogue, KnownRow
+from app.index.jobs import Jobs, Result, Task
+from app.index.model import Binary, Job
+from app.index.reader import Kind, Outcome, Source
+from app.index.readers import Readers
+from app.index.store import Pending, Store, binary_of
+
+_TRIES = 3  # at a file that changes while it is read
+
+
+class Indexing:
+    """One data directory: catalogue.sqlite, columns/, blobs/, uploads/, scratch/."""
+
+    def __init__(self, settings: Settings, readers: Readers | None = None) -> None:
+        self._settings = settings
+        self._data = settings.data
+        self.upload_dir = settings.data / "uploads"
+        self._catalogue = Catalogue(settings.data / "catalogue.sqlite")
+        self._store = Store(settings, self._catalogue)
+        self._readers = readers or Readers(settings)
+
+    def start(self, serving: bool = True) -> None:
+        """Lays the directory, opens the catalogue. Raises StorageFull, or BadInput.
+
+        ``serving``: also takes up what a server that went down has left, if no other one is at work.
+        """
+        try:
+            for directory in (self._data, self.upload_dir):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._store.start()
+            self._readers.start()
+            self._lock = os.open(self._data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno == 28:
+                raise StorageFull(
+                    f"The disk of {self._data} is full.", "Free some space, or use --data."
+                ) from error
+            raise BadInput(
+                f"The data directory {self._data} cannot be used: {error.strerror}.",
+                "Name one that you may write to by --data.",
+            ) from error
+        alone = self._is_alone()
+        try:
+            self._catalogue.open()
+        except AppError:
+            self._readers.close()
+            os.close(self._lock)
+            raise
+        self._jobs = Jobs(self._catalogue, self._perform)
+        if alone:
+            self._readers.drop_leftovers()
+        if alone and serving:
+            self._drop_leftovers()
+            self._jobs.resume()
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+
+    def _is_alone(self) -> bool:
+        """Whether no other process has this directory; others wait until ours is in order."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+            return False
+        return True
+
+    def close(self, wait: bool = True) -> None:
+        """``wait``: until no reader is left; without it they are killed, and end by themselves."""
+        self._jobs.close()
+        self._readers.close(wait)
+        self._catalogue.close()
+        self._store.close()
+        os.close(self._lock)
+
+    def _drop_leftovers(self) -> None:
+        """Uploads that no job waits for, and columns without a row: a server went down over them."""
+        awaited = {
+            entry["path"]
+            for _, _, spec in self._catalogue.unfinished_jobs()
+            for entry in spec.get("files", ())
+        }
+        for left in self.upload_dir.iterdir():
+            if str(left) not in awaited:
+                left.unlink(missing_ok=True)
+        self._store.drop_leftovers()
+
+    # Jobs
+
+    def add_paths(self, paths: Sequence[str], owner: str = "") -> Job:
+        """Indexes files and directories of the host. Raises BadInput when a path is not absolute."""
+        if not paths:
+            raise BadInput("There is no path to index.", "Give at least one.")
+        for path in paths:
+            if not files.allowed(files.resolve(path), self._settings.roots):
+                raise files.outside(path)
+        return self._jobs.add("index", owner, {"paths": list(paths)})
+
+    def add_upload(self, uploaded: Sequence[tuple[str, Path]], owner: str = "") -> list[Job]:
+        """One job a file, (name, temporary file in ``upload_dir``), which is taken over."""
+        return [
+            self._jobs.add("upload", owner, {"files": [{"name": name, "path": str(path)}]})
+            for name, path in uploaded
+        ]
+
+    def jobs(self, limit: int = 50) -> tuple[Job, ...]:
+        """The latest first, without their results."""
+        return self._jobs.jobs(limit)
+
+    def job(self, job_id: str) -> Job:
+        return self._jobs.job(job_id)
+
+    def cancel(self, job_id: str) -> Job:
+        return self._jobs.cancel(job_id)
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        return self._jobs.wait(job_id, timeout)
+
+    def _perform(self, task: Task) -> None:
+        if task.spec.get("files"):
+            self._upload_all(task)
+            return
+        task.update(save=True, phase="walking")
+        walked = files.walk(
+            task.spec["paths"],
+            self._settings.roots,
+            self._settings.index_files,
+            task.watch,
+            self._store.known_below,
+        )
+        found, problems, known = walked.found, walked.problems, walked.known
+        size = sum(entry.size for entry in found) + sum(row.stamp[2] for _, row in known)
+        task.update(total=len(found) + len(problems) + len(known), bytes_total=size)
+        for path, error in problems:
+            task.advance(_refused(path, error), 0)
+        moved = [(path, row) for path, row in known if path != row.path]
+        for path, row in known:
+            task.advance(self._unchanged(path, row), row.stamp[2], unchanged=True)
+        if found:
+            whole = any(entry.stamp is not None for entry in found)
+            task.update(save=True, phase="reading")
+            self._read_all(task, found, whole)
+        if not task.cancelled():
+            task.update(phase="storing")
+            self._store.saw(walked, moved)
+
+    def _unchanged(self, path: str, row: KnownRow) -> Result:
+        if row.problem is not None:
+            return _refused(path, self._store.problem(row.problem))
+        return {
+            "path": path,
+            "id": row.binary,
+            "state": row.state or "ok",
+            "code": "",
+            "message": "",
+            "hint": "",
+        }
+
+    def _read_all(self, task: Task, found: Sequence[files.Found], low: bool) -> None:
+        pending = Pending(self._store)
+        width = min(self._settings.readers, len(found))
+        opened: set[files.HostFile] = set()
+        stream = self._readers.stream(
+            self._sources(task, found, opened), Kind(low=low), width, task.cancelled
+        )
+        try:
+            for source, outcome in stream:
+                entry, file = source.tag
+                task.advance(self._stored(entry, file, outcome, pending), entry.size)
+                os.close(file.descriptor)
+                opened.discard(file)
+        finally:
+            stream.close()
+            for file in opened:
+                os.close(file.descriptor)
+            pending.flush()
+
+    def _sources(
+        self, task: Task, found: Sequence[files.Found], opened: set[files.HostFile]
+    ) -> Iterator[Source]:
+        for entry in found:
+            try:
+                file = files.open_found(entry, self._settings.roots)
+            except AppError as error:
+                task.advance(_refused(entry.path, error), entry.size)
+                continue
+            opened.add(file)
+            known = self._known(file) if entry.stamp is None else None
+            if known is None:
+                yield Source(file.descriptor, file.stamp[2], tag=(entry, file))
+                continue
+            os.close(file.descriptor)
+            opened.discard(file)
+            task.advance(_taken(entry.path, known), entry.size, unchanged=True)
+
+    def _stored(self, entry: files.Found, file: files.HostFile, outcome: Outcome, pending: Pending) -> Result:
+        try:
+            if file.unchanged():
+                return _taken(entry.path, self._keep(file, outcome, pending))
+            if outcome.path is not None:
+                outcome.path.unlink(missing_ok=True)
+            return _taken(entry.path, self._at(entry.path))
+        except StorageFull:
+            raise
+        except AppError as error:
+            return _refused(entry.path, error)
+
+    def _upload_all(self, task: Task) -> None:
+        uploads = task.spec["files"]
+        task.update(save=True, phase="reading", total=len(uploads))
+        for entry in uploads:
+            path = Path(entry["path"])
+            if not task.cancelled():
+                result = self._upload(entry["name"], path, task)
+            if not task.cancelled():
+                task.advance(result, 0)
+            # A server that goes down takes it up again.
+            if not task.cancelled() or task.told_to_stop:
+                path.unlink(missing_ok=True)
+
+    def _upload(self, name: str, path: Path, task: Task) -> Result:
+        try:
+            with path.open("rb") as file:
+                if file.read(4) != b"\x7fELF":
+                    raise NotElf(
+                        f"{name} is not an ELF file.", "Upload a program, a library or a debug file."
+                    )
+                source = Source(file.fileno(), os.fstat(file.fileno()).st_size, hashed=True)
+                for _, outcome in self._readers.stream([source], Kind(task.owner), 1, task.cancelled):
+                    return _taken(name, self._store.put(outcome, name, source.descriptor, None, None, path))
+            raise Conflict(f"Reading {name} was cancelled.", "Upload it again.", code="cancelled")
+        except FileNotFoundError:
+            error = NotFound(f"The upload {name} is gone.", "Upload it again.")
+            return _refused(name, error)
+        except StorageFull:
+            raise
+        except AppError as error:
+            return _refused(name, error)
+
+    # Binaries
+
+    def binary_at(self, path: str, hashed: bool = False) -> Binary:
+        """The binary of a host path, read now if it is new or changed; ``hashed``: with its SHA-256.
+
+        Raises NotElf and its kin.
+        """
+        row = self._at(path)
+        return binary_of(self._store.hashed(row) if hashed else row)
+
+    def binary(self, binary_id: str, hashed: bool = False) -> Binary:
+        """``hashed``: with its SHA-256, if its bytes are still at hand. Raises NotFound."""
+        row = self._store.row(binary_id)
+        return binary_of(self._store.hashed(row) if hashed else row)
+
+    def remove(self, binary_id: str) -> None:
+        """Forgets it; the files of the host are not touched. Raises NotFound."""
+        self._store.remove(binary_id)
+
+    def _at(self, path: str) -> BinaryRow:
+        for _ in range(_TRIES):
+            with files.open_elf(path, self._settings.roots) as file:
+                row = self._known(file)
+                if row is not None:
+                    return row
+                outcome = self._readers.read(Source(file.descriptor, file.stamp[2]))
+                if file.unchanged():
+                    return self._keep(file, outcome)
+                if outcome.path is not None:
+                    outcome.path.unlink(missing_ok=True)
+        raise Conflict(f"{path} changes while it is read.", "Try again when the file is at rest.")
+
+    def _known(self, file: files.HostFile) -> BinaryRow | None:
+        known = self._catalogue.path(file.path)
+        if known is None or known.stamp != file.stamp:
+            return None
+        return self._store.known(known)
+
+    def _keep(self, file: files.HostFile, outcome: Outcome, pending: Pending | None = None) -> BinaryRow:
+        name = Path(_program(file.path)).name
+        return self._store.put(outcome, name, file.descriptor, file.path, file.stamp, None, pending)
+
+
+def _program(path: str) -> str:
+    """/proc/PID/exe is called by what it leads to."""
+    if path.startswith("/proc/") and path.endswith("/exe"):
+        try:
+            return os.path.realpath(path).removesuffix(" (deleted)")
+        except OSError:
+            return path
+    return path
+
+
+def _refused(path: str, error: AppError) -> Result:
+    return {"path": path, "id": None, "state": "failed", **error.as_dict()}
+
+
+def _taken(path: str, row: BinaryRow) -> Result:
+    state = row.info["state"]
+    problems = row.info["problems"]
+    text = problems[0]["text"] if problems else ""
+    return {"path": path, "id": row.id, "state": state, "code": "", "message": text, "hint": ""}

@@ -1,0 +1,119 @@
+"""What a boxed reader says of a file in a few words: the part of its meta that the catalogue keeps.
+
+A reader may have been taken over by a hostile file, so what it sends is compared with a shape before anything
+of it is used. The whole meta stays in the columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_MOST_NEEDED, _MOST_PROBLEMS, _LONGEST = 256, 20, 500
+_HEX = re.compile(r"[0-9a-f]{2,128}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+# A type, a tuple of alternatives, [what each entry is], {key: shape}, or a set of the values that there are.
+_MAYBE = (str, None)
+_PROBLEM = {"code": str, "text": str}
+_STATES = frozenset({"ok", "partial", "malformed", "limit"})
+_RUNTIMES = frozenset({"compiled", "interpreter", "jit"})
+_OF_HEADER = {"type": str, "machine": str, "bits": int, "endian": str}
+_COUNTS = dict.fromkeys(("symbols", "functions", "variables", "usdt", "types"), int)
+_SUMMARY = {
+    **_OF_HEADER,
+    "state": _STATES,
+    "problems": [_PROBLEM],
+    "build_id": _MAYBE,
+    "needed": [str],
+    "language": _MAYBE,
+    "runtime": _RUNTIMES,
+    "interpreter_of": _MAYBE,
+    "stripped": bool,
+    "debug_only": bool,
+    "dwarf": bool,
+    "lines": bool,
+    "frame_pointers": (bool, None),
+    "tables": [int],
+    "counts": _COUNTS,
+}
+_ARGUMENT = {
+    **dict.fromkeys(("index", "size"), int),
+    **dict.fromkeys(("signed", "float"), bool),
+    **dict.fromkeys(("operand", "type"), str),
+    "name": _MAYBE,
+}
+_SITE = {
+    "address": int,
+    "offset": (int, None),
+    "semaphore": int,
+    "arguments": [_ARGUMENT],
+    "raw_arguments": str,
+    "function": _MAYBE,
+}
+_META = {
+    **{key: shape for key, shape in _SUMMARY.items() if key not in _OF_HEADER},
+    "header": ({**_OF_HEADER, "entry": int, "flags": int, "abi": int}, None),
+    "machine": int,
+    "usdt": [{"provider": str, "name": str, "sites": [_SITE]}],
+    "versions": [str],
+    "soname": _MAYBE,
+    "interpreter": _MAYBE,
+    "debug_link": ([(str, int)], None),
+    "comment": [str],
+}
+
+
+def fits(value: Any, shape: Any) -> bool:
+    """Whether a value out of JSON has a shape."""
+    if isinstance(shape, type):
+        return type(value) is shape
+    if shape is None:
+        return value is None
+    if isinstance(shape, tuple):
+        return any(fits(value, each) for each in shape)
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(fits(each, shape[0]) for each in value)
+    if isinstance(shape, dict):
+        return (
+            isinstance(value, dict)
+            and value.keys() == shape.keys()
+            and all(fits(value[key], each) for key, each in shape.items())
+        )
+    return isinstance(value, str) and value in shape
+
+
+def is_meta(meta: Mapping[str, Any]) -> bool:
+    """Whether it has all that ``tables`` writes, as it writes it."""
+    return all(key in meta and fits(meta[key], shape) for key, shape in _META.items()) and (
+        meta["debug_link"] is None or list(map(type, meta["debug_link"])) == [str, int]
+    )
+
+
+def summary(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """The small part: what a page about the binary shows, so that lists need not open columns."""
+    header = meta["header"] or {"type": "", "machine": "", "bits": 0, "endian": ""}
+    found = {key: header[key] if key in _OF_HEADER else meta[key] for key in _SUMMARY}
+    found["needed"] = [name[:_LONGEST] for name in meta["needed"][:_MOST_NEEDED]]
+    found["problems"] = [
+        {"code": each["code"], "text": each["text"][:_LONGEST]} for each in meta["problems"][:_MOST_PROBLEMS]
+    ]
+    return found
+
+
+def is_summary(found: Any) -> bool:
+    """Whether it is what ``summary`` gives, small and safe to name files by."""
+    if not fits(found, _SUMMARY) or len(found["needed"]) > _MOST_NEEDED:
+        return False
+    if found["state"] in {"malformed", "limit"} and not found["problems"]:
+        return False
+    return found["build_id"] is None or is_hex(found["build_id"])
+
+
+def is_hex(text: Any) -> bool:
+    return isinstance(text, str) and _HEX.fullmatch(text) is not None
+
+
+def is_sha256(text: Any) -> bool:
+    return isinstance(text, str) and _SHA256.fullmatch(text) is not None

@@ -1,0 +1,200 @@
+"""One boxed reader as its parent has it: files are handed to a child, its answers looked at and taken.
+
+A start costs more than most files do, so a reader stays for many; descriptors are passed to it, it opens
+nothing. What it says has a shape before it is believed. Source: unix(7) for SCM_RIGHTS.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.config import Settings
+from app.elf.model import Problem
+from app.index.build import Child
+from app.index.meta import is_sha256, is_summary
+
+MOST_DESCRIPTORS = 96  # of one message; the kernel takes 253
+_START_SECONDS = 60.0
+_ANSWER = 1 << 20
+
+
+@dataclass(slots=True, eq=False)
+class Source:
+    """A file to read, open; ``alt``: its dwz file, ``split``: its .dwo and .dwp files."""
+
+    descriptor: int
+    size: int
+    alt: int | None = None
+    split: Sequence[int] = ()
+    hashed: bool = False  # whether its SHA-256 is wanted though it has a build-id
+    tag: Any = None
+
+    @property
+    def descriptors(self) -> list[int]:
+        return [self.descriptor, *([] if self.alt is None else [self.alt]), *self.split]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one file gave: ``meta`` and the columns at ``path`` (the caller's to move), or the problem."""
+
+    meta: dict[str, Any] | None
+    sha256: str | None
+    path: Path | None
+    problem: Problem | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Which readers may stand for each other: one owner, one niceness, able to answer or not."""
+
+    owner: str = ""
+    low: bool = False
+    answers: bool = False
+
+
+@dataclass(slots=True)
+class Asked:
+    """A file that a reader has in hand, and the file that it fills."""
+
+    source: Source
+    path: Path | None
+
+
+@dataclass(slots=True, eq=False)
+class Reader:
+    """Not for several threads at once."""
+
+    settings: Settings
+    kind: Kind
+    child: Child
+    files: int = 0  # answered
+    asked: deque[Asked] = field(default_factory=deque)
+    over: bool = False
+    _ready: bool = False
+    _deadline: float = 0.0
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        limits = {
+            "memory": settings.reader_memory,
+            "cpu": settings.reader_cpu,
+            "output": settings.reader_output,
+            "threads": settings.reader_threads,
+            "nice": settings.index_nice if self.kind.low else 5,
+            "idle": self.kind.low and settings.index_nice > 0,
+            "answers": self.kind.answers,
+            "descriptors": MOST_DESCRIPTORS,
+        }
+        self._deadline = time.monotonic() + _START_SECONDS
+        self._send(limits)
+
+    def _send(self, message: dict[str, Any], rights: Sequence[int] = ()) -> None:
+        try:
+            sent = array.array("i", rights)
+            self.child.channel.sendmsg(
+                [json.dumps(message).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, sent)] if sent else []
+            )
+        except OSError:
+            self.over = True  # which is said when it is listened to
+
+    def ask(self, batch: Sequence[Asked], targets: Sequence[int], **question: Any) -> None:
+        """Hands over files; a reader that is dead is noticed when it is listened to."""
+        rights: list[int] = []
+        files = []
+        for each, target in zip(batch, targets, strict=True):
+            first, *others = each.source.descriptors
+            rights.extend((first, target, *others))
+            source = each.source
+            others_of = {"alt": source.alt is not None, "split": len(source.split)}
+            files.append(others_of | {"hash": source.hashed})
+        if not self.asked:
+            patience = self.settings.reader_wall if self._ready else _START_SECONDS
+            self._deadline = time.monotonic() + patience
+        self.asked.extend(batch)
+        self._send({"op": "index", **question, "files": files}, rights)
+
+    def listen(self) -> tuple[Asked, dict[str, Any] | Problem] | None:
+        """The next answer, if one is there; for a file over which the reader died, why."""
+        if self.over:
+            return self._died()
+        try:
+            answer = self.child.channel.recv(_ANSWER)
+        except BlockingIOError:
+            return self._late() if time.monotonic() > self._deadline else None
+        except OSError:
+            answer = b""
+        if not answer:
+            return self._died()
+        self._deadline = time.monotonic() + self.settings.reader_wall
+        if not self._ready:
+            self._ready = True
+            return self.listen()
+        self.files += 1
+        asked = self.asked.popleft()
+        return asked, _believed(answer)
+
+    @property
+    def patience(self) -> float:
+        """Seconds until it is late."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def _late(self) -> tuple[Asked, Problem] | None:
+        self.kill()
+        seconds = self.settings.reader_wall
+        if not self.asked:
+            return None
+        return self.asked.popleft(), Problem(
+            "time", f"Reading this file took longer than {seconds:g} seconds."
+        )
+
+    def _died(self) -> tuple[Asked, Problem] | None:
+        code = self._signal()
+        self.kill()
+        if not self.asked:
+            return None
+        problem = Problem("fault", "The reader of this file ended without an answer.")
+        if code == signal.SIGXCPU:
+            problem = Problem("cpu", "Reading this file took more CPU time than a reader may use.")
+        elif code == signal.SIGBUS:
+            problem = Problem("gone", "The file was shortened while it was read.")
+        return self.asked.popleft(), problem
+
+    def _signal(self) -> int:
+        """That by which it ended; one that only closed its socket lives on."""
+        for _ in range(100):
+            if self.child.reap():
+                return self.child.signal()
+            time.sleep(0.002)
+        return 0
+
+    def kill(self) -> None:
+        """Ends it, without waiting for its end."""
+        self.over = True
+        self.child.kill()
+
+
+def _believed(answer: bytes) -> dict[str, Any] | Problem:
+    """An answer of the shape that answers have."""
+    try:
+        found: dict[str, Any] = json.loads(answer)
+        if "problem" in found:
+            return Problem(str(found["problem"])[:40], str(found["text"])[:500])
+        if not found or _is_indexed(found["meta"], found["sha256"]):
+            return found
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    return Problem("fault", "The reader of this file gave no answer that can be understood.")
+
+
+def _is_indexed(meta: Any, sha256: Any) -> bool:
+    return is_summary(meta) and (is_sha256(sha256) or (sha256 is None and meta["build_id"] is not None))

@@ -1,0 +1,129 @@
+/* Search over names whose columns hold anything: each way of matching, by wide instructions and without, which
+ * must agree; then the orders and the interning of the same lines.
+ *
+ * Parts: 1 text, 2 starts of lines, 3 further names, 4 what is looked for, 5 a pattern's program. Options: flags (1
+ * fold case, 2 and 4 sides, 8 memory runs out), the turn at which it does, and how many lines are names (one byte).
+ */
+#include "container.h"
+#include "search/intern.h"
+#include "search/order.h"
+#include "search/pattern.h"
+#include "search/rank.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Of its own, so that it is aligned and ends where it ends. */
+static void *copy(Bytes part, size_t least)
+{
+    void *made = target_memory(part.size > least ? part.size : least);
+    if (part.size)
+        memcpy(made, part.data, part.size);
+    return made;
+}
+
+typedef struct {
+    const Lines *lines;
+    Bytes needle;
+    bool fold;
+    unsigned sides;
+} Asked;
+
+static Status rank(const Asked *asked, unsigned how, bool portable, uint16_t *ranks)
+{
+    Deadline never = {0};
+    memset(ranks, 0xff, asked->lines->names * sizeof *ranks);
+    const Lines *lines = asked->lines;
+    const uint8_t *text = asked->needle.data;
+    size_t length = asked->needle.size;
+    if (how == 0)
+        return rank_substring(lines, text, length, asked->fold, asked->sides, portable, ranks, never);
+    if (how == 1)
+        return rank_prefix(lines, text, length, asked->fold, asked->sides, ranks, never);
+    return rank_fuzzy(lines, text, length, asked->fold, portable, ranks, never);
+}
+
+static void rank_both(const Asked *asked)
+{
+    size_t bytes = asked->lines->names * sizeof(uint16_t);
+    uint16_t *one = copy((Bytes){NULL, 0}, bytes + 1), *other = copy((Bytes){NULL, 0}, bytes + 1);
+    for (unsigned how = 0; how < 3; how++)
+        if (rank(asked, how, false, one) == DONE && rank(asked, how, true, other) == DONE)
+            DEMAND(memcmp(one, other, bytes) == 0);
+    free(one);
+    free(other);
+}
+
+static void match(const Lines *lines, Bytes program)
+{
+    Deadline never = {0};
+    Pattern pattern;
+    if (!pattern_read(&pattern, program)) {
+        pattern_free(&pattern);
+        return;
+    }
+    uint8_t *one = copy((Bytes){NULL, 0}, lines->count + 1), *other = copy((Bytes){NULL, 0}, lines->count + 1);
+    if (pattern_mark(&pattern, lines, false, one, never) == DONE &&
+        pattern_mark(&pattern, lines, true, other, never) == DONE)
+        DEMAND(memcmp(one, other, lines->count) == 0);
+    free(one);
+    free(other);
+    pattern_free(&pattern);
+}
+
+static void order_and_intern(const Lines *lines)
+{
+    uint32_t *numbers = copy((Bytes){NULL, 0}, (lines->count + 1) * sizeof *numbers);
+    uint32_t *which = copy((Bytes){NULL, 0}, (lines->count + 1) * sizeof *which);
+    uint64_t *keys = copy((Bytes){NULL, 0}, (lines->count + 1) * sizeof *keys);
+    int64_t *order = copy((Bytes){NULL, 0}, (lines->count + 1) * sizeof *order);
+    for (size_t at = 0; at < lines->count; at++) {
+        which[at] = (uint32_t)(lines->count - 1 - at);
+        keys[at] = lines->at[at];
+    }
+    order_names(lines, lines->names, numbers);
+    if (order_keys(keys, lines->count, order) == DONE)
+        for (size_t at = 0; at < lines->count; at++)
+            DEMAND(order[at] >= 0 && (size_t)order[at] < lines->count &&
+                   (!at || keys[order[at - 1]] <= keys[order[at]]));
+    Interned interned = {.seed = 7};
+    if (intern_lines(&interned, lines, which, lines->count, numbers) == DONE)
+        for (size_t at = 0; at < lines->count; at++)
+            DEMAND(numbers[at] < interned.starts.count);
+    intern_free(&interned);
+    free(numbers);
+    free(which);
+    free(keys);
+    free(order);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    Container container = container_read(data, size);
+    uint8_t flags = container_option(&container, 0);
+    uint8_t *text = copy(container.part[1], 1);
+    uint32_t *starts = copy(container.part[2], sizeof(uint32_t));
+    size_t count = container.part[2].size / sizeof(uint32_t);
+    count = count ? count - 1 : 0;
+    size_t names = container_option(&container, 3);
+    names = names < count ? names : count;
+    uint32_t *further = copy(container.part[3], (count + 1) * sizeof(uint32_t));
+    uint8_t *needle = copy(container.part[4], 1), *program = copy(container.part[5], 1);
+    Lines lines = {text, container.part[1].size, starts, further, count, names};
+    /* As the caller promises: one line, and in lower case where case does not count. */
+    for (size_t at = 0; at < container.part[4].size; at++)
+        if (needle[at] == '\n' || (flags & 1 && needle[at] >= 'A' && needle[at] <= 'Z'))
+            needle[at] = ' ';
+    Asked asked = {&lines, {needle, container.part[4].size}, flags & 1, flags >> 1 & 3};
+    if (flags & 8)
+        allocations_fail(container_option(&container, 1) | (uint32_t)container_option(&container, 2) << 8);
+    rank_both(&asked);
+    match(&lines, (Bytes){program, container.part[5].size});
+    order_and_intern(&lines);
+    allocations_fail(0);
+    free(text);
+    free(starts);
+    free(further);
+    free(needle);
+    free(program);
+    return 0;
+}

@@ -1,0 +1,202 @@
+"""Names of the whole catalogue: each once, kept in step with what comes and goes, kept over restarts."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings
+from app.elf import scan
+from app.errors import BadInput
+from app.index import everywhere
+from app.index.model import Ask, Hit, Mode
+from app.index.names import Part
+from app.index.service import Index
+from tests.support.programs import compile_c
+
+SHOP = """
+#include <sys/sdt.h>
+int stock_left = 4;
+int sell_one(int n) { DTRACE_PROBE1(shop, sold, n); return n + stock_left; }
+int SellAll(void) { return sell_one(9); }
+int main(void) { return SellAll(); }
+"""
+CAFE = """
+int sell_one(int n) { return n; }
+int brew(void) { return sell_one(1); }
+int main(void) { return brew(); }
+"""
+CPP = """
+namespace shop { struct Cart { Cart(); int n; }; Cart::Cart() : n(1) {} }
+int main() { return shop::Cart().n; }
+"""
+
+
+def hits(index: Index, text: str, mode: Mode = "substring", **filters: str) -> list[Hit]:
+    return list(index.search(Ask(text, mode, limit=1000, filters=filters)).items)
+
+
+@pytest.fixture
+def two(index: Index, tmp_path: Path) -> tuple[str, str]:
+    """The ids of shop and cafe, both of which have sell_one."""
+    paths = [compile_c(tmp_path, source, name) for name, source in (("shop", SHOP), ("cafe", CAFE))]
+    first, second = (index.binary_at(str(path)).id for path in paths)
+    return first, second
+
+
+def test_a_name_of_many_is_one_hit_and_each_can_be_asked_for(index: Index, two: tuple[str, str]) -> None:
+    (hit,) = hits(index, "sell_one")
+    assert (hit.kind, hit.name, hit.demangled, hit.binaries) == ("function", "sell_one", "sell_one", 2)
+    assert hit.binary in two
+    assert index.function(hit.binary, hit.key).name == "sell_one"
+    several = hits(index, "sell_one", each="1")
+    assert {each.binary for each in several} == set(two)
+    assert [each.binaries for each in several] == [1, 1]
+    for each in several:
+        assert index.function(each.binary, each.key).name == "sell_one"
+
+
+def test_kinds_are_counted_and_chosen(index: Index, two: tuple[str, str]) -> None:
+    page = index.search(Ask("s"))
+    assert page.total == sum(page.facets["kind"].values())
+    for kind, count in page.facets["kind"].items():
+        chosen = index.search(Ask("s", filters={"kind": kind}))
+        assert chosen.total == count
+        assert {hit.kind for hit in chosen.items} == {kind}
+        assert chosen.facets == page.facets
+    assert {"binary", "usdt", "function", "variable"} == set(page.facets["kind"])
+    (probe,) = hits(index, "sold")
+    assert (probe.kind, probe.name, probe.key) == ("usdt", "shop:sold", "shop/sold")
+    assert hits(index, "sold", "prefix") == [probe]
+    with pytest.raises(BadInput):
+        index.search(Ask("s", filters={"kind": "nonsense"}))
+
+
+def test_the_best_come_first_and_any_part_is_the_same_list(index: Index, two: tuple[str, str]) -> None:
+    assert [hit.name for hit in hits(index, "shop")[:2]] == ["shop", "shop:sold"]
+    assert [hit.name for hit in hits(index, "sell")] == ["sell_one", "SellAll"]
+    assert [hit.name for hit in hits(index, "SellA")] == ["SellAll"]
+    whole = hits(index, "e")
+    assert [index.search(Ask("e", offset=at, limit=1)).items[0] for at in range(len(whole))] == whole
+    page = index.search(Ask("e", offset=1, limit=2))
+    assert (page.total, page.next) == (len(whole), 3)
+    assert index.search(Ask("e", offset=10**9)).items == ()
+
+
+def test_shown_and_raw_names_are_one_hit(index: Index, tmp_path: Path) -> None:
+    (tmp_path / "c.cc").write_text(CPP)
+    subprocess.run(["g++", "-O0", "-o", tmp_path / "c", tmp_path / "c.cc"], check=True)
+    index.binary_at(str(tmp_path / "c"))
+    for text in ("shop::Cart::Cart()", "_ZN4shop4CartC1Ev", "_ZN4shop4CartC2Ev", "Cart("):
+        found = hits(index, text)
+        assert [hit.demangled for hit in found] == ["shop::Cart::Cart()"]
+        assert found[0].name in {"_ZN4shop4CartC1Ev", "_ZN4shop4CartC2Ev"}
+
+
+def test_what_comes_and_goes(index: Index, two: tuple[str, str], tmp_path: Path) -> None:
+    assert hits(index, "late_comer") == []
+    late = index.binary_at(
+        str(compile_c(tmp_path, "int late_comer(void) { return 1; } int main(void) { return 0; }", "late"))
+    )
+    (hit,) = hits(index, "late_comer")
+    assert hit.binary == late.id
+    names = [hit.demangled.lower() for hit in hits(index, "e", kind="function") if hit.demangled]
+    inside = [name for name in names if not name.startswith("e")]
+    assert inside == sorted(inside)
+    index.remove(two[0])
+    assert hits(index, "SellAll") == []
+    (hit,) = hits(index, "sell_one")
+    assert (hit.binary, hit.binaries) == (two[1], 1)
+    index.remove(two[1])
+    index.remove(late.id)
+    assert hits(index, "e") == []
+
+
+def reopened(settings: Settings) -> Index:
+    index = Index(settings)
+    index.start()
+    return index
+
+
+def test_names_outlive_the_server_and_a_damaged_file(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = reopened(settings)
+    index.binary_at(str(compile_c(tmp_path, SHOP, "shop")))
+    expected = hits(index, "s")
+    index.close()
+    made: list[str] = []
+    make: Callable[..., Part | None] = Part.of
+
+    def of(sources: list[tuple[str, object]], *rest: object) -> Part | None:
+        listed = list(sources)
+        made.extend(place for place, _ in listed)
+        return make(listed, *rest)
+
+    monkeypatch.setattr(everywhere.Part, "of", staticmethod(of))
+    index = reopened(settings)
+    assert hits(index, "s") == expected
+    assert made == []
+    index.close()
+    kept = (settings.data / "names").read_bytes()
+    for damaged in (
+        b"",
+        kept[:20],
+        kept[: len(kept) // 2],
+        b"X" + kept[1:],
+        kept[:-64] + b"\xff" * 64,
+        kept[:16] + b"[" + kept[17:],
+    ):
+        (settings.data / "names").write_bytes(damaged)
+        index = reopened(settings)
+        assert hits(index, "s") == expected
+        index.close()
+
+
+def test_many_new_names_are_laid_into_the_large_part(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = reopened(settings)
+    index.binary_at(str(compile_c(tmp_path, SHOP, "shop")))
+    hits(index, "s")
+    before = (settings.data / "names").read_bytes()
+    index.binary_at(str(compile_c(tmp_path, CAFE, "cafe")))
+    assert len(hits(index, "brew")) == 1
+    # One hit, though one of the two has it in the large part, and one in the small.
+    for text in ("sell_one", "main"):
+        assert [(hit.name, hit.binaries) for hit in hits(index, text)] == [(text, 2)]
+        assert len(hits(index, text, each="1")) == 2
+    assert (settings.data / "names").read_bytes() == before
+    monkeypatch.setattr(everywhere, "_FEW_NAMES", 3)
+    index.binary_at("/bin/bash")
+    assert [hit.name for hit in hits(index, "brew")] == ["brew"]
+    assert (settings.data / "names").read_bytes() != before
+    index.close()
+
+
+def test_without_the_core_the_answers_are_the_same(
+    index: Index, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[tuple[str, Mode]] = [("s", "substring"), ("sell*", "glob"), ("^s", "regex"), ("slo", "fuzzy")]
+    ours = [hits(index, text, mode) for text, mode in texts]
+    monkeypatch.setattr(scan, "_search", None)
+    other = everywhere.Everywhere(
+        index._settings.data / "other",
+        index._catalogue.generation,
+        index._catalogue.binaries,
+        lambda row: index._store.columns(row)[0],
+    )
+    assert [list(other.ask(Ask(text, mode, limit=1000), 60)[1]) for text, mode in texts] == ours
+
+
+def test_hostile_names_are_shown_and_found(index: Index, tmp_path: Path) -> None:
+    program = compile_c(tmp_path, CAFE, "cafe")
+    data = program.read_bytes().replace(b"\0brew\0", b"\0b\n\xff\x1b\0")
+    program.write_bytes(data)
+    index.binary_at(str(program))
+    (hit,) = hits(index, "b\x01\udcff")
+    assert hit.demangled == "b\x01\\xff\x01"
+    assert [found.key for found in hits(index, "\x1b")] == [hit.key]
