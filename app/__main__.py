@@ -81,6 +81,10 @@ def _run(options: argparse.Namespace) -> int:
         from app.cli import indexing
 
         return indexing.COMMANDS[options.command](options, settings)
+    if options.command in {"locate", "lines", "structs"}:
+        from app.cli import details
+
+        return details.COMMANDS[options.command](options, settings)
     if options.command == "diff":
         from app.cli.difference import diff
 

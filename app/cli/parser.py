@@ -58,6 +58,26 @@ def _probes(commands: Commands) -> None:
     probes.add_argument("--no-debug", action="store_true", help="keep to the file, without its debug file")
 
 
+def _locate(commands: Commands) -> None:
+    locate = _command(commands, "locate", "the function, file and line of addresses, with inlined calls")
+    locate.add_argument("file", metavar="FILE")
+    locate.add_argument(
+        "addresses", metavar="ADDRESS", nargs="*", help="virtual, such as 0x1234; none or -: from stdin"
+    )
+
+
+def _lines(commands: Commands) -> None:
+    lines = _command(commands, "lines", "where the code of a source line begins")
+    lines.add_argument("file", metavar="FILE")
+    lines.add_argument("place", metavar="SOURCE:LINE", help="the end of a source file's path, and a line")
+
+
+def _structs(commands: Commands) -> None:
+    structs = _command(commands, "structs", "the C declaration of types, with offsets, sizes and holes")
+    structs.add_argument("file", metavar="FILE")
+    structs.add_argument("names", metavar="NAME", nargs="+", help="with or without struct, union, enum")
+
+
 def _index(commands: Commands) -> None:
     index = _command(commands, "index", "fill the catalogue with files and directories")
     index.add_argument("paths", metavar="PATH", nargs="+")
@@ -215,6 +235,9 @@ _COMMANDS: dict[str | None, Callable[[Commands], None]] = {
     "info": _info,
     **{name: _list(name) for name in _LISTS},
     "probes": _probes,
+    "locate": _locate,
+    "lines": _lines,
+    "structs": _structs,
     "index": _index,
     "search": _search,
     "diff": _diff,

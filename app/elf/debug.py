@@ -13,11 +13,17 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from app.elf import dwarf, sections
 from app.elf.dies import At, Class, Die, Dies, Source, Unit, UnitEntry
+from app.elf.image import Image
 from app.elf.lines import LINE_STATES, LineTable
 from app.elf.locations import PlaceRange, Setting, location_list, place
 from app.elf.model import Problem
+from app.elf.native_dies import NativeSource
 from app.elf.scopes import Scopes
+from app.elf.slow_dies import SlowSource
+
+_NAMES = (*sections.WALKED, *sections.LOCATED)
 
 _Spans = tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]
 
@@ -129,7 +135,7 @@ class Debug:
 
     def _address(self, unit: Unit, index: int) -> int | None:
         table = self.source.section(".debug_addr", 0)
-        at = (unit.address_base or 0) + index * unit.address_size
+        at = unit.address_base + index * unit.address_size
         raw = bytes(table[at : at + unit.address_size])
         return int.from_bytes(raw, "big" if self.big else "little") if len(raw) == unit.address_size else None
 
@@ -152,3 +158,23 @@ class Debug:
 
 def as_addresses(addresses: Iterable[int]) -> npt.NDArray[np.uint64]:
     return np.array([address & 0xFFFFFFFFFFFFFFFF for address in addresses], np.uint64)
+
+
+def open_debug(image: Image, alternate: Image | None = None, splits: Sequence[Image] = ()) -> Debug:
+    """The DWARF of ``image``; ``alternate`` and ``splits`` are the files that it refers to."""
+    header = image.header
+    machine, big = (header.machine, header.endian == "big") if header is not None else ("", False)
+    known = len(image.problems)
+    source: Source
+    if dwarf._dwarf is None:
+        source = SlowSource(image.data)
+    else:
+        main = sections.debug_sections(image, _NAMES)
+        other = sections.debug_sections(alternate, _NAMES) if alternate is not None else None
+        parts = [sections.debug_sections(part, _NAMES, split=True) for part in splits]
+        source = NativeSource(dwarf._dwarf, main, other, parts, big, sections.zero_is_used(image))
+    debug = Debug(source, machine, big)
+    for part in (image, alternate, *splits):
+        if part is not None:
+            debug.problems += part.problems[known if part is image else 0 :]
+    return debug

@@ -12,6 +12,7 @@ from app.elf.dies import LONGEST_CHAIN, At, Class, Die, Tag
 UNKNOWN = "?"
 LANGUAGE_GO = 0x16
 _RUST, _SWIFT, _D, _ZIG = 0x1C, 0x1E, 0x13, 0x27
+_C = {0x01, 0x02, 0x0C, 0x1D, 0x2C}
 _CPP = {0x04, 0x1A, 0x21, 0x2B, 0x3A}
 QUALIFIERS = {
     Tag.const_type: "const",
@@ -29,6 +30,10 @@ _KEYWORDS = {
     Tag.interface_type: "interface",
 }
 STRUCTS = {Tag.structure_type, Tag.class_type, Tag.interface_type}
+
+
+def is_c(language: int) -> bool:
+    return language in _C
 
 
 def is_cpp(die: Die) -> bool:

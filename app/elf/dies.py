@@ -161,7 +161,7 @@ class Unit:
     producer: str
     low: int  # base of range and location lists
     lines: int | None  # offset of its program in .debug_line
-    address_base: int | None
+    address_base: int  # of its entries in .debug_addr
     split: bool = False
 
 
@@ -176,6 +176,21 @@ class Tree(NamedTuple):
     unit: Unit
     rows: list[Row]
     cut: bool  # there is more than the limits allow
+
+
+def row_ranges(row: Row) -> list[tuple[int, int]]:
+    """A DIE's addresses; none where it says none."""
+    found = {name: (kind, value) for name, kind, value in row.attributes}
+    kind, ranges = found.get(At.ranges, (None, None))
+    if kind == Class.RANGES and isinstance(ranges, list):
+        return list(ranges)
+    low_kind, low = found.get(At.low_pc, (None, None))
+    high_kind, high = found.get(At.high_pc, (None, None))
+    if not isinstance(low, int) or not isinstance(high, int):
+        return []
+    # A constant is a length.
+    end = high if high_kind == low_kind else low + high
+    return [(low, end)] if end > low else []
 
 
 class UnitEntry(NamedTuple):
@@ -193,7 +208,7 @@ class Source(Protocol):
     def tree(self, key: int, depth: int, count: int) -> Tree | None:
         """The subtree of a key, ``depth`` levels and ``count`` rows of it; None where no unit has it."""
 
-    def section(self, name: str, key: int) -> bytes | memoryview:
+    def section(self, name: str, key: int) -> bytes | bytearray | memoryview:
         """The bytes of a section in the object that ``key`` lies in."""
 
     def units(self) -> list[UnitEntry]: ...
@@ -210,7 +225,7 @@ class Source(Protocol):
 class Die:
     """One DIE; children are read when they are asked for."""
 
-    __slots__ = ("_children", "_dies", "attributes", "key", "tag", "unit")
+    __slots__ = ("_children", "_dies", "attributes", "key", "ranges", "tag", "unit")
 
     def __init__(self, dies: Dies, unit: Unit, row: Row) -> None:
         self._dies = dies
@@ -218,6 +233,7 @@ class Die:
         self.unit = unit
         self.key = row.key
         self.tag = row.tag
+        self.ranges = row_ranges(row)
         self.attributes = {name: (kind, value) for name, kind, value in row.attributes}
 
     def __contains__(self, name: int) -> bool:

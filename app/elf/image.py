@@ -204,6 +204,11 @@ class Image:
         name = self.headers.section_name(index)
         self.note("section_truncated", f"The section {name} lacks its last {count:,} bytes.")
 
+    def records(self, dtype: np.dtype[np.void], offset: int, count: int) -> npt.NDArray[np.void]:
+        """At most ``count`` whole records at ``offset``."""
+        found = self.part(offset, count * dtype.itemsize)
+        return np.frombuffer(found[: len(found) // dtype.itemsize * dtype.itemsize], dtype)
+
     def content(self, section: Section) -> memoryview:
         return self.bytes_of(section.index)
 

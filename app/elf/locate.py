@@ -8,12 +8,13 @@ linkage name where DWARF has one, as addr2line prints it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from app.elf.debug import Debug, as_addresses
+from app.elf.declarators import is_c
 from app.elf.dies import UnitEntry
 from app.elf.image import decode
 from app.elf.lines import END, IS_STMT, LineTable
@@ -132,7 +133,12 @@ class Locator:
         key = (entry.holder, owner)
         chain = self._chains.get(key)
         if chain is None:
-            chain = self._chains[key] = _Chain.read(scopes, lines, owner)
+            chain = _Chain.read(scopes, lines, owner)
+            if not chain.linked and not is_c(entry.unit.language):
+                # What a compiler made of it (a local class, a clone) has only a symbol.
+                symbol = self.symbol_at(chain.ranges[0][0])
+                chain = replace(chain, function=symbol or chain.function)
+            self._chains[key] = chain
         return chain
 
     def _by_symbol(self, address: int, location: Location | None) -> Location:
@@ -142,6 +148,11 @@ class Locator:
         if location is None:
             return Location(address, name, offset, None, None)
         return Location(address, name, offset, location.file, location.line, location.column)
+
+    def symbol_at(self, address: int) -> str | None:
+        """The symbol that starts at an address."""
+        found = self._symbols.at(address) if self._symbols is not None else None
+        return found[0] if found is not None and found[1] == 0 else None
 
     def lines_between(self, low: int, high: int) -> list[dict[str, int | str | bool | None]]:
         """The rows of line programs that hold in [low, high), each with the address where it starts."""
@@ -216,6 +227,7 @@ class _Chain:
     """What all addresses of one scope share."""
 
     function: str
+    linked: bool  # ``function`` is a linkage name
     ranges: tuple[tuple[int, int], ...]
     inner: str | None  # name of the innermost inlined copy
     call: tuple[str | None, int | None, int | None]  # where that was called
@@ -236,6 +248,7 @@ class _Chain:
         )
         return cls(
             names[-1],
+            bool(scopes.linkage_names[chain[-1]]),
             tuple(scopes.ranges(chain[-1])),
             names[0] if inlined else None,
             calls[0] if inlined else (None, None, None),

@@ -8,6 +8,8 @@ Never raises on what a file holds: each part is read on its own, and one that ca
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from app.elf import dynamic, traits
 from app.elf.frame_pointers import frame_pointers
@@ -22,19 +24,40 @@ from app.elf.usdt import read_usdt
 
 PT_INTERP = 3
 _SHF_EXECINSTR = 4
-_FATAL = {"empty", "not_elf", "bad_ident", "truncated"}
+# Languages whose mark is a section that no other has.
+_SURE = {"go", "swift"}
 
 
 def read_facts(data: Data) -> Facts:
-    """Everything that one file says of itself."""
+    """Everything that one file says of itself, but for its debug information."""
     try:
-        image = open_image(data)
-        if image.header is None:
-            return Facts("malformed", tuple(image.problems), None, None)
-        return _facts(image)
+        return facts_of(open_image(data))
     except MemoryError:
-        problem = Problem("memory", "Reading this file needs more memory than the reader may use.")
-        return Facts("limit", (problem,), None, None)
+        return out_of_memory()
+
+
+def out_of_memory() -> Facts:
+    problem = Problem("memory", "Reading this file needs more memory than the reader may use.")
+    return Facts("limit", (problem,), None, None)
+
+
+def facts_of(image: Image) -> Facts:
+    """``read_facts`` of an image that is open; raises MemoryError."""
+    return _facts(image) if image.header is not None else _malformed(image)
+
+
+def with_debug(facts: Facts, found: Iterable[Problem], units: Mapping[int, int]) -> Facts:
+    """The facts with what reading the debug information met; ``units`` counts those of each DW_LANG."""
+    problems = _once([*facts.problems, *found])
+    state: State = facts.state
+    if state == "ok" and problems:
+        state = "partial"
+    language = facts.language if facts.language in _SURE else traits.of_units(units) or facts.language
+    return replace(facts, problems=problems, state=state, language=language)
+
+
+def _malformed(image: Image) -> Facts:
+    return Facts("malformed", tuple(image.problems), None, None)
 
 
 def _facts(image: Image) -> Facts:

@@ -14,7 +14,11 @@ from typing import Any
 from elftools.dwarf.ranges import BaseAddressEntry
 from elftools.elf.elffile import ELFFile
 
-from app.elf.dies import IN_TYPES, At, Class, Row, Tree, Unit
+from app.elf.dies import IN_TYPES, At, Class, Dies, Row, Tree, Unit, UnitEntry, row_ranges
+from app.elf.lines import LineTable
+from app.elf.scopes import Scopes
+from app.elf.slow_lines import slow_lines
+from app.elf.slow_scopes import ScopeMaker
 
 _CLASSES = {
     "DW_FORM_addr": Class.ADDRESS, "DW_FORM_addrx": Class.ADDRESS, "DW_FORM_GNU_addr_index": Class.ADDRESS,
@@ -22,6 +26,10 @@ _CLASSES = {
     "DW_FORM_block": Class.BLOCK, "DW_FORM_block1": Class.BLOCK, "DW_FORM_block2": Class.BLOCK,
     "DW_FORM_block4": Class.BLOCK, "DW_FORM_data16": Class.BLOCK,
     "DW_FORM_sec_offset": Class.SECTION, "DW_FORM_loclistx": Class.LOCATION_LIST,
+}  # fmt: skip
+_TYPES = {
+    "DW_TAG_structure_type", "DW_TAG_class_type", "DW_TAG_union_type", "DW_TAG_enumeration_type",
+    "DW_TAG_typedef", "DW_TAG_base_type", "DW_TAG_interface_type",
 }  # fmt: skip
 _PLACES = {At.location, At.frame_base, At.data_member_location, 0x46, 0x48, 0x2A, 0x19, 0x4A, 0x4D}
 _SECTIONS = _PLACES | {At.ranges, At.stmt_list, At.str_offsets_base, At.addr_base}
@@ -41,7 +49,8 @@ class SlowSource:
             self.dwarf = None
         self._units: dict[int, Unit] = {}
 
-    def sections(self, name: str) -> bytes:
+    def section(self, name: str, key: int) -> bytes:
+        """See ``app.elf.dies.Source``, also for the rest."""
         try:
             section = self._elf.get_section_by_name(name)
             return bytes(section.data()) if section is not None else b""
@@ -49,13 +58,58 @@ class SlowSource:
             return b""
 
     def compile_units(self) -> Iterator[Any]:
+        """Those that can be read, up to the first that cannot."""
         try:
-            yield from self.dwarf.iter_CUs() if self.dwarf is not None else ()
+            for unit in self.dwarf.iter_CUs() if self.dwarf is not None else ():
+                if unit.get_top_DIE().tag == "DW_TAG_compile_unit":
+                    yield unit
         except Exception:
             return
 
+    def units(self) -> list[UnitEntry]:
+        found = []
+        for unit in self.compile_units():
+            about = self.unit(unit)
+            tree = self.tree(about.key + unit.cu_die_offset - unit.cu_offset, 1, 1)
+            rows = tree.rows if tree is not None else []
+            ranges = tuple(pair for row in rows for pair in row_ranges(row))
+            found.append(UnitEntry(about, ranges, about.key, bool(rows)))
+        return found
+
+    def scopes(self, key: int) -> Scopes:
+        maker = ScopeMaker()
+        unit = next((unit for unit in self.compile_units() if unit.cu_offset == key), None)
+        if unit is not None:
+            dies = Dies(self)
+            top = dies.die(unit.cu_die_offset)
+            if top is not None:
+                maker.add(top, -1)
+        return maker.scopes()
+
+    def lines(self, unit: Unit, only_files: bool = False) -> LineTable:
+        if unit.lines is None:
+            return LineTable()
+        try:
+            found = next(entry for entry in self.compile_units() if entry.cu_offset == unit.key)
+            return slow_lines(self.dwarf.line_program_for_CU(found), unit)
+        except Exception:
+            return LineTable(4)
+
+    def find_types(self, names: tuple[str, ...], most: int) -> list[tuple[int, int, bool]]:
+        wanted = {name.encode(): index for index, name in enumerate(names)}
+        found: list[tuple[int, int, bool]] = []
+        try:
+            for unit in self.compile_units():
+                for die in unit.iter_DIEs():
+                    name = die.attributes.get("DW_AT_name")
+                    if die.tag in _TYPES and name is not None and name.value in wanted and len(found) < most:
+                        declared = "DW_AT_declaration" in die.attributes
+                        found.append((wanted[name.value], die.offset, declared))
+        except Exception:
+            return found
+        return found
+
     def tree(self, key: int, depth: int, count: int) -> Tree | None:
-        """See ``app.elf.dies.Source``."""
         if self.dwarf is None or key & ~IN_TYPES >= 1 << 60:
             return None
         try:
@@ -156,7 +210,7 @@ class SlowSource:
                 text("DW_AT_producer"),
                 number("DW_AT_low_pc") or 0,
                 number("DW_AT_stmt_list"),
-                number("DW_AT_addr_base"),
+                number("DW_AT_addr_base") or 0,
             )
         return self._units[key]
 

@@ -238,11 +238,12 @@ class Columns:
         return self.strings([number])[0]
 
     def strings(self, numbers: Array | Sequence[int]) -> list[str]:
-        """``string`` of many."""
+        """``string`` of many; each different one is made once."""
         blob, at = self["string_blob"].data, self["string_at"]
-        chosen = np.asarray(numbers, np.int64)
+        chosen, places = np.unique(np.asarray(numbers, np.int64), return_inverse=True)
         begins, ends = at[chosen].tolist(), at[chosen + 1].tolist()
-        return [_shown(bytes(blob[begin:end])) for begin, end in zip(begins, ends, strict=True)]
+        made = [_shown(bytes(blob[begin:end])) for begin, end in zip(begins, ends, strict=True)]
+        return [made[place] for place in places.tolist()]
 
 
 def _shown(raw: bytes) -> str:

@@ -39,23 +39,50 @@ Open = Callable[[BinaryRow], Columns]
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """A part as the catalogue is now: which of its entries somebody still has, and how many."""
+    """A part as the catalogue is now. What holds for all of a large part takes no memory: it is None."""
 
     part: Part
     rows: tuple[BinaryRow | None, ...]  # of its places
-    alphabet: Array  # u8: the order of each name among those of all parts
-    living: Array  # of each post
-    counts: Array  # living posts of each entry
-    twins: Array  # of each entry in the small part the one of the large part that is the same, -1 for none
+    alphabet: Array | None  # u8: the order of each name among those of all parts; None for the large part
+    living: Array | None  # of each post, whether its binary is still there; None: all are
+    twins: Array | None  # of each entry the one of the large part that is the same, -1 for none
+    more: Array | None = None  # of each entry of the large part, how many posts its twin has
 
     @staticmethod
-    def of(part: Part, rows: dict[str, BinaryRow], alphabet: Array, twins: Array) -> _Side:
+    def of(
+        part: Part, rows: dict[str, BinaryRow], alphabet: Array | None = None, twins: Array | None = None
+    ) -> _Side:
         found = tuple(rows.get(place) for place in part.places)
         there = np.array([row is not None for row in found], bool)
-        living = there[part["post_binary"]]
-        starts = part["entry_at"][:-1]
-        counts = np.add.reduceat(living, starts, dtype=np.uint32) if len(starts) else starts
-        return _Side(part, found, alphabet, living, counts, twins)
+        return _Side(part, found, alphabet, None if there.all() else there[part["post_binary"]], twins)
+
+    def order(self, names: Array) -> Array:
+        """The alphabetical order of these names."""
+        if self.alphabet is not None:
+            found: Array = self.alphabet[names]
+            return found
+        behind: Array = names.astype(np.uint64) << _NAME | np.uint64(_BEHIND)
+        return behind
+
+    def counts(self, entries: Array) -> Array:
+        """How many binaries that are still there have each of these entries."""
+        if not len(entries):
+            return np.zeros(0, np.int64)
+        if self.living is None:
+            at = self.part["entry_at"]
+            posts: Array = at[entries + 1].astype(np.int64) - at[entries]
+            return posts
+        places, lengths = spread(self.part["entry_at"], entries)
+        living: Array = np.add.reduceat(self.living[places].astype(np.int64), np.cumsum(lengths) - lengths)
+        return living
+
+
+def spread(at: Array, items: Array) -> tuple[Array, Array]:
+    """The places of these items, of which each has one or more, and how many each has."""
+    starts = at[items].astype(np.int64)
+    lengths = at[items + 1].astype(np.int64) - starts
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths), lengths
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +184,14 @@ class Everywhere:
 def _seen(
     number: int, generation: object, rows: dict[str, BinaryRow], base: Part, delta: Part | None
 ) -> _Now:
-    numbers = np.arange(base.lines.names, dtype=np.uint64)
-    none = np.full(len(base["entry_name"]), -1, np.int64)
-    sides = [_Side.of(base, rows, numbers << _NAME | np.uint64(_BEHIND), none)]
+    sides = [_Side.of(base, rows)]
     if delta is not None and delta.lines.names:
         alphabet, twins = _between(base, delta)
         small = _Side.of(delta, rows, alphabet, twins)
         shared = np.flatnonzero(twins >= 0)
-        counts = sides[0].counts.copy()
-        counts[twins[shared]] += np.where(counts[twins[shared]] > 0, small.counts[shared], 0).astype(
-            np.uint32
-        )
-        sides = [replace(sides[0], counts=counts), small]
+        more = np.zeros(len(base["entry_name"]), np.uint32)
+        more[twins[shared]] = small.counts(shared)
+        sides = [replace(sides[0], more=more), small]
     binaries = tuple(rows.values())
     texts = [(index, text) for index, row in enumerate(binaries) for text in (row.name, row.id, *row.paths)]
     lines = lines_from([text for _, text in texts])
@@ -207,40 +230,38 @@ def _selected(now: _Now, ask: Ask, kind: str, each: bool, seconds: float) -> Sel
     keys: list[Array] = []
     numbers: list[Array] = []
     kinds: list[Array] = []
-    first, before = 0, np.zeros(0, bool)
+    first, before = 0, np.zeros(0, np.int64)
     for side in now.sides:
         part = side.part
         ranks = matching.line_ranks(part.lines, ask.q, ask.mode, until - time.monotonic())
-        rank = ranks[part["entry_name"]]
-        matched = (rank != matching.NONE) & (side.counts > 0)
-        if first and not each:
-            # The large part's hit stands for both.
-            matched &= (side.twins < 0) | ~before[side.twins]
-        before = matched
-        found = entry = np.flatnonzero(matched)
+        entry, _ = spread(part["name_entry_at"], np.flatnonzero(ranks != matching.NONE))
+        if side.living is not None:
+            entry = entry[side.counts(entry) > 0]
+        found = entry
         if each:
-            starts = part["entry_at"]
-            lengths = (starts[found + 1] - starts[found]).astype(np.int64)
-            entry = np.repeat(found, lengths)
-            within = np.arange(len(entry)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-            found = starts[entry] + within
-            entry, found = entry[side.living[found]], found[side.living[found]]
-        keys.append(
-            rank[entry].astype(np.uint64) << _RANK
-            | part["entry_kind"][entry].astype(np.uint64) << _KIND
-            | side.alphabet[part["entry_name"][entry]]
-        )
-        kinds.append(part["entry_kind"][entry])
+            found, lengths = spread(part["entry_at"], entry)
+            entry = np.repeat(entry, lengths)
+            if side.living is not None:
+                entry, found = entry[side.living[found]], found[side.living[found]]
+        elif side.twins is not None:
+            # The large part's hit stands for both.
+            entry = found = entry[~np.isin(side.twins[entry], before)]
+        before = found
+        name = part["entry_name"][entry]
+        kind_of = part["entry_kind"][entry]
+        keys.append(ranks[name].astype(np.uint64) << _RANK | kind_of.astype(np.uint64) << _KIND)
+        if len(now.sides) > 1:
+            # Else entries lie by the alphabet, and equal keys stay as they lie.
+            keys[-1] |= side.order(name)
+        kinds.append(kind_of)
         numbers.append(np.uint32(first) + found.astype(np.uint32))
         first += len(part["post_binary"]) if each else len(part["entry_name"])
     ranks = matching.line_ranks(now.binaries, ask.q, ask.mode, until - time.monotonic())
     best = np.full(len(now.rows), matching.NONE, np.uint16)
     np.minimum.at(best, now.binary_of, ranks)
     found = np.flatnonzero(best != matching.NONE)
-    named = sorted(range(len(found)), key=lambda index: now.rows[found[index]].name)
-    place = np.empty(len(found), np.uint64)
-    place[named] = np.arange(len(found), dtype=np.uint64)
-    keys.append(best[found].astype(np.uint64) << _RANK | place)
+    found = np.array(sorted(found.tolist(), key=lambda index: now.rows[index].name), np.int64)
+    keys.append(best[found].astype(np.uint64) << _RANK)
     kinds.append(np.zeros(len(found), np.uint8))
     numbers.append(np.uint32(first) + found.astype(np.uint32))
     every, of = np.concatenate(numbers), np.concatenate(kinds)
@@ -265,8 +286,12 @@ def _hit(now: _Now, number: int, each: bool) -> Hit:
             binaries = 1
         else:
             begin, end = part["entry_at"][number : number + 2].tolist()
-            post, entry = begin + int(np.argmax(side.living[begin:end])), number
-            binaries = int(side.counts[number])
+            post, entry = begin, number
+            if side.living is not None:
+                post += int(np.argmax(side.living[begin:end]))
+            binaries = int(side.counts(np.array([number]))[0])
+            if side.more is not None:
+                binaries += int(side.more[number])
         return _post_hit(side, entry, post, binaries)
     row = now.rows[number]
     return Hit("binary", row.name, row.name, row.id, row.name, row.id)

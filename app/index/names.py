@@ -29,7 +29,7 @@ from app.index.rows import RowKind, keys_of, lines_of, rows_of, spellings_of
 KINDS = ("binary", "usdt", "function", "variable")
 _USDT = 1
 _ROWS: tuple[tuple[RowKind, int], ...] = (("function", 2), ("variable", 3))
-_MAGIC = b"PSNAMES\x02"
+_MAGIC = b"PSNAMES\x01"
 _ALIGN = 64
 _NOWHERE = 0xFFFFFFFF
 # dtype, and the array whose length and one more it has ("" for any).
@@ -37,6 +37,7 @@ _ARRAYS = {
     "text": "u1",
     "line_at": "u4",
     "further": "u4",
+    "name_entry_at": "u4",
     "entry_name": "u4",
     "entry_kind": "u1",
     "entry_at": "u4",
@@ -128,6 +129,8 @@ class Part:
             and len(self["entry_kind"]) == len(self["entry_name"]) == len(self["entry_at"]) - 1
             and _rises(self["line_at"], len(lines.text))
             and _rises(self["entry_at"], len(self["post_binary"]))
+            and len(self["name_entry_at"]) == names + 1
+            and _rises(self["name_entry_at"], len(self["entry_name"]))
             and _below(self["further"], names)
             and _below(self["entry_name"], names)
             and _below(self["entry_kind"], len(KINDS))
@@ -228,6 +231,7 @@ class _Gathered:
                 "text": text,
                 "line_at": line_at,
                 "further": further,
+                "name_entry_at": np.searchsorted(name[starts], np.arange(shown.count + 1)).astype(np.uint32),
                 "entry_name": name[starts],
                 "entry_kind": kind[starts],
                 "entry_at": np.append(starts, len(name)).astype(np.uint32),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from app.elf.disassembly import Instruction, disassemble
 from app.elf.model import Header, Section, Segment
 from app.errors import NotFound
 from app.index import items, matching, query, search
+from app.index.answers import Answers
 from app.index.columns import Columns
 from app.index.difference import Change, Difference, Unfit, compare
 from app.index.everywhere import Everywhere
@@ -23,7 +24,9 @@ from app.index.indexing import Indexing
 from app.index.items import Items
 from app.index.jobs import Task
 from app.index.model import Ask, Binary, Function, Hit, Page, Symbol, Usdt, Variable
+from app.index.sites import InlineSite, inline_sites
 from app.index.store import binary_of
+from app.index.types import Type, types
 from app.index.unfit import unfit
 
 _CODE = 1 << 16  # bytes of a function that are disassembled
@@ -38,6 +41,7 @@ class Index(Indexing):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._selections = query.Selections()
+        self.answers = Answers(self._store, self._readers)
         self._differences: dict[tuple[str, str], Difference] = {}
         self._everywhere = Everywhere(
             settings.data / "names",
@@ -153,6 +157,25 @@ class Index(Indexing):
         code = self._store.bytes_of(row, function.offset, min(function.size or _UNSIZED, _CODE))
         info = row.info
         return disassemble(code, function.address, info["machine"], info["endian"], info["bits"])
+
+    def types(self, binary_id: str, ask: Ask) -> Page[Type]:
+        """The named types of its debug information."""
+        columns, _ = self._store.columns(self._store.row(binary_id))
+        return types(columns, ask, self._settings.search_wall)
+
+    def inline_sites(self, binary_id: str, key: str) -> tuple[InlineSite, ...]:
+        """Where the function was inlined. Raises NotFound."""
+        columns, found = self._store.columns(self._store.row(binary_id))
+        index = found.find_function(key)
+        fn = int(columns["function_fn"][index]) if index is not None else -1
+        return inline_sites(columns, found, fn) if fn >= 0 else ()
+
+    def details(self, binary_id: str, key: str) -> dict[str, Any] | None:
+        """What the debug information says of a function beyond its row; None where it says nothing."""
+        columns, found = self._store.columns(self._store.row(binary_id))
+        index = found.find_function(key)
+        fn = int(columns["function_fn"][index]) if index is not None else -1
+        return self.answers.function(binary_id, int(columns["fn_die"][fn])) if fn >= 0 else None
 
     # Two builds
 

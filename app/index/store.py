@@ -237,7 +237,7 @@ class Store:
     def hashed(self, row: BinaryRow) -> BinaryRow:
         """The same with its SHA-256, where its bytes are still at hand."""
         if row.sha256 is None:
-            found = self._bytes(row, files.sha256)
+            found = self.use_bytes(row, lambda descriptor, _: files.sha256(descriptor))
             if found is not None:
                 self.catalogue.set_sha256(row.id, found)
                 return replace(row, sha256=found)
@@ -268,19 +268,22 @@ class Store:
 
     def bytes_of(self, row: BinaryRow, offset: int, size: int) -> bytes:
         """A part of the file that was indexed; none where just these bytes are no longer at hand."""
-        return self._bytes(row, lambda descriptor: os.pread(descriptor, size, offset)) or b""
+        return self.use_bytes(row, lambda descriptor, _: os.pread(descriptor, size, offset)) or b""
 
-    def _bytes(self, row: BinaryRow, use: Callable[[int], T]) -> T | None:
-        """What ``use`` makes of an open descriptor of the bytes that were indexed; None without them."""
+    def use_bytes(self, row: BinaryRow, use: Callable[[int, int], T]) -> T | None:
+        """What ``use`` makes of an open descriptor of the bytes that were indexed, and of their count.
+
+        None where just these bytes are no longer at hand.
+        """
         if row.blob is not None:
             with (self._blobs / row.blob).open("rb") as blob:
-                return use(blob.fileno())
+                return use(blob.fileno(), row.size)
         for path in row.paths:
             known = self.catalogue.path(path)
             try:
                 with files.open_elf(path, self._settings.roots) as file:
                     if known is not None and known.stamp == file.stamp:
-                        return use(file.descriptor)
+                        return use(file.descriptor, row.size)
             except AppError:
                 continue
         return None

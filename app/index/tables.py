@@ -59,6 +59,7 @@ def tables(facts: Facts, dwarf: Dwarf | None = None) -> tuple[dict[str, Any], di
         "functions": len(memoryview(arrays["function_name"]).cast("B")) // 4,
         "variables": len(memoryview(arrays["variable_name"]).cast("B")) // 4,
         "usdt": len(facts.usdt),
+        "types": len(arrays["type_name"]) if "type_name" in arrays else 0,
     }
     return arrays, _meta(facts, symbols, counts)
 
@@ -70,7 +71,6 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "problems": [asdict(problem) for problem in facts.problems],
         "header": {name: getattr(facts.header, name) for name in _HEADER} if facts.header else None,
         "machine": facts.headers.machine if facts.headers else 0,
-        "abi": facts.headers.abi if facts.headers else 0,
         "build_id": facts.build_id,
         "usdt": [stored(probe) for probe in facts.usdt],
         "versions": list(symbols.versions),

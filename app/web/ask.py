@@ -24,6 +24,7 @@ FILTERS = (
     "kind",
     "each",
     "what",
+    "file",
 )
 TEXT_LIMIT = 1000
 

@@ -28,12 +28,14 @@ from app.web.routes import (
     difference,
     functions,
     jobs,
+    places,
     processes,
     scripts,
     search,
     sessions,
     symbols,
     system,
+    types,
     usdt,
 )
 from app.web.services import Services
@@ -48,6 +50,8 @@ ROUTERS = (
     binaries.router,
     functions.router,
     symbols.router,
+    types.router,
+    places.router,
     usdt.router,
     difference.router,
     jobs.router,

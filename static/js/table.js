@@ -38,9 +38,14 @@ function actsCell(item, name, latency) {
 }
 
 // As the server's filters `signature` and `source` write them.
+function declared({ type, name }) {
+  if (type.includes("(*)") && name) return type.replace("(*)", () => `(*${name})`);
+  return /[*&]$/.test(type) ? type + name : `${type} ${name}`.trim();
+}
+
 function signature(item) {
   if (!item.parameters || item.demangled.includes("(")) return "";
-  const parameters = item.parameters.map((each) => `${each.type} ${each.name}`.trim()).join(", ");
+  const parameters = item.parameters.map(declared).join(", ");
   return `(${parameters})${item.returns ? ` → ${item.returns}` : ""}`;
 }
 
@@ -82,6 +87,10 @@ const CELLS = {
     nameCell(raw ? item.linkage_name : item.demangled, item.linkage_name, null, null), text("mono", item.type),
     titled(text("mono", source(item)), item.file), text("num mono", item.address_hex), text("num", number(item.size)),
     text("mono", item.section), text("", item.sources.join(", ")),
+  ],
+  types: (item, raw, table) => [
+    nameCell(item.name, item.name, table.dataset.base + encodeURIComponent(item.name), null), text("", item.kind),
+    text("num", item.size ? number(item.size) : ""), titled(text("mono", item.unit), item.unit),
   ],
   usdt: (item) => [
     text("mono usdt", item.provider),
@@ -230,7 +239,7 @@ class VirtualTable {
     if (item) {
       row.item = item;
       row.classList.remove("wait");
-      row.replaceChildren(...this.cells(item, this.raw));
+      row.replaceChildren(...this.cells(item, this.raw, this.table));
     } else if (row.item !== null) {
       row.item = null;
       row.classList.add("wait");

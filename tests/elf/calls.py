@@ -1,7 +1,7 @@
 """Programs whose functions take parameters of many kinds, made from a seed, and a debugger's view of them.
 
-Function ``f7`` is called with the global variables ``v7_0``, ``v7_1`` and so on, from another unit, so that what
-lies at its entry where the reader says can be compared with the bytes of the variable.
+Function ``f7`` is called with the global variables ``v7_0``, ``v7_1`` and so on, from another unit, so that
+what lies at its entry where the reader says can be compared with the bytes of the variable.
 """
 
 from __future__ import annotations
@@ -54,53 +54,16 @@ typedef long Trivial::*Member;
 typedef long (Trivial::*Method)() const;
 """
 C_KINDS = [
-    "char",
-    "short",
-    "int",
-    "long",
-    "Unsigned",
-    "float",
-    "double",
-    "LongDouble",
-    "Color",
-    "Two",
-    "Pair",
-    "Mixed",
-    "Mixed2",
-    "Quad",
-    "Point",
-    "Space",
-    "Three",
-    "Text",
-    "Shorts",
-    "Nested",
-    "Bits",
-    "Wide",
-    "Either",
-    "Floats",
-    "V4",
-    "Huge",
-    "Cd",
-    "Cf",
-    "Pointers",
-    "One",
-    "Function",
-    "Packed",
-    "TwoPointer",
+    *("char", "short", "int", "long", "Unsigned", "float", "double", "LongDouble", "Color", "Two", "Pair"),
+    *("Mixed", "Mixed2", "Quad", "Point", "Space", "Three", "Text", "Shorts", "Nested", "Bits", "Wide"),
+    *("Either", "Floats", "V4", "Huge", "Cd", "Cf", "Pointers", "One", "Function", "Packed", "TwoPointer"),
     "Void",
 ]
 CPP_KINDS = [
     *C_KINDS[:20],
-    "Trivial",
-    "Derived",
-    "Copied&",
-    "Three&",
-    "Copied",
-    "Destroyed",
-    "Member",
-    "Method",
+    *("Trivial", "Derived", "Copied&", "Three&", "Copied", "Destroyed", "Member", "Method"),
 ]
-# Types whose objects are passed by a pointer, and may not be filled with any bytes; the copy has the same bytes.
+# Types whose objects may not be filled with any bytes.
 UNFILLED = {"Copied", "Destroyed", "Virtual"}
 
 

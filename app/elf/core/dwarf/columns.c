@@ -148,8 +148,10 @@ typedef struct {
 
 static uint32_t site_function(const Writer *writer, const UnitRows *rows, const SiteRow *site)
 {
-    if (site->function == NONE || site->foreign)
-        return site->function;
+    if (site->function == NONE)
+        return NONE;
+    if (!(site->function & TARGET_INLINE) && site->function & TARGET_FOREIGN)
+        return site->function & ~TARGET_FOREIGN;
     if (site->function & TARGET_INLINE)
         return writer->numbering->inlines[rows->worker][site->function & ~TARGET_INLINE];
     return writer->numbering->functions[rows->worker][site->function];
@@ -229,35 +231,81 @@ static void write_ranges(Writer *writer)
     }
 }
 
+typedef VEC(VarRow) VarRows;
+
+static int by_unit(const void *left, const void *right)
+{
+    const VarRow *a = left, *b = right;
+    if (a->unit != b->unit)
+        return a->unit < b->unit ? -1 : 1;
+    return a->die < b->die ? -1 : a->die > b->die;
+}
+
+/* Those with an address in the order of the file, then those without: the first of all workers, and none that
+ * has an address elsewhere. */
+static bool join_variables(const Reading *reading, VarRows *variables)
+{
+    SameTable same = {0};
+    bool memory = true;
+    for (size_t u = 0; u < reading->units.count && memory; u++) {
+        const UnitRows *rows = &reading->units.items[u];
+        for (uint32_t i = 0; i < rows->variables.count && memory; i++) {
+            const VarRow *row = &reading->workers[rows->worker].variables.items[rows->variables.first + i];
+            uint32_t index = same_index(&same, (uint32_t[SAID]){row->name, row->linkage, row->scope, row->file, row->line});
+            memory = index != UINT32_MAX && vec_push(variables, *row);
+        }
+    }
+    size_t known = same.items.count, first = variables->count;
+    for (unsigned w = 0; w < reading->worker_count; w++) {
+        for (size_t i = 0; i < reading->workers[w].constants.count && memory; i++) {
+            const VarRow *row = &reading->workers[w].constants.items[i];
+            uint32_t index = same_index(&same, (uint32_t[SAID]){row->name, row->linkage, row->scope, row->file, row->line});
+            memory = index != UINT32_MAX;
+            if (!memory || index < known)
+                continue;
+            uint32_t *number = &same.items.items[index].number;
+            if (*number != UINT32_MAX) {
+                if (by_unit(row, &variables->items[*number]) < 0)
+                    variables->items[*number] = *row;
+                continue;
+            }
+            *number = (uint32_t)variables->count;
+            memory = vec_push(variables, *row);
+        }
+    }
+    same_free(&same);
+    if (variables->count > first)
+        qsort(variables->items + first, variables->count - first, sizeof *variables->items, by_unit);
+    return memory;
+}
+
 static void write_variables(Writer *writer)
 {
-    size_t count = 0, at = 0;
-    for (unsigned w = 0; w < writer->reading->worker_count; w++)
-        count += writer->reading->workers[w].variables.count;
+    VarRows variables = {0};
+    if (!join_variables(writer->reading, &variables))
+        writer->memory = true;
+    size_t count = variables.count;
     uint32_t *name = column(writer, COL_var_name, count), *linkage = column(writer, COL_var_linkage, count);
     uint32_t *scope = column(writer, COL_var_scope, count), *file = column(writer, COL_var_file, count);
     uint32_t *line = column(writer, COL_var_line, count), *type = column(writer, COL_var_type, count);
     uint32_t *flags = column(writer, COL_var_flags, count), *unit = column(writer, COL_var_unit, count);
     uint64_t *address = column(writer, COL_var_address, count), *size = column(writer, COL_var_size, count);
     uint64_t *die = column(writer, COL_var_die, count);
-    for (size_t u = 0; u < writer->reading->units.count && !writer->memory; u++) {
-        const UnitRows *rows = &writer->reading->units.items[u];
-        const Worker *worker = &writer->reading->workers[rows->worker];
-        for (uint32_t i = 0; i < rows->variables.count; i++, at++) {
-            const VarRow *row = &worker->variables.items[rows->variables.first + i];
-            name[at] = number_of(writer, row->name);
-            linkage[at] = number_of(writer, row->linkage);
-            scope[at] = number_of(writer, row->scope);
-            file[at] = number_of(writer, row->file);
-            line[at] = row->line;
-            type[at] = number_of(writer, row->type);
-            flags[at] = row->flags;
-            unit[at] = row->unit;
-            address[at] = row->address;
-            size[at] = row->size;
-            die[at] = row->die;
-        }
+    for (size_t at = 0; at < count && !writer->memory; at++) {
+        const VarRow *row = &variables.items[at];
+        name[at] = number_of(writer, row->name);
+        linkage[at] = number_of(writer, row->linkage);
+        scope[at] = number_of(writer, row->scope);
+        file[at] = number_of(writer, row->file);
+        line[at] = row->line;
+        type[at] = number_of(writer, row->type);
+        flags[at] = row->flags;
+        unit[at] = row->unit;
+        address[at] = row->address;
+        size[at] = row->size;
+        die[at] = row->die;
     }
+    vec_free(&variables);
 }
 
 static int by_die(const void *left, const void *right)

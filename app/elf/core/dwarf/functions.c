@@ -342,24 +342,42 @@ static void settle_function(Worker *worker, const Chain *chain, FnRow *row)
     row->flags |= unknown ? FN_RETURN_UNKNOWN : 0;
 }
 
+/* Where the row of a variable without an address goes: headers repeat them in many units, and the first is kept.
+ * NULL where it is kept already. */
+static VarRow *constant_place(Worker *worker, const Said *said)
+{
+    const uint32_t key[SAID] = {said->name, said->linkage, said->scope, said->file, said->line};
+    uint32_t index = same_index(&worker->constant_rows, key);
+    if (index < worker->constants.count)
+        return worker->constants.items[index].unit > worker->unit_row ? &worker->constants.items[index] : NULL;
+    if (index == UINT32_MAX || !vec_push(&worker->constants, (VarRow){0})) {
+        worker->memory = true;
+        return NULL;
+    }
+    return &worker->constants.items[index];
+}
+
 static void settle_variable(Worker *worker, Unit *unit, const Raw *raw)
 {
     Chain chain;
     chain.links[0] = (Link){*raw, unit, false};
     follow_chain(worker, &chain);
     Said said = said_by(worker, &chain);
-    VarRow row = {.address = raw->low, .die = die_key(unit, raw->die), .name = said.name,
-                  .linkage = said.linkage, .scope = said.scope, .file = said.file, .line = said.line,
-                  .unit = unit->row, .flags = raw->row};
-    row.flags |= (said.flags & FN_EXTERNAL ? VAR_EXTERNAL : 0) | (said.flags & FN_ARTIFICIAL ? VAR_ARTIFICIAL : 0)
-                 | (said.flags & FN_LOCAL ? VAR_LOCAL : 0);
+    VarRow made, *row = raw->row ? &made : constant_place(worker, &said);
+    if (!row)
+        return;
+    *row = (VarRow){.address = raw->low, .die = die_key(unit, raw->die), .name = said.name,
+                    .linkage = said.linkage, .scope = said.scope, .file = said.file, .line = said.line,
+                    .unit = unit->row, .flags = raw->row};
+    row->flags |= (said.flags & FN_EXTERNAL ? VAR_EXTERNAL : 0) | (said.flags & FN_ARTIFICIAL ? VAR_ARTIFICIAL : 0)
+                  | (said.flags & FN_LOCAL ? VAR_LOCAL : 0);
     bool unknown = true;
     if (said.typed) {
-        row.type = type_text(worker, said.typed->unit, &said.typed->raw.type, &unknown);
-        row.size = type_size(worker, said.typed->unit, &said.typed->raw.type);
+        row->type = type_text(worker, said.typed->unit, &said.typed->raw.type, &unknown);
+        row->size = type_size(worker, said.typed->unit, &said.typed->raw.type);
     }
-    row.flags |= unknown ? VAR_UNKNOWN : 0;
-    if (!vec_push(&worker->variables, row))
+    row->flags |= unknown ? VAR_UNKNOWN : 0;
+    if (raw->row && !vec_push(&worker->variables, *row))
         worker->memory = true;
 }
 

@@ -123,6 +123,8 @@ static void close_worker(Worker *worker)
     vec_free(&worker->foreign);
     vec_free(&worker->abstracts);
     vec_free(&worker->variables);
+    vec_free(&worker->constants);
+    same_free(&worker->constant_rows);
     vec_free(&worker->types);
     vec_free(&worker->imports);
     vec_free(&worker->importers);
@@ -138,6 +140,7 @@ static void close_worker(Worker *worker)
     vec_free(&worker->type_nodes);
     vec_free(&worker->text);
     map_free(&worker->type_rows);
+    map_free(&worker->seen_types);
     map_free(&worker->unit_types);
     map_free(&worker->names);
     map_free(&worker->joins);

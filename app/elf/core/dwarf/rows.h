@@ -10,7 +10,8 @@
 #include "map.h"
 #include "plan.h"
 #include "read.h"
-#include "strings.h"
+#include "same.h"
+#include "string_table.h"
 
 #define NONE UINT32_MAX
 
@@ -63,16 +64,17 @@ typedef struct {
     uint32_t name, linkage, scope, file, line, unit;
 } InlineRow;
 
-/* A function row: of a worker's functions or, with TARGET_INLINE, of its inline rows; NONE for none. */
+/* A function row: of a worker's functions; with TARGET_INLINE of its inline rows; with TARGET_FOREIGN of the
+ * output. NONE for none. */
 typedef uint32_t Target;
 #define TARGET_INLINE (UINT32_C(1) << 31)
+#define TARGET_FOREIGN (UINT32_C(1) << 30)
 
 typedef struct {
     Target function;
-    bool foreign; /* `function` is a number of the output */
     uint32_t host, parent, call_file, call_line;
-    uint16_t call_column;
     Span ranges;
+    uint16_t call_column;
 } SiteRow;
 
 /* A site whose function lies in another unit. */
@@ -204,11 +206,14 @@ typedef struct {
     VEC(ForeignSite) foreign;
     VEC(Abstract) abstracts;
     VEC(VarRow) variables;
+    VEC(VarRow) constants; /* variables without an address, each once */
+    SameTable constant_rows; /* beside them */
     VEC(TypeRow) types;
     VEC(DieRef) imports; /* of units, by the unit of `unit_row` in `importers` */
     VEC(uint32_t) importers;
     Ranges ranges;
     Map type_rows; /* (name, kind) -> type row + 1 */
+    Map seen_types; /* (place of the name, kind, size) -> first unit that has it + 1 */
 
     /* of the unit at work */
     VEC(Raw) raws, raw_variables;
@@ -297,8 +302,7 @@ typedef struct {
     VEC(FnRow) made; /* rows of functions without code */
 } Numbering;
 
-/* numbering.c: which functions there are, and what the sites mean. Foreign sites get their function as a number
- * of the output, with TARGET_INLINE never set. False when memory is out. */
+/* numbering.c: which functions there are, and what the sites mean. False when memory is out. */
 bool number_functions(Reading *reading, Pool *pool, Numbering *numbering);
 void numbering_free(Reading *reading, Numbering *numbering);
 

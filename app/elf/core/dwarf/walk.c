@@ -106,20 +106,21 @@ static uint32_t nameless(Worker *worker, uint16_t tag)
 }
 
 /* A namespace or class that continues one elsewhere has that one's name; so has a class whose definition lies in
- * a type unit. */
-static uint32_t scope_name(Worker *worker, Unit *unit, const Plan *plan, const Fields *fields)
+ * a type unit. 0 for none. */
+static uint32_t scope_name(Worker *worker, Unit *unit, const Fields *fields)
 {
     if (has(fields, SLOT_NAME))
         return name_of(worker, unit, &fields->value[SLOT_NAME]);
-    Slot to = has(fields, SLOT_SPECIFICATION) ? SLOT_SPECIFICATION : has(fields, SLOT_ORIGIN) ? SLOT_ORIGIN : SLOT_SIGNATURE;
+    Slot to = has(fields, SLOT_SPECIFICATION) ? SLOT_SPECIFICATION
+              : has(fields, SLOT_ORIGIN)      ? SLOT_ORIGIN
+                                              : SLOT_SIGNATURE;
     DieRef die;
     Value name;
     if (has(fields, to) && follow(worker, unit, raw_ref(fields, to), &die)
         && die_value(die.unit, die.offset, DW_AT_name, &name))
         return name_of(worker, die.unit, &name);
-    return nameless(worker, plan->tag);
+    return 0;
 }
-
 
 static void mark_scope(Worker *worker, Scopes *scopes, const Unit *unit, uint64_t offset, uint32_t scope)
 {
@@ -161,19 +162,17 @@ typedef struct {
     size_t base;       /* of this walk's frames */
 } Walk;
 
-/* "outer::name" of a class; one that is defined outside of where it was declared belongs there. */
-static uint32_t class_scope(Walk *walk, const Plan *plan)
+/* What a class lies in; one that is defined outside of where it was declared lies there. */
+static uint32_t class_outer(Walk *walk)
 {
-    uint32_t outer = walk->frame.scope;
     DieRef die;
-    if (!has(&walk->fields, SLOT_NAME) && has(&walk->fields, SLOT_SPECIFICATION)
-        && follow(walk->worker, walk->unit, raw_ref(&walk->fields, SLOT_SPECIFICATION), &die)) {
-        if (die.unit == walk->unit)
-            outer = scope_in(walk->scopes, die.offset - die.unit->offset);
-        else if (!walk->scopes_only) /* else two units could wait for each other */
-            outer = scope_at(walk->worker, die.unit, die.offset);
-    }
-    return join_scope(walk->worker, outer, scope_name(walk->worker, walk->unit, plan, &walk->fields));
+    if (has(&walk->fields, SLOT_NAME) || !has(&walk->fields, SLOT_SPECIFICATION)
+        || !follow(walk->worker, walk->unit, raw_ref(&walk->fields, SLOT_SPECIFICATION), &die))
+        return walk->frame.scope;
+    if (die.unit == walk->unit)
+        return scope_in(walk->scopes, die.offset - die.unit->offset);
+    /* While scopes are made another unit's are not asked for: two units could wait for each other. */
+    return walk->scopes_only ? walk->frame.scope : scope_at(walk->worker, die.unit, die.offset);
 }
 
 static void enter(Walk *walk, Place place, uint32_t scope, uint32_t function, uint32_t site)
@@ -216,21 +215,60 @@ static void skip_children(Walk *walk, const Plan *plan)
         enter(walk, IN_NOTHING, walk->frame.scope, NONE, NONE);
 }
 
-static void add_type(Walk *walk, const Plan *plan, uint32_t name)
+static uint8_t type_kind(uint16_t tag)
 {
-    static const uint8_t kinds[] = {
-        [DW_TAG_structure_type] = KIND_STRUCT, [DW_TAG_class_type] = KIND_CLASS,
-        [DW_TAG_interface_type] = KIND_CLASS,  [DW_TAG_union_type] = KIND_UNION,
-        [DW_TAG_enumeration_type] = KIND_ENUM, [DW_TAG_typedef] = KIND_TYPEDEF,
-        [DW_TAG_template_alias] = KIND_TYPEDEF, [DW_TAG_base_type] = KIND_BASE,
-    };
+    switch (tag) {
+    case DW_TAG_structure_type:
+        return KIND_STRUCT;
+    case DW_TAG_class_type:
+    case DW_TAG_interface_type:
+        return KIND_CLASS;
+    case DW_TAG_union_type:
+        return KIND_UNION;
+    case DW_TAG_enumeration_type:
+        return KIND_ENUM;
+    case DW_TAG_base_type:
+        return KIND_BASE;
+    default:
+        return KIND_TYPEDEF;
+    }
+}
+
+static uint64_t size_field(const Fields *fields)
+{
+    uint64_t size;
+    return has(fields, SLOT_SIZE) && value_unsigned(&fields->value[SLOT_SIZE], &size) ? size : 0;
+}
+
+/* Whether a type without a scope is none for the rows: headers repeat theirs in every unit. */
+static bool type_seen(Walk *walk, uint8_t kind)
+{
+    Worker *worker = walk->worker;
+    if (walk->scopes_only || walk->fields.flags & FIELD_DECLARATION)
+        return true;
+    const Value *name = &walk->fields.value[SLOT_NAME];
+    uint64_t size = size_field(&walk->fields);
+    if (walk->frame.scope || name->form != DW_FORM_strp || walk->unit->part->kind != PART_MAIN
+        || name->number >> 34 || size >> 26)
+        return false;
+    bool fresh;
+    uint32_t *first = map_put(&worker->seen_types, (name->number << 29 | size << 3 | kind) + 1, &fresh);
+    if (!first) {
+        worker->memory = true;
+        return true;
+    }
+    if (!fresh && *first <= worker->unit_row + 1)
+        return true;
+    *first = worker->unit_row + 1;
+    return false;
+}
+
+static void add_type(Walk *walk, uint8_t kind, uint32_t name)
+{
     Worker *worker = walk->worker;
     if (!name || walk->scopes_only || walk->fields.flags & FIELD_DECLARATION)
         return;
-    uint8_t kind = kinds[plan->tag];
-    uint64_t size = 0;
-    if (has(&walk->fields, SLOT_SIZE))
-        value_unsigned(&walk->fields.value[SLOT_SIZE], &size);
+    uint64_t size = size_field(&walk->fields);
     bool fresh;
     uint32_t *first = map_put(&worker->type_rows, (uint64_t)name << 3 | kind, &fresh);
     if (!first) {
@@ -257,15 +295,19 @@ static void add_type(Walk *walk, const Plan *plan, uint32_t name)
 static void at_class(Walk *walk, const Plan *plan)
 {
     plan_read(walk->unit, walk->plans, plan, &walk->at, &walk->fields);
-    bool named = has(&walk->fields, SLOT_NAME) || has(&walk->fields, SLOT_SPECIFICATION);
-    bool walked = plan->children && plan->action == ACT_CLASS && walk->worker->scoped;
-    uint32_t scope = 0;
-    if (named || walked)
-        scope = class_scope(walk, plan);
-    if (named)
-        add_type(walk, plan, scope);
+    Worker *worker = walk->worker;
+    bool walked = plan->children && plan->action == ACT_CLASS && worker->scoped;
+    uint8_t kind = type_kind(plan->tag);
+    if (!walked && has(&walk->fields, SLOT_NAME) && type_seen(walk, kind)) {
+        skip_children(walk, plan);
+        return;
+    }
+    uint32_t name = scope_name(worker, walk->unit, &walk->fields), outer = class_outer(walk);
+    /* With a signature it stands for a definition in a type unit. */
+    if (name && !has(&walk->fields, SLOT_SIGNATURE))
+        add_type(walk, kind, join_scope(worker, outer, name));
     if (walked)
-        enter(walk, IN_CLASS, scope, NONE, NONE);
+        enter(walk, IN_CLASS, join_scope(worker, outer, name ? name : nameless(worker, plan->tag)), NONE, NONE);
     else
         skip_children(walk, plan);
 }
@@ -273,10 +315,10 @@ static void at_class(Walk *walk, const Plan *plan)
 static void at_named(Walk *walk, const Plan *plan)
 {
     plan_read(walk->unit, walk->plans, plan, &walk->at, &walk->fields);
-    if (has(&walk->fields, SLOT_NAME)) {
+    uint8_t kind = type_kind(plan->tag);
+    if (has(&walk->fields, SLOT_NAME) && !type_seen(walk, kind)) {
         uint32_t name = name_of(walk->worker, walk->unit, &walk->fields.value[SLOT_NAME]);
-        bool base = plan->tag == DW_TAG_base_type;
-        add_type(walk, plan, base ? name : join_scope(walk->worker, walk->frame.scope, name));
+        add_type(walk, kind, kind == KIND_BASE ? name : join_scope(walk->worker, walk->frame.scope, name));
     }
     skip_children(walk, plan);
 }
@@ -286,7 +328,9 @@ static void at_namespace(Walk *walk, const Plan *plan)
     plan_read(walk->unit, walk->plans, plan, &walk->at, &walk->fields);
     if (!plan->children)
         return;
-    uint32_t name = scope_name(walk->worker, walk->unit, plan, &walk->fields);
+    uint32_t name = scope_name(walk->worker, walk->unit, &walk->fields);
+    if (!name)
+        name = nameless(walk->worker, plan->tag);
     enter(walk, IN_UNIT, join_scope(walk->worker, walk->frame.scope, name), NONE, NONE);
 }
 

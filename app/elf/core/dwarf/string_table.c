@@ -1,5 +1,5 @@
 /* Texts in shards, each with its lock, a hash table, and memory that never moves. */
-#include "strings.h"
+#include "string_table.h"
 
 enum { CHUNK = 1 << 16 };
 

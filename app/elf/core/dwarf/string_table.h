@@ -1,6 +1,6 @@
 /* Texts, each kept once: any number of threads add them, and numbers for the output are given in the end. */
-#ifndef PROBESCOPE_STRINGS_H
-#define PROBESCOPE_STRINGS_H
+#ifndef PROBESCOPE_STRING_TABLE_H
+#define PROBESCOPE_STRING_TABLE_H
 
 #include <pthread.h>
 #include <stdatomic.h>

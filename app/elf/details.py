@@ -1,0 +1,298 @@
+"""One question about an address, a function or a type of a file to an answer that JSON can hold.
+
+``answer`` is what the boxed reader calls. Arguments that do not fit are a problem of the answer, as is what
+the file lacks; nothing raises on what a file holds. Keys of DIEs are numbers of 64 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from app.elf.debug import Debug, as_addresses, open_debug
+from app.elf.declarations import declaration
+from app.elf.declarators import type_text
+from app.elf.dies import At, Die, Tag
+from app.elf.entry import entry_address, parameters_at_entry
+from app.elf.golines import GoLines
+from app.elf.gopclntab import read_gopclntab
+from app.elf.image import Image
+from app.elf.locate import Location, Locator
+from app.elf.model import SymbolColumns
+from app.elf.structs import Member, Struct, read_struct
+from app.elf.symbols import read_symbols
+from app.elf.variables import variables_at
+
+# What one question may ask for; a page shows no more.
+MOST_ADDRESSES = 100_000
+MOST_TYPES = 64
+MOST_LINES = 20_000
+_KEYWORDS = ("struct ", "union ", "class ", "enum ")
+Answer = dict[str, Any]
+
+
+class Details:
+    """Answers about one file; units that were read serve the next question, too."""
+
+    def __init__(self, image: Image, debug: Debug | None = None) -> None:
+        self._image = image
+        self.debug = debug if debug is not None else open_debug(image)
+        self._symbols: SymbolColumns | None = None
+        self._locator: Locator | None = None
+        self._operations: dict[str, Callable[[Answer], Answer]] = {
+            "locate": self._locate,
+            "lines_at": self._lines_at,
+            "addresses_of": self._addresses_of,
+            "structs": self._structs,
+            "function": self._function,
+        }
+
+    def answer(self, op: str, arguments: Answer) -> Answer:
+        """The answer to ``op``, with ``problems`` [{code, text}]."""
+        operation = self._operations.get(op)
+        before = len(self.debug.problems)
+        if operation is None:
+            found = _problem("unknown_question", f"There is no question called {op}.")
+        else:
+            try:
+                found = operation(arguments)
+            except (KeyError, TypeError, ValueError):
+                found = _problem("arguments", f"The question {op} was asked with arguments that do not fit.")
+        problems = [asdict(problem) for problem in self.debug.problems[before:]]
+        return {**found, "problems": [*found.get("problems", []), *problems]}
+
+    @property
+    def locator(self) -> Locator:
+        if self._locator is None:
+            self._symbols = read_symbols(self._image)
+            self._locator = Locator(self.debug, self._symbols)
+        return self._locator
+
+    @cached_property
+    def _go(self) -> GoLines | None:
+        """Go's own lines, where there is no DWARF."""
+        functions = read_gopclntab(self._image) if not self.debug.units else None
+        return GoLines(self._image, functions) if functions is not None else None
+
+    def _locate(self, arguments: Answer) -> Answer:
+        addresses = [int(address) for address in arguments["addresses"]]
+        found = self.locator.locate(addresses[:MOST_ADDRESSES])
+        if self._go is not None:
+            found = [self._go.locate(location.address) or location for location in found]
+        problems = []
+        if len(addresses) > MOST_ADDRESSES:
+            problems.append(_limit("addresses", len(addresses), MOST_ADDRESSES))
+        return {"locations": [_location(location) for location in found], "problems": problems}
+
+    def _lines_at(self, arguments: Answer) -> Answer:
+        if "address" in arguments:
+            function = self._function_at(int(arguments["address"]))
+            ranges = function.ranges if function is not None else []
+        else:
+            ranges = [(int(arguments["low"]), int(arguments["high"]))]
+        return {"lines": self._lines(ranges)}
+
+    def _lines(self, ranges: Iterable[tuple[int, int]]) -> list[Answer]:
+        rows = [row for low, high in ranges for row in self.locator.lines_between(low, high)]
+        return rows[:MOST_LINES]
+
+    def _addresses_of(self, arguments: Answer) -> Answer:
+        sites = self.locator.addresses_of(str(arguments["file"]), int(arguments["line"]))
+        found = [{**_location(site.location), "file": site.file, "line": site.line} for site in sites]
+        return {"line": sites[0].line if sites else None, "sites": found}
+
+    def _structs(self, arguments: Answer) -> Answer:
+        """``names``, each with or without its keyword, or ``keys`` of types that the index found."""
+        names = [str(name) for name in arguments.get("names", [])]
+        keys = [int(key) for key in arguments.get("keys", [])]
+        bare = tuple(_without_keyword(name) for name in names)
+        found = [(names[at], key) for at, key, _ in self._definitions(bare)] if bare else []
+        shown: list[Answer] = []
+        texts: set[tuple[str, str]] = set()
+        for name, key in [*found, *(("", key) for key in keys)]:
+            die = self.debug.dies.die(key)
+            if die is None or not _fits(die, name):
+                continue
+            struct = read_struct(die)
+            text = declaration(struct)
+            if (name, text) not in texts:
+                texts.add((name, text))
+                shown.append(
+                    {"asked": name or None, "declaration": text, **_struct(struct), **self._place(die)}
+                )
+        missing = [name for name in names if not any(one["asked"] == name for one in shown)]
+        return {"structs": shown, "missing": missing}
+
+    def _definitions(self, names: tuple[str, ...]) -> list[tuple[int, int, bool]]:
+        """Definitions, and declarations of those names that have none."""
+        found = self.debug.source.find_types(names, MOST_TYPES)
+        defined = {at for at, _, declared in found if not declared}
+        return sorted(entry for entry in found if not entry[2] or entry[0] not in defined)
+
+    def _place(self, die: Die) -> Answer:
+        """Where a DIE was declared; the file is one of its own unit's table."""
+        number = die.inherited(At.decl_file)
+        holder = next((one for one in die.origins() if At.decl_file in one.attributes), die)
+        file = self.debug.files(holder.unit).path(number) if isinstance(number, int) else None
+        return {"file": file, "line": die.inherited(At.decl_line)}
+
+    def _function_at(self, address: int) -> Die | None:
+        (number,) = self.debug.units_at(as_addresses([address])).tolist()
+        if number < 0:
+            return None
+        scopes = self.debug.scopes(self.debug.units[number])
+        (scope,) = scopes.at(as_addresses([address])).tolist()
+        if scope < 0:
+            return None
+        return self.debug.dies.die(int(scopes.key[scopes.chain(scope)[-1]]))
+
+    def _function(self, arguments: Answer) -> Answer:
+        """``die``, a key, or ``address``; ``at``: where variables are looked for, the entry if not given."""
+        if "die" in arguments:
+            function = self.debug.dies.die(int(arguments["die"]))
+        else:
+            function = self._function_at(int(arguments["address"]))
+        if function is None or function.tag not in (Tag.subprogram, Tag.inlined_subroutine):
+            return {"function": None, **_problem("no_function", "DWARF has no function there.")}
+        entry = entry_address(function)
+        at = int(arguments.get("at", entry or 0))
+        result, known = function.inherited_type()
+        ranges = function.ranges
+        return {
+            "function": {
+                "name": function.inherited_name(),
+                "linkage_name": function.linkage_name,
+                "address": entry,
+                "ranges": [list(pair) for pair in ranges],
+                "returns": type_text(result, known),
+                **self._place(function),
+                "parameters": [
+                    asdict(one) for one in parameters_at_entry(self.debug, function, self._symbol(entry))
+                ],
+                "variables": [_clean(asdict(one)) for one in variables_at(self.debug, function, at)],
+                "inline_sites": self._sites(function, entry),
+                "lines": self._lines(ranges),
+            }
+        }
+
+    def _symbol(self, entry: int | None) -> str | None:
+        return self.locator.symbol_at(entry) if entry is not None else None
+
+    def _sites(self, function: Die, entry: int | None) -> list[Answer]:
+        """The inlined copies in a function; ``parent`` is the number of the one around it."""
+        if entry is None:
+            return []
+        (number,) = self.debug.units_at(as_addresses([entry])).tolist()
+        if number < 0:
+            return []
+        unit = self.debug.units[number]
+        scopes = self.debug.scopes(unit)
+        rows = np.flatnonzero(scopes.key == np.uint64(function.key))
+        if not len(rows):
+            return []
+        inside = {int(rows[0]): -1}
+        files = self.debug.files(unit.unit)
+        sites: list[Answer] = []
+        for scope in range(int(rows[0]) + 1, len(scopes.names)):
+            parent = scopes.parent[scope]
+            if parent not in inside:
+                if parent < 0:
+                    break
+                continue
+            inside[scope] = len(sites)
+            file, line, column = scopes.calls[scope]
+            sites.append(
+                {
+                    "function": scopes.names[scope],
+                    "linkage_name": scopes.linkage_names[scope] or None,
+                    "call_file": files.path(file),
+                    "call_line": line or None,
+                    "call_column": column or None,
+                    "parent": inside[parent] if inside[parent] >= 0 else None,
+                    "ranges": [list(pair) for pair in scopes.ranges(scope)],
+                    "die": int(scopes.key[scope]),
+                }
+            )
+        return sites
+
+
+def answer(op: str, image: Image, arguments: Answer) -> Answer:
+    """One answer about a file that is opened for it."""
+    return Details(image).answer(op, arguments)
+
+
+def _problem(code: str, text: str) -> Answer:
+    return {"problems": [{"code": code, "text": text}]}
+
+
+def _limit(what: str, asked: int, most: int) -> Answer:
+    return {"code": "limit", "text": f"Of {asked:,} {what}, the first {most:,} were looked up."}
+
+
+def _location(location: Location) -> Answer:
+    return asdict(location)
+
+
+def _clean(found: Answer) -> Answer:
+    """Without what is not set, and bytes as hex."""
+    return {
+        key: _clean(value) if isinstance(value, dict) else value.hex() if isinstance(value, bytes) else value
+        for key, value in found.items()
+        if value not in (None, (), "")
+    }
+
+
+def _without_keyword(name: str) -> str:
+    for keyword in _KEYWORDS:
+        if name.startswith(keyword):
+            return name[len(keyword) :].strip()
+    return name.strip()
+
+
+def _fits(die: Die, asked: str) -> bool:
+    """Whether a type is of the kind that the name asks for; struct and class are one."""
+    tags = {
+        "struct ": (Tag.structure_type, Tag.class_type),
+        "class ": (Tag.structure_type, Tag.class_type),
+        "union ": (Tag.union_type,),
+        "enum ": (Tag.enumeration_type,),
+    }
+    return all(die.tag in wanted for keyword, wanted in tags.items() if asked.startswith(keyword))
+
+
+def _struct(struct: Struct) -> Answer:
+    target = struct.target
+    return {
+        "kind": struct.kind,
+        "name": struct.name,
+        "size": struct.size,
+        "alignment": struct.alignment,
+        "packed": struct.packed,
+        "padding": struct.padding,
+        "declared_only": struct.declared_only,
+        "key": struct.key,
+        "values": [list(pair) for pair in (target.values if target is not None else struct.values)],
+        "members": _members(target.members if target is not None else struct.members),
+    }
+
+
+def _members(members: Sequence[Member]) -> list[Answer]:
+    return [
+        {
+            "name": member.name,
+            "type": member.type,
+            "declaration": " ".join(member.declaration).strip(),
+            "offset": member.offset,
+            "size": member.size,
+            "bit_offset": member.bit_offset,
+            "bit_size": member.bit_size,
+            "role": member.role,
+            "hole": member.hole,
+            "members": _members(member.inline.members) if member.inline is not None else None,
+        }
+        for member in members
+    ]

@@ -1,0 +1,81 @@
+"""Questions about one address, function, type or source line, answered from the file's debug information.
+
+What is in no column is read from the bytes that were indexed, by a boxed reader, when somebody asks. Answers
+are plain objects for JSON; what the file lacks is among their ``problems``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.elf.model import Problem
+from app.errors import BadInput, NotFound, TooLarge
+from app.index.reader import Source
+from app.index.readers import Readers
+from app.index.store import Store
+
+MOST_ADDRESSES = 100_000
+Answer = dict[str, Any]
+
+
+class Answers:
+    """All methods may be called from any thread; each raises NotFound for a binary that is not there."""
+
+    def __init__(self, store: Store, readers: Readers) -> None:
+        self._store = store
+        self._readers = readers
+
+    def locate(self, binary_id: str, addresses: Sequence[int]) -> list[Answer]:
+        """For each address its function, file and line, and the chain of inlined calls.
+
+        ``{address, function, offset_in_function, file, line, inlined}``. Raises BadInput for too many.
+        """
+        if len(addresses) > MOST_ADDRESSES:
+            raise BadInput(f"More than {MOST_ADDRESSES:,} addresses were asked for.", "Ask in parts.")
+        found: list[Answer] = self._ask(binary_id, "locate", {"addresses": list(addresses)})["locations"]
+        return found
+
+    def structs(self, binary_id: str, names: Sequence[str]) -> list[Answer]:
+        """The definitions of these types, each with its C declaration. Raises NotFound when there is none."""
+        answer = self._ask(binary_id, "structs", {"names": list(names)})
+        if not answer["structs"]:
+            row = self._store.row(binary_id)
+            raise NotFound(
+                f"{row.name} defines no type {', '.join(answer['missing'])}.",
+                "See the list of its types; without debug information there are none.",
+            )
+        found: list[Answer] = answer["structs"]
+        return found
+
+    def function(self, binary_id: str, die: int) -> Answer | None:
+        """Where parameters and local variables are at the entry of the function that a DIE describes."""
+        found: Answer | None = self._ask(binary_id, "function", {"die": die}).get("function")
+        return found
+
+    def addresses_of(self, binary_id: str, file: str, line: int) -> Answer:
+        """Where the code of a source line begins, each inlined copy too: ``{line, sites}``.
+
+        The next line with code where that one has none. Raises NotFound when there is none at all.
+        """
+        answer = self._ask(binary_id, "addresses_of", {"file": file, "line": line})
+        if not answer["sites"]:
+            row = self._store.row(binary_id)
+            raise NotFound(
+                f"{row.name} has no code of {file}:{line}.",
+                "Give the end of the file's path as it was compiled; without line tables there is none.",
+            )
+        return answer
+
+    def _ask(self, binary_id: str, question: str, arguments: Answer) -> Answer:
+        row = self._store.row(binary_id)
+        found = self._store.use_bytes(
+            row, lambda descriptor, size: self._readers.answer(Source(descriptor, size), question, arguments)
+        )
+        if found is None:
+            raise NotFound(
+                f"The bytes of {row.name} are not at hand any more.", "Index its file again; it has changed."
+            )
+        if isinstance(found, Problem):
+            raise TooLarge(found.text, "Ask for less, or raise the limits of readers.", code=found.code)
+        return found
