@@ -66,7 +66,8 @@ def _facts(image: Image) -> Facts:
     hidden = read_minidebuginfo(image)
     if hidden is not None:
         symbols = joined(symbols, hidden)
-    if SHT_SYMTAB not in image.section_types:
+    stripped = SHT_SYMTAB not in image.section_types
+    if stripped:
         functions = read_gopclntab(image)
         if functions is not None:
             symbols = joined(symbols, as_symbols(image, functions))
@@ -74,8 +75,9 @@ def _facts(image: Image) -> Facts:
     needed, soname = dynamic.needed_and_soname(image)
     comment = _comment(image)
     names = image.headers.places.keys()
-    runtime, interpreter_of = traits.runtime(image, symbols, needed)
-    language = traits.language(image, symbols, needed, comment)
+    marks = traits.name_marks(symbols)
+    runtime, interpreter_of = traits.runtime(image, marks, needed)
+    language = traits.language(image, marks, needed, comment)
     state: State = "partial" if image.problems else "ok"
     return Facts(
         state=state,
@@ -93,7 +95,7 @@ def _facts(image: Image) -> Facts:
         runtime=runtime,
         interpreter_of=interpreter_of,
         comment=comment,
-        stripped=all(row.type != SHT_SYMTAB for row in image.headers.section_rows),
+        stripped=stripped,
         debug_only=_debug_only(image),
         dwarf=bool(names & {".debug_info", ".zdebug_info"}),
         lines=bool(names & {".debug_line", ".zdebug_line"}),

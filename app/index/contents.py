@@ -6,6 +6,7 @@ The one place that says which readers of ``app.elf`` make them, and what must be
 from __future__ import annotations
 
 import mmap
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from app.elf import details, dwarf
 from app.elf.image import open_image
 from app.elf.model import Facts
 from app.elf.reader import facts_of, out_of_memory, read_facts, with_debug
+from app.elf.usdt_debug import typed
 from app.index.columns import write_columns
 from app.index.tables import tables
 
@@ -59,6 +61,7 @@ def _read(data: Data, alt: Data | None, split: list[Data]) -> tuple[Facts, dict[
             open_image(alt) if alt is not None else None,
             [open_image(part) for part in split],
         )
+        facts = replace(facts, usdt=typed(image, facts.usdt))
     except MemoryError:
         return out_of_memory(), {}
     languages, counts = np.unique(found.unit_language, return_counts=True)

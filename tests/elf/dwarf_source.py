@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
-import numpy as np
-
-from app.index.columns import ARRAYS
+from app.elf.dwarf import read_dwarf
+from app.elf.image import Image, open_image
 from tests.elf.dwarf_rows import Rows, rows
 from tests.support.bytewriter import Endian
 from tests.support.dwarfwriter import At, Die, Dwarf, Form, Raw, Unit
-from tests.support.elfwriter import Section
+from tests.support.elfwriter import EM_S390, EM_X86_64, Section, write_elf
 
 C, CXX, GO, RUST = 0x0C, 0x21, 0x16, 0x1C  # DW_LANG of C99, C++14, Go, Rust
 
@@ -68,19 +67,18 @@ def read(
     for one in units:
         if isinstance(one, Unit) and sizes != (4, 8):
             one.offset_size, one.address_size = sizes
+    bits = 8 * sizes[1]
     made = Dwarf(*units, endian=endian, alternate=alternate).sections()
-    sections = [replace(one, data=one.data[: (cut or {}).get(one.name)]) for one in made]
-    return _columns(
-        {one.name: one.data for one in [*sections, *extra]},
-        {one.name: one.data for one in alternate.sections()} if alternate and give_alternate else None,
-        [{one.name: one.data for one in part} for part in split],
-        endian == "big",
-    )
+    kept = [replace(one, data=one.data[: (cut or {}).get(one.name)]) for one in made]
+    # Code that is not at address 0, so that 0 stands for what was dropped.
+    text = Section(".text", bytes(16), flags=6, address=0x1000)
 
+    def image(parts: Sequence[Section]) -> Image:
+        machine = EM_X86_64 if endian == "little" else EM_S390
+        return open_image(write_elf([text, *parts], bits=bits, endian=endian, machine=machine))
 
-def _columns(main: Any, alternate: Any, split: Any, big: bool) -> Rows:
-    from app.elf import _dwarf
-
-    arrays, problems = _dwarf.read(main, big=big, zero_is_used=False, threads=1, alt=alternate, split=split)
-    found = {name: np.frombuffer(column, ARRAYS[name].dtype) for name, column in arrays.items()}
-    return rows(found, [code for code, _ in problems], "partial" if problems else "ok")
+    given = image(alternate.sections()) if alternate and give_alternate else None
+    found = read_dwarf(image([*kept, *extra]), alt=given, split=[image(part) for part in split])
+    arrays = {field.name: getattr(found, field.name) for field in fields(found)}
+    codes = [problem.code for problem in found.problems]
+    return rows(arrays, codes, "partial" if codes else "ok")

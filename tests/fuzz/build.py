@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TARGETS = ROOT / "tests/fuzz/targets"
 CORE = ROOT / "app/elf/core"
 REGRESSIONS = ROOT / "tests/fuzz/regressions"
-SOURCES = {"dies": "dwarf", "lines": "dwarf", "search": "search"}
+SOURCES = {"dwarf": "dwarf", "dies": "dwarf", "lines": "dwarf", "search": "search", "symbols": "symbols"}
 _FLAGS = ["-std=gnu11", "-g", "-O1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined", "-pthread"]
 _WRAPPED = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"
 

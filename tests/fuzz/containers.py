@@ -13,6 +13,8 @@ import zstandard
 from app.elf.image import Image, open_image
 from app.elf.scan import Choice, Letter, program
 from tests.fuzz.corpus import seeds
+from tests.support.bytewriter import Endian
+from tests.support.elfwriter import Section, Symbol, write_elf
 
 # The order of SectionId in app/elf/core/dwarf/dwarf.h.
 _SECTIONS = (
@@ -31,8 +33,34 @@ def container(parts: Mapping[int, bytes]) -> bytes:
 
 def seed_inputs(scratch: Path) -> dict[str, dict[str, bytes]]:
     """The first inputs of each target, by name."""
-    dwarf = dict(dwarf_containers(seeds(scratch)))
-    return {"dwarf": dwarf, "dies": dwarf, "lines": dwarf, "search": dict(search_containers())}
+    files = seeds(scratch)
+    dwarf = dict(dwarf_containers(files))
+    return {
+        **{"dwarf": dwarf, "dies": dwarf, "lines": dwarf},
+        **{"search": dict(search_containers()), "symbols": dict(symbol_containers(files))},
+    }
+
+
+def symbol_containers(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """Each file, whole, with a few functions of debug information beside it."""
+    texts = b"\nmain\nwork\n_ZN4shop3sumERKNS_3BoxIiLi3EEEb\nshop::sum\n_RNvC5crate4main\n"
+    rows = b"".join(struct.pack("<IIIQQ", 1 + row, 2 + row, 2, 0x1000 + 16 * row, 16) for row in range(4))
+    names = [
+        "_ZNSt6vectorIiSaIiEE9push_backEOi",
+        "_RNvC5crate4main",
+        "_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE",
+    ]
+    names += ["_Z" + "N1a" * 300 + "E", "x@V1", "x@@V2", "a\nb", ""]
+    symbols = [Symbol(name, 0x1000 + 16 * row, 16, row % 3) for row, name in enumerate(names)]
+    text = [Section(".text", bytes(64), flags=6, address=0x1000)]
+    kinds: tuple[tuple[int, Endian], ...] = ((64, "little"), (32, "big"))
+    for bits, endian in kinds:
+        made = write_elf(text, symbols=symbols, dynamic_symbols=symbols, bits=bits, endian=endian)
+        files = {**files, f"names{bits}": made}
+    for name, data in files.items():
+        for flags in (0, 3, 4):
+            options = bytes([flags, 40, 0])
+            yield f"{name}-{flags}", container({1: data[:60_000], 2: rows, 3: texts, OPTIONS: options})
 
 
 def search_containers() -> Iterator[tuple[str, bytes]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.config import load
-from app.index.build import Source
+from app.index.reader import Source
 from app.index.readers import Readers
 from tests.fuzz.corpus import seeds
 from tests.fuzz.mutations import Mutator
@@ -27,6 +27,7 @@ CEILINGS = {"memory", "output"}
 @pytest.fixture(scope="module")
 def readers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Readers]:
     made = Readers(load({}, data=tmp_path_factory.mktemp("readers")))
+    made.start()
     yield made
     made.close()
 

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             key |= (uint64_t)container_option(&container, OPTION_BYTES + byte) << 8 * byte;
         read_tree(&dwarf, key, 3);
         FoundTypes types;
-        types_find(&dwarf, names, 2, container_option(&container, OPTION_BYTES) & 1, 50, &types);
+        types_find(&dwarf, names, 2, 50, &types);
         vec_free(&types.found);
         dwarf_close(&dwarf);
     }
