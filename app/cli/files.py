@@ -11,7 +11,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from orjson import Fragment
 
 from app.cli.catalogue import each_file, opened
 from app.cli.output import columns, note, put, put_json, shown
@@ -19,10 +21,11 @@ from app.cli.patterns import from_here
 from app.config import Settings
 from app.errors import NotFound
 from app.index.listing import probes as list_probes
-from app.index.model import Ask, Binary, Function, Item, Page, Symbol, Usdt, Variable
+from app.index.model import Ask, Binary, Function, Item, Page, Symbol, Usdt, Variable, signature, source
 from app.index.service import Index
 from app.trace.bpftrace import Bpftrace
-from app.trace.verdict import function_verdict, usdt_verdict
+from app.trace.verdict import usdt_verdict
+from app.trace.verdicts import Verdicts
 
 PART = 20_000
 T = TypeVar("T", bound=Item)
@@ -54,15 +57,13 @@ def functions(options: argparse.Namespace, settings: Settings) -> int:
     capabilities = Bpftrace(settings).capabilities()
 
     def row(item: Function) -> str:
-        return columns(
-            (
-                "" if item.address is None else f"{item.address:#018x}",
-                item.size,
-                item.type,
-                item.demangled or item.name,
-            ),
-            widths,
-        )
+        address = "inlined" if item.address is None else f"{item.address:#018x}"
+        name = f"{item.demangled}{signature(item)}  {source(item)}".rstrip()
+        return columns((address, item.size, item.type, name), widths)
+
+    def judge(binary: Binary) -> Callable[[Function], object]:
+        verdicts = Verdicts(binary, capabilities)
+        return lambda item: Fragment(verdicts.json(item))
 
     return _list(
         options,
@@ -71,7 +72,7 @@ def functions(options: argparse.Namespace, settings: Settings) -> int:
         columns(("ADDRESS", "SIZE", "TYPE", "NAME"), widths),
         row,
         lambda index: index.functions,
-        lambda item, binary: function_verdict(item, binary, capabilities).as_dict(),
+        judge,
     )
 
 
@@ -81,7 +82,8 @@ def variables(options: argparse.Namespace, settings: Settings) -> int:
 
     def row(item: Variable) -> str:
         name = item.demangled or item.name
-        return columns((f"{item.address:#018x}", item.size, item.section, item.type, name), widths)
+        address = None if item.address is None else f"{item.address:#018x}"
+        return columns((address, item.size, item.section, item.type, name), widths)
 
     return _list(
         options,
@@ -113,7 +115,7 @@ def usdt(options: argparse.Namespace, settings: Settings) -> int:
         None,
         row,
         lambda index: index.usdt,
-        lambda item, binary: usdt_verdict(item, binary, capabilities).as_dict(),
+        lambda binary: lambda item: usdt_verdict(item, binary, capabilities).as_dict(),
     )
 
 
@@ -164,14 +166,17 @@ def _list(
     head: str | None,
     row: Callable[[T], str],
     lister: Callable[[Index], Callable[[str, Ask], Page[T]]],
-    verdict: Callable[[T, Binary], dict[str, Any]] | None = None,
+    judge: Callable[[Binary], Callable[[T], object]] | None = None,
 ) -> int:
     def one(index: Index, binary: Binary) -> None:
         first = True
+        verdict = judge(binary) if judge and options.json else None
         for item in _items(lister(index), binary.id, options):
             if options.json:
                 value = item.as_dict()
-                put_json(value if verdict is None else {**value, "verdict": verdict(item, binary)})
+                if verdict is not None:
+                    value["verdict"] = verdict(item)
+                put_json(value)
             else:
                 if first and len(options.files) > 1:
                     put(f"{shown(binary.path or binary.name)}:")

@@ -6,11 +6,12 @@ text are printed escaped, so that no symbol can write to a terminal what it like
 
 from __future__ import annotations
 
-import json
 import sys
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
+
+import orjson
 
 # Control, format (bidi marks and joiners among them), private use, surrogates, line and paragraph ends.
 _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
@@ -38,7 +39,7 @@ def note(text: str) -> None:
 
 
 def put_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
+    sys.stdout.write(orjson.dumps(value).decode() + "\n")
 
 
 def columns(cells: Sequence[Any], widths: Sequence[int]) -> str:

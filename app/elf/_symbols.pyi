@@ -1,6 +1,7 @@
 from collections.abc import Callable
+from typing import Any
 
-from typing_extensions import Buffer
+Buffer = Any  # numpy's arrays show what they are only from Python 3.12 on
 
 Lack = tuple[int, int, int]
 
@@ -13,7 +14,19 @@ def tables(
     thumb: bool,
     foreign: Callable[[list[bytes]], list[bytes]],
 ) -> tuple[dict[str, bytes], dict[str, bytes], dict[str, bytes]]: ...
-def wanted(
+def marks(
     names: Buffer, name_at: Buffer, name_len: Buffer, section_index: Buffer, wanted: tuple[bytes, ...]
-) -> bytes: ...
+) -> tuple[bytes, int, int]: ...
+def frames(
+    data: Buffer,
+    loads: Buffer,
+    address: Buffer,
+    size: Buffer,
+    section_index: Buffer,
+    type: Buffer,
+    unwind: Buffer,
+    unwind_address: int,
+    big: bool,
+    code: int,
+) -> tuple[int, int]: ...
 def demangle(name: bytes) -> bytes | bool | None: ...

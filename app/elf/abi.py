@@ -29,7 +29,7 @@ _MOST_FIELDS = 256
 class Slot:
     """Where a value is passed: in ``registers``, at ``offset`` from the first stack argument, or nowhere.
 
-    reference: a pointer to it is passed there, not the value.
+    reference: a pointer to it is passed there, not the value. lost: what follows is not known either.
     """
 
     kind: Literal["registers", "stack", "nothing", "unknown"]
@@ -37,6 +37,11 @@ class Slot:
     offset: int | None = None
     reference: bool = False
     reason: str | None = None
+    lost: bool = False
+
+
+# A value whose size is not known.
+LOST = Slot("unknown", reason="the size of its type is not known", lost=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +278,7 @@ class X86:
             return self._take(["INTEGER"], 8, 8, reference=True)
         size = size_of(die)
         if size is None:
-            return Slot("unknown", reason="the size of its type is not known")
+            return LOST
         classes = eightbytes(die)
         scalar = whole(bare(die))
         if self._splits and classes == ["INTEGER"] * 2 and scalar is not None and scalar.tag == Tag.base_type:
@@ -314,7 +319,7 @@ class Arm64:
     def place(self, die: Die | None) -> Slot:
         size = size_of(die)
         if size is None:
-            return Slot("unknown", reason="the size of its type is not known")
+            return LOST
         if by_reference(die):
             return self._take(1, 8, 8, True)
         if size == 0:

@@ -10,7 +10,7 @@ from __future__ import annotations
 class Cursor:
     __slots__ = ("at", "bad", "data", "end", "order")
 
-    def __init__(self, data: bytes | memoryview, at: int = 0, big: bool = False) -> None:
+    def __init__(self, data: bytes | bytearray | memoryview, at: int = 0, big: bool = False) -> None:
         self.data = data
         self.end = len(data)
         self.at = min(max(at, 0), self.end)

@@ -7,26 +7,23 @@ question then finds nothing.
 from __future__ import annotations
 
 import heapq
-import zlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from app.elf import dwarf, sections
 from app.elf.dies import At, Class, Die, Dies, Source, Unit, UnitEntry
 from app.elf.image import Image
 from app.elf.lines import LINE_STATES, LineTable
 from app.elf.locations import PlaceRange, Setting, location_list, place
 from app.elf.model import Problem
-from app.elf.native_dies import NativeSource, Sections
+from app.elf.native_dies import NativeSource
 from app.elf.scopes import Scopes
 from app.elf.slow_dies import SlowSource
 
-try:
-    from app.elf import _dwarf
-except ImportError:
-    _dwarf = None
+_NAMES = (*sections.WALKED, *sections.LOCATED)
 
 _Spans = tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]
 
@@ -163,20 +160,21 @@ def as_addresses(addresses: Iterable[int]) -> npt.NDArray[np.uint64]:
     return np.array([address & 0xFFFFFFFFFFFFFFFF for address in addresses], np.uint64)
 
 
-def open_debug(image: Image, alternate: Sections | None = None, splits: Sequence[Sections] = ()) -> Debug:
-    """The DWARF of ``image``; ``alternate`` and ``splits``: the sections of files that it refers to."""
+def open_debug(image: Image, alternate: Image | None = None, splits: Sequence[Image] = ()) -> Debug:
+    """The DWARF of ``image``; ``alternate`` and ``splits`` are the files that it refers to."""
     header = image.header
     machine, big = (header.machine, header.endian == "big") if header is not None else ("", False)
-    if _dwarf is None:
-        return Debug(SlowSource(image.data), machine, big)
-    zero = header is not None and header.type == "REL"
-    return Debug(NativeSource(_dwarf, _sections(image), alternate, splits, big, zero), machine, big)
-
-
-def _sections(image: Image) -> Sections:
-    found: Sections = {}
-    for section in image.sections:
-        if section.name.startswith(".debug_"):
-            content = image.content(section)
-            found[section.name] = zlib.decompress(content[24:]) if "C" in section.flags else content
-    return found
+    known = len(image.problems)
+    source: Source
+    if dwarf._dwarf is None:
+        source = SlowSource(image.data)
+    else:
+        main = sections.debug_sections(image, _NAMES)
+        other = sections.debug_sections(alternate, _NAMES) if alternate is not None else None
+        parts = [sections.debug_sections(part, _NAMES, split=True) for part in splits]
+        source = NativeSource(dwarf._dwarf, main, other, parts, big, sections.zero_is_used(image))
+    debug = Debug(source, machine, big)
+    for part in (image, alternate, *splits):
+        if part is not None:
+            debug.problems += part.problems[known if part is image else 0 :]
+    return debug

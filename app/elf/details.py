@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from app.elf.declarations import declaration
 from app.elf.declarators import type_text
 from app.elf.dies import At, Die, Tag
 from app.elf.entry import entry_address, parameters_at_entry
+from app.elf.golines import GoLines
+from app.elf.gopclntab import read_gopclntab
 from app.elf.image import Image
 from app.elf.locate import Location, Locator
 from app.elf.model import SymbolColumns
@@ -69,9 +72,17 @@ class Details:
             self._locator = Locator(self.debug, self._symbols)
         return self._locator
 
+    @cached_property
+    def _go(self) -> GoLines | None:
+        """Go's own lines, where there is no DWARF."""
+        functions = read_gopclntab(self._image) if not self.debug.units else None
+        return GoLines(self._image, functions) if functions is not None else None
+
     def _locate(self, arguments: Answer) -> Answer:
         addresses = [int(address) for address in arguments["addresses"]]
         found = self.locator.locate(addresses[:MOST_ADDRESSES])
+        if self._go is not None:
+            found = [self._go.locate(location.address) or location for location in found]
         problems = []
         if len(addresses) > MOST_ADDRESSES:
             problems.append(_limit("addresses", len(addresses), MOST_ADDRESSES))
@@ -120,7 +131,7 @@ class Details:
         """Definitions, and declarations of those names that have none."""
         found = self.debug.source.find_types(names, MOST_TYPES)
         defined = {at for at, _, declared in found if not declared}
-        return [entry for entry in found if not entry[2] or entry[0] not in defined]
+        return sorted(entry for entry in found if not entry[2] or entry[0] not in defined)
 
     def _place(self, die: Die) -> Answer:
         """Where a DIE was declared; the file is one of its own unit's table."""

@@ -208,7 +208,7 @@ class Source(Protocol):
     def tree(self, key: int, depth: int, count: int) -> Tree | None:
         """The subtree of a key, ``depth`` levels and ``count`` rows of it; None where no unit has it."""
 
-    def section(self, name: str, key: int) -> bytes | memoryview:
+    def section(self, name: str, key: int) -> bytes | bytearray | memoryview:
         """The bytes of a section in the object that ``key`` lies in."""
 
     def units(self) -> list[UnitEntry]: ...

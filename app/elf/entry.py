@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from app.elf.abi import X86, Arm64, Slot, returns_in_memory
+from app.elf.abi import LOST, X86, Arm64, Slot, returns_in_memory
 from app.elf.debug import Debug
 from app.elf.declarators import LANGUAGE_GO, is_cpp, size_of, type_text
 from app.elf.dies import At, Die, Tag
@@ -29,6 +29,7 @@ _NO_CALL = 3  # DW_CC_nocall: not by the convention
 _CLONES = (".constprop.", ".isra.", ".part.", ".cold")
 _CLANG = re.compile(r"clang version (\d+)")
 _UNUSED = "The function does not use it; callers in the same unit may leave it unset."
+_BEHIND = Slot("unknown", reason="where an earlier parameter goes is not known", lost=True)
 _POINTERS_AND_SCALARS_ONLY = "the calling convention of Rust is not fixed for this type"
 
 
@@ -87,6 +88,9 @@ def parameter_dies(function: Die) -> list[Die]:
         ordered = [concrete.get(child.key, child) for child in here]
         keys = {child.key for child in ordered}
         found = ordered + [child for child in found if child.key not in keys]
+        if found and At.specification in die.attributes:
+            # The declaration's parameters are others, of the same number.
+            break
     return [child for child in found if not child.flag(_VARIABLE_PARAMETER)]
 
 
@@ -98,8 +102,7 @@ def _convention(debug: Debug, function: Die, dies: Sequence[Die]) -> list[Slot]:
         registers = uses_registers(debug.machine, unit.producer)
         if registers is None or debug.machine not in STACK_POINTER:
             return [Slot("unknown", reason="the version of the Go compiler is not known")] * len(dies)
-        go = Go(debug.machine, registers)
-        return [go.place(die) for die, _ in types]
+        return _in_order(Go(debug.machine, registers), types)
     result = function.inherited_type()[0]
     hidden = returns_in_memory(debug.machine, result)
     if debug.machine == "x86_64":
@@ -112,10 +115,18 @@ def _convention(debug: Debug, function: Die, dies: Sequence[Die]) -> list[Slot]:
         return [Slot("unknown", reason=text)] * len(dies)
     if unit.language == LANGUAGE_RUST:
         return _rust(convention, types)
-    return [
-        convention.place(die) if known else Slot("unknown", reason="its type is not known")
-        for die, known in types
-    ]
+    return _in_order(convention, types)
+
+
+def _in_order(convention: X86 | Arm64 | Go, types: Sequence[tuple[Die | None, bool]]) -> list[Slot]:
+    """Where each goes; behind one whose size is not known, nothing is known."""
+    slots: list[Slot] = []
+    for die, known in types:
+        if slots and slots[-1].lost:
+            slots.append(_BEHIND)
+        else:
+            slots.append(convention.place(die) if known else LOST)
+    return slots
 
 
 def _rust(convention: X86 | Arm64, types: Sequence[tuple[Die | None, bool]]) -> list[Slot]:

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from app.elf.image import Image, load_rows
 from app.elf.model import SymbolColumns
-from app.elf.symbols import file_offsets
+from app.elf.symbols import file_offsets, native_frames
 
 _SAMPLE = 192
 _LOOKED_AT = 4096  # symbols, of which those of large functions are taken
@@ -51,14 +52,10 @@ def frame_pointers(
         return FramePointers(True, None, 0) if machine in _GO else NOT_KNOWN
     if machine not in {"x86_64", "i386", "aarch64"}:
         return NOT_KNOWN
-    windows = _windows(image, _starts(image, symbols))
-    calls = _calls_aarch64(windows) if machine == "aarch64" else (windows == 0xE8).any(1)
-    windows = windows[calls]
-    sampled = len(windows)
+    sampled, framed = _counted(image, symbols, machine)
     if sampled < _FEWEST:
         return FramePointers(_flagged(producers), None, sampled)
-    made = _frames_aarch64(windows) if machine == "aarch64" else _frames_x86(windows, machine)
-    share = round(float(made.mean()), 3)
+    share = round(framed / sampled, 3)
     kept = True if share >= _KEPT else False if share <= _LEFT_OUT else _flagged(producers)
     return FramePointers(kept, share, sampled)
 
@@ -91,28 +88,52 @@ def _spread(addresses: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 def _unwound(image: Image) -> npt.NDArray[np.uint64]:
     """Functions of .eh_frame_hdr, whose search table is sorted; a function ends where the next begins."""
-    section = image.by_name(".eh_frame_hdr")
+    raw, address = _unwind(image)
     nothing = np.zeros(0, np.uint64)
-    if section is None or image.layout is None:
+    if image.layout is None:
         return nothing
-    raw = image.content(section)
     # Version 1; the pointer to .eh_frame in 4 bytes, the count as udata4, the table as datarel sdata4.
     if len(raw) < 12 or raw[0] != 1 or raw[1] & 15 not in (3, 11) or raw[2] != 3 or raw[3] != 0x3B:
         return nothing
     order = "<" if image.layout.endian == "little" else ">"
     count = min(struct.unpack_from(order + "I", raw, 8)[0], (len(raw) - 12) // 8)
-    starts = np.frombuffer(raw, f"{order}i4", 2 * count, 12)[::2].astype(np.int64) + section.address
+    starts = np.frombuffer(raw, f"{order}i4", 2 * count, 12)[::2].astype(np.int64) + address
     large = np.flatnonzero(np.diff(starts) >= _SMALLEST)
     return starts[large].astype(np.uint64)
 
 
-def _windows(image: Image, starts: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
-    """The first bytes of each function, a row each; those that lie outside the file are left out."""
-    offsets = file_offsets(load_rows(image.headers.program_rows), starts)
-    offsets = offsets[(offsets >= 0) & (offsets + _SMALLEST <= len(image.data))]
+def _counted(image: Image, symbols: SymbolColumns | None, machine: str) -> tuple[int, int]:
+    """Functions that call others, and those of them that make a frame: by the core, else by numpy."""
+    found = native_frames(image, symbols, *_unwind(image), machine)
+    return counted_by_numpy(image, symbols, machine) if found is None else found
+
+
+def _unwind(image: Image) -> tuple[memoryview, int]:
+    """.eh_frame_hdr and its address."""
+    index = image.headers.places.get(".eh_frame_hdr", -1)
+    return image.bytes_of(index), image.headers.section_rows[index].address if index >= 0 else 0
+
+
+def counted_by_numpy(image: Image, symbols: SymbolColumns | None, machine: str) -> tuple[int, int]:
+    offsets = file_offsets(load_rows(image.headers.program_rows), _starts(image, symbols))
+    windows = _windows(image, offsets[(offsets >= 0) & (offsets + _SMALLEST <= len(image.data))])
+    calls = _calls_aarch64(windows) if machine == "aarch64" else (windows == 0xE8).any(1)
+    windows = windows[calls]
+    made = _frames_aarch64(windows) if machine == "aarch64" else _frames_x86(windows, machine)
+    return len(windows), int(made.sum())
+
+
+def _windows(image: Image, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """The first bytes of each function, a row each, with zeros behind the end of the file."""
     data = np.frombuffer(image.data, np.uint8)
-    places = np.minimum(offsets[:, None] + np.arange(_WINDOW), len(data) - 1)
-    found: npt.NDArray[np.uint8] = data[places]
+    if len(data) < _WINDOW:
+        data = np.concatenate([data, np.zeros(_WINDOW, np.uint8)])
+    found = sliding_window_view(data, _WINDOW)[np.minimum(offsets, len(data) - _WINDOW)]
+    late = np.flatnonzero(offsets > len(data) - _WINDOW).tolist()
+    for row in late:
+        found[row] = 0
+        rest = data[int(offsets[row]) :]
+        found[row, : len(rest)] = rest
     return found
 
 

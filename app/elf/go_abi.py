@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from app.elf.abi import Slot
+from app.elf.abi import LOST, Slot
 from app.elf.declarators import POINTERS, STRUCTS, bare, dimensions, size_of, target, whole
 from app.elf.dies import At, Die, Tag
 
@@ -50,7 +50,7 @@ class Go:
     def place(self, die: Die | None) -> Slot:
         size = _size(die)
         if size is None:
-            return Slot("unknown", reason="the size of its type is not known")
+            return LOST
         if size == 0:
             return Slot("nothing", reason="an empty type is not passed")
         before = self._integer, self._float

@@ -22,6 +22,7 @@ from app.elf.gopclntab import (
     read_gopclntab,
 )
 from app.elf.image import Image
+from app.elf.locate import Frame, Location
 
 _PCDATA_TREE, _FUNCDATA_TREE = 2, 3
 _NONE = 0xFFFFFFFF
@@ -94,6 +95,20 @@ class GoLines:
             places.append(Place(name, file, max(line, 0)))
             at = entry + parent
         return tuple(places)
+
+    def locate(self, address: int) -> Location | None:
+        """``lines`` in the form that DWARF's answers have; None outside Go's code."""
+        places = self.lines(address)
+        if not places:
+            return None
+        calls = [(place.file or None, place.line or None) for place in places]
+        inlined = tuple(
+            Frame(place.function, *calls[index], *calls[index + 1], None)
+            for index, place in enumerate(places[:-1])
+        )
+        row = int(np.searchsorted(self._functions.address, np.uint64(address), side="right")) - 1
+        offset = address - int(self._functions.address[row])
+        return Location(address, places[-1].function, offset, *calls[0], None, inlined)
 
     def _field(self, record: int, index: int) -> int:
         """The ``index``-th field of a record, of 4 bytes each but the entry before 1.18."""

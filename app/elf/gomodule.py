@@ -78,8 +78,7 @@ def _relocations(image: Image) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDA
     dtype = np.dtype([("offset", native), ("info", native), ("addend", native)])
     for section in image.sections:
         if image.section_types[section.index] == SHT_RELA and "A" in section.flags:
-            raw = image.content(section)
-            rows = np.frombuffer(raw[: len(raw) // dtype.itemsize * dtype.itemsize], dtype)
+            rows = image.records(dtype, section.offset, section.size // dtype.itemsize)
             yield rows["offset"].astype(np.uint64), rows["addend"].astype(np.uint64)
 
 

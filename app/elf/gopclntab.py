@@ -98,7 +98,7 @@ def read_gopclntab(image: Image) -> GoFunctions | None:
 
 def find_table(image: Image) -> Table | None:
     """The table where its section is, else where its magic is, in a file that shows marks of Go."""
-    names = {section.name for section in image.sections}
+    names = image.headers.places.keys()
     for name in _SECTIONS:
         section = image.by_name(name)
         if section is None or image.section_types[section.index] == SHT_NOBITS:

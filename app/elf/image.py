@@ -117,6 +117,10 @@ class Headers:
     def sections(self) -> tuple[Section, ...]:
         return sections_of(self.section_rows, self.strings, self.machine, self.abi)
 
+    def section(self, index: int) -> Section:
+        """One of ``sections``, without the others."""
+        return section_of(index, self.section_rows[index], self.strings, self.machine, self.abi)
+
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
         return segments_of(self.program_rows, self.machine)
@@ -125,6 +129,12 @@ class Headers:
     def places(self) -> dict[str, int]:
         """The number of the first section of each name."""
         found: dict[str, int] = {}
+        if self.strings.isascii():
+            text = self.strings.decode() + "\0"
+            for index, row in enumerate(self.section_rows):
+                at = row[0]
+                found.setdefault(text[at : text.find("\0", at)], index)
+            return found
         for index in range(len(self.section_rows)):
             found.setdefault(self.section_name(index), index)
         return found
@@ -194,6 +204,11 @@ class Image:
         name = self.headers.section_name(index)
         self.note("section_truncated", f"The section {name} lacks its last {count:,} bytes.")
 
+    def records(self, dtype: np.dtype[np.void], offset: int, count: int) -> npt.NDArray[np.void]:
+        """At most ``count`` whole records at ``offset``."""
+        found = self.part(offset, count * dtype.itemsize)
+        return np.frombuffer(found[: len(found) // dtype.itemsize * dtype.itemsize], dtype)
+
     def content(self, section: Section) -> memoryview:
         return self.bytes_of(section.index)
 
@@ -202,7 +217,7 @@ class Image:
 
     def by_name(self, name: str) -> Section | None:
         index = self.headers.places.get(name)
-        return None if index is None else self.sections[index]
+        return None if index is None else self.headers.section(index)
 
 
 def open_image(data: Data) -> Image:
@@ -294,20 +309,21 @@ def _read_segments(image: Image, offset: int, entry_size: int, count: int) -> No
         image.note("program_headers", f"Of {count:,} program headers, {len(found):,} lie inside the file.")
 
 
+def section_of(index: int, row: Sequence[int], strings: bytes, machine: int, abi: int) -> Section:
+    """Numbers in the order of SectionHeader to a section with words; ``abi`` is EI_OSABI."""
+    return Section(
+        index,
+        text_at(strings, row[0]),
+        spell.section_type(row[1], machine),
+        spell.section_flags(row[2], machine, abi),
+        *row[3:],
+    )
+
+
 def sections_of(
     headers: Sequence[Sequence[int]], strings: bytes, machine: int, abi: int
 ) -> tuple[Section, ...]:
-    """Numbers in the order of SectionHeader to sections with words; ``abi`` is EI_OSABI."""
-    return tuple(
-        Section(
-            index,
-            text_at(strings, row[0]),
-            spell.section_type(row[1], machine),
-            spell.section_flags(row[2], machine, abi),
-            *row[3:],
-        )
-        for index, row in enumerate(headers)
-    )
+    return tuple(section_of(index, row, strings, machine, abi) for index, row in enumerate(headers))
 
 
 def segments_of(headers: Sequence[Sequence[int]], machine: int) -> tuple[Segment, ...]:

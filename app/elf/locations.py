@@ -351,7 +351,9 @@ def place(expression: bytes, setting: Setting) -> Place:
         return Place("unknown", f"not known: {reason}")
 
 
-def location_list(section: bytes | memoryview, offset: int, setting: Setting) -> tuple[PlaceRange, ...]:
+def location_list(
+    section: bytes | bytearray | memoryview, offset: int, setting: Setting
+) -> tuple[PlaceRange, ...]:
     """The list at ``offset`` of .debug_loclists (DWARF 5) or .debug_loc; what is cut off is left out."""
     at = Cursor(section, offset, setting.big)
     entries = _entries(at, setting) if setting.version >= 5 else _old_entries(at, setting)

@@ -8,8 +8,9 @@ from typing import Any
 from app.elf.dies import IN_ALTERNATE, IN_SPLIT, Row, Tree, Unit, UnitEntry
 from app.elf.lines import LineTable, line_table
 from app.elf.scopes import Scopes, scopes
+from app.elf.sections import Buffer
 
-Sections = dict[str, bytes | memoryview]
+Sections = dict[str, Buffer]
 _PART_SHIFT, _PART_MASK = 44, 0xFFFF
 
 
@@ -37,7 +38,7 @@ class NativeSource:
         unit, rows, cut = found
         return Tree(Unit(*unit), [Row(*row) for row in rows], cut)
 
-    def section(self, name: str, key: int) -> bytes | memoryview:
+    def section(self, name: str, key: int) -> Buffer:
         index = 0
         if key & IN_SPLIT:
             index = 2 + (key >> _PART_SHIFT & _PART_MASK)

@@ -8,6 +8,8 @@ Never raises on what a file holds: each part is read on its own, and one that ca
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from app.elf import dynamic, traits
 from app.elf.frame_pointers import frame_pointers
@@ -22,19 +24,40 @@ from app.elf.usdt import read_usdt
 
 PT_INTERP = 3
 _SHF_EXECINSTR = 4
-_FATAL = {"empty", "not_elf", "bad_ident", "truncated"}
+# Languages whose mark is a section that no other has.
+_SURE = {"go", "swift"}
 
 
 def read_facts(data: Data) -> Facts:
-    """Everything that one file says of itself."""
+    """Everything that one file says of itself, but for its debug information."""
     try:
-        image = open_image(data)
-        if image.header is None:
-            return Facts("malformed", tuple(image.problems), None, None)
-        return _facts(image)
+        return facts_of(open_image(data))
     except MemoryError:
-        problem = Problem("memory", "Reading this file needs more memory than the reader may use.")
-        return Facts("limit", (problem,), None, None)
+        return out_of_memory()
+
+
+def out_of_memory() -> Facts:
+    problem = Problem("memory", "Reading this file needs more memory than the reader may use.")
+    return Facts("limit", (problem,), None, None)
+
+
+def facts_of(image: Image) -> Facts:
+    """``read_facts`` of an image that is open; raises MemoryError."""
+    return _facts(image) if image.header is not None else _malformed(image)
+
+
+def with_debug(facts: Facts, found: Iterable[Problem], units: Mapping[int, int]) -> Facts:
+    """The facts with what reading the debug information met; ``units`` counts those of each DW_LANG."""
+    problems = _once([*facts.problems, *found])
+    state: State = facts.state
+    if state == "ok" and problems:
+        state = "partial"
+    language = facts.language if facts.language in _SURE else traits.of_units(units) or facts.language
+    return replace(facts, problems=problems, state=state, language=language)
+
+
+def _malformed(image: Image) -> Facts:
+    return Facts("malformed", tuple(image.problems), None, None)
 
 
 def _facts(image: Image) -> Facts:
@@ -43,7 +66,8 @@ def _facts(image: Image) -> Facts:
     hidden = read_minidebuginfo(image)
     if hidden is not None:
         symbols = joined(symbols, hidden)
-    if SHT_SYMTAB not in image.section_types:
+    stripped = SHT_SYMTAB not in image.section_types
+    if stripped:
         functions = read_gopclntab(image)
         if functions is not None:
             symbols = joined(symbols, as_symbols(image, functions))
@@ -51,8 +75,9 @@ def _facts(image: Image) -> Facts:
     needed, soname = dynamic.needed_and_soname(image)
     comment = _comment(image)
     names = image.headers.places.keys()
-    runtime, interpreter_of = traits.runtime(image, symbols, needed)
-    language = traits.language(image, symbols, needed, comment)
+    marks = traits.name_marks(symbols)
+    runtime, interpreter_of = traits.runtime(image, marks, needed)
+    language = traits.language(image, marks, needed, comment)
     state: State = "partial" if image.problems else "ok"
     return Facts(
         state=state,
@@ -70,7 +95,7 @@ def _facts(image: Image) -> Facts:
         runtime=runtime,
         interpreter_of=interpreter_of,
         comment=comment,
-        stripped=all(row.type != SHT_SYMTAB for row in image.headers.section_rows),
+        stripped=stripped,
         debug_only=_debug_only(image),
         dwarf=bool(names & {".debug_info", ".zdebug_info"}),
         lines=bool(names & {".debug_line", ".zdebug_line"}),

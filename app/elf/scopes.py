@@ -11,6 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+# What the core gives: keys, parents, inlined, calls, names, linkage names, ranges, segments, cut.
+ScopeColumns = tuple[
+    bytes, bytes, bytearray, bytes, list[str], list[str], bytes, bytes, bytes, bytes, bytes, bool
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Scopes:
@@ -49,9 +54,7 @@ class Scopes:
         )
 
 
-def scopes(
-    answer: tuple[bytes, bytes, bytes, bytes, list[str], list[str], bytes, bytes, bytes, bytes, bytes, bool],
-) -> Scopes:
+def scopes(answer: ScopeColumns) -> Scopes:
     """From what the core's ``scopes`` gives."""
     key, parent, inlined, calls, names, linkages, low, high, owner, start, inner, cut = answer
     return Scopes(

@@ -58,9 +58,7 @@ def _rows(program: Any) -> list[_Row]:
 def _files(header: Any, comp_dir: str) -> list[str]:
     """The paths, joined as addr2line joins them."""
     old = header["version"] < 5
-    directories = [
-        _text(entry if old else entry["DW_LNCT_path"]) for entry in header["include_directory"] or ()
-    ]
+    directories = [_text(entry) for entry in header["include_directory"] or ()]
     paths = [""] if old else []
     for entry in header["file_entry"] or ():
         name, number = _text(entry["name"]), entry["dir_index"] - old

@@ -150,6 +150,8 @@ def read_struct(die: Die, depth: int = 0) -> Struct:
 
 def _typedef(die: Die, name: str, size: int | None, depth: int) -> Struct:
     following, known = target(die)
+    if following is not None and At.signature in following.attributes:
+        following = whole(following)
     inner = None
     unnamed = following is not None and not following.name and _is_layout(following)
     if following is not None and unnamed and depth < _DEEPEST:
@@ -348,7 +350,8 @@ def _inline(die: Die | None) -> tuple[Die | None, int]:
         if die is None:
             break
         if _is_layout(die):
-            return (die, pointers) if not die.name else (None, 0)
+            found = whole(die) if At.signature in die.attributes else die
+            return (found, pointers) if found is not None and not found.name else (None, 0)
         if die.tag in POINTERS:
             pointers += 1
         elif die.tag != Tag.array_type:

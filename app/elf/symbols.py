@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.elf.image import Headers, Image
+from app.elf.image import Headers, Image, load_rows
 from app.elf.model import TABLES, Section, SymbolColumns
 from app.elf.names import demangle_foreign
 from app.elf.versions import dynamic_versions
@@ -32,6 +32,7 @@ _SHN_XINDEX = 0xFFFF
 SHN_ABS = 0xFFF1
 _VERSION = re.compile(rb"@@?[A-Za-z_][A-Za-z0-9_.+-]*\Z")
 _ARM = 40
+_CODES = ("x86_64", "i386", "aarch64")
 _COLUMNS = (
     ("address", "u8"),
     ("size", "u8"),
@@ -90,19 +91,45 @@ def _native_symbols(image: Image) -> SymbolColumns | None:
     return SymbolColumns(names=names, versions=texts, **columns)
 
 
-def defined_names(symbols: SymbolColumns, wanted: tuple[bytes, ...]) -> set[bytes]:
-    """Which of these names, of at most 63 bytes, some symbol defines and does not only need."""
-    columns = (symbols.name_at, symbols.name_len, symbols.section_index)
-    if _symbols is not None:
-        found = _symbols.wanted(symbols.names, *columns, wanted)
-        return {name for name, bits in zip(wanted, found, strict=True) if bits & 2}
-    return {name for name in wanted if _defines(symbols, name)}
+def native_marks(symbols: SymbolColumns, wanted: tuple[bytes, ...]) -> tuple[bytes, int, int] | None:
+    """A byte for each wanted name, 1 where a symbol defines it, and how many names Rust and C++ mangled.
+
+    Of a large file some names are counted. None where the core is not built.
+    """
+    if not is_native():
+        return None
+    return _symbols.marks(symbols.names, symbols.name_at, symbols.name_len, symbols.section_index, wanted)
 
 
-def _defines(symbols: SymbolColumns, name: bytes) -> bool:
-    rows = np.flatnonzero((symbols.name_len == len(name)) & (symbols.section_index != 0))
-    begins = symbols.name_at[rows].tolist()
-    return any(symbols.names[at : at + len(name)] == name for at in begins)
+def native_frames(
+    image: Image, symbols: SymbolColumns | None, unwind: memoryview, unwind_address: int, machine: str
+) -> tuple[int, int] | None:
+    """How many functions, of some, call others, and how many of these make a frame first.
+
+    ``unwind`` is .eh_frame_hdr. None where the core is not built.
+    """
+    assert image.layout is not None
+    if not is_native():
+        return None
+    columns = symbols if symbols is not None else no_symbols()
+    return _symbols.frames(
+        image.data,
+        load_rows(image.headers.program_rows),
+        columns.address,
+        columns.size,
+        columns.section_index,
+        columns.type,
+        unwind,
+        unwind_address,
+        image.layout.endian == "big",
+        _CODES.index(machine),
+    )
+
+
+def no_symbols() -> SymbolColumns:
+    """Those of a file without any."""
+    columns: dict[str, Any] = {name: np.zeros(0, kind) for name, kind in _COLUMNS}
+    return SymbolColumns(names=b"", **columns)
 
 
 def native_tables(

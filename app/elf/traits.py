@@ -7,7 +7,8 @@ guess by the file's name. Source of the numbers of languages: DWARF 5, table 7.1
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from itertools import compress
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from app.elf.image import Image
 from app.elf.languages import language_name
 from app.elf.model import SymbolColumns
+from app.elf.symbols import native_marks
 
 Runtime = Literal["compiled", "interpreter", "jit"]
 # Functions that an interpreter or a JIT compiler defines itself; a program that embeds one only needs them.
@@ -81,15 +83,35 @@ _LIBRARIES = (
     ("ada", ("libgnat-",)),
     ("fortran", ("libgfortran.so", "libflang")),
 )
+_WANTED = tuple(name for name, _, _ in _RUNTIMES) + tuple(name for _, name in _SYMBOLS)
 _CPP_LIBRARIES = ("libstdc++.so", "libc++.so")
 _RUST_LIBRARY = b"/rustc/"
 _LOOKED_AT = 16384  # names; the languages of a file are all over it
 _LONGEST_MARK = 63  # a longer name than any of ours
 
 
+class Marks(NamedTuple):
+    """What the names of symbols tell."""
+
+    defined: frozenset[bytes]  # of the names that are marks
+    rust: int  # names that Rust mangled, of some
+    cpp: int
+
+
+def name_marks(symbols: SymbolColumns | None) -> Marks:
+    """By the native core; without it by numpy, which the tests hold the core against."""
+    if symbols is None or not len(symbols.names):
+        return Marks(frozenset(), 0, 0)
+    found = native_marks(symbols, _WANTED)
+    if found is None:
+        return Marks(frozenset(defined(symbols, _WANTED)), *_mangled(symbols))
+    there, rust, cpp = found
+    return Marks(frozenset(compress(_WANTED, there)), rust, cpp)
+
+
 def language(
     image: Image,
-    symbols: SymbolColumns | None,
+    marks: Marks,
     needed: tuple[str, ...],
     comment: tuple[str, ...],
     units: Mapping[int, int] | None = None,
@@ -102,17 +124,15 @@ def language(
     said = of_units(units or {})
     if said is not None:
         return said
-    rust, cpp = _mangled(symbols)
-    if rust > cpp or any("rustc" in entry for entry in comment):
+    if marks.rust > marks.cpp or any("rustc" in entry for entry in comment):
         return "rust"
-    marks = defined(symbols, [name for _, name in _SYMBOLS])
     for found, name in _SYMBOLS:
-        if name in marks:
+        if name in marks.defined:
             return found
     for found, libraries in _LIBRARIES:
         if any(library.startswith(libraries) for library in needed):
             return found
-    if cpp or any(library.startswith(_CPP_LIBRARIES) for library in needed):
+    if marks.cpp or any(library.startswith(_CPP_LIBRARIES) for library in needed):
         return "c++"
     if _tells_of_rust(image, needed):
         return "rust"
@@ -131,13 +151,10 @@ def of_units(units: Mapping[int, int]) -> str | None:
     return max(sorted(counts), key=lambda name: (counts[name], name != "c"), default=None)
 
 
-def runtime(
-    image: Image, symbols: SymbolColumns | None, needed: tuple[str, ...]
-) -> tuple[Runtime, str | None]:
+def runtime(image: Image, marks: Marks, needed: tuple[str, ...]) -> tuple[Runtime, str | None]:
     """Which kind of language it executes, and which; (compiled, None) for a program like most."""
-    marks = defined(symbols, [name for name, _, _ in _RUNTIMES])
     for name, kind, what in _RUNTIMES:
-        if name in marks:
+        if name in marks.defined:
             return kind, what
     if _is_launcher(image):
         for prefix, kind, what in _STARTED:
@@ -154,11 +171,9 @@ def _is_launcher(image: Image) -> bool:
     return 0 < code <= _LAUNCHER
 
 
-def defined(symbols: SymbolColumns | None, names: Sequence[bytes]) -> set[bytes]:
+def defined(symbols: SymbolColumns, names: Sequence[bytes]) -> set[bytes]:
     """Those of ``names`` that a symbol defines, not only needs."""
     found: set[bytes] = set()
-    if symbols is None or not len(symbols.names):
-        return found
     wanted = np.zeros(_LONGEST_MARK + 1, bool)
     wanted[[len(name) for name in names]] = True
     rows = np.flatnonzero(wanted[np.minimum(symbols.name_len, _LONGEST_MARK)] & (symbols.section_index != 0))
@@ -173,13 +188,11 @@ def defined(symbols: SymbolColumns | None, names: Sequence[bytes]) -> set[bytes]
     return found
 
 
-def _mangled(symbols: SymbolColumns | None) -> tuple[int, int]:
+def _mangled(symbols: SymbolColumns) -> tuple[int, int]:
     """How many of some names Rust has mangled, and how many C++.
 
     Rust's new scheme begins with _R; its old one is C++'s with ``17h``, 16 digits and an E at the end.
     """
-    if symbols is None or not len(symbols.names):
-        return 0, 0
     blob = np.frombuffer(symbols.names, np.uint8)
     some = slice(None, None, max(1, len(symbols) // _LOOKED_AT))
     size = symbols.name_len[some]
@@ -205,10 +218,10 @@ def _tells_of_rust(image: Image, needed: Iterable[str]) -> bool:
 
     Only where the unwinder is needed, as by every Rust program that is not static.
     """
-    section = image.by_name(".rodata")
-    if section is None or not any(library.startswith("libgcc_s.so") for library in needed):
+    index = image.headers.places.get(".rodata")
+    if index is None or not any(library.startswith("libgcc_s.so") for library in needed):
         return False
-    raw = bytes(image.content(section))
+    raw = bytes(image.bytes_of(index))
     at = raw.find(_RUST_LIBRARY)
     while at >= 0:
         if raw[at + 47 : at + 56] == b"/library/":

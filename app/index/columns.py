@@ -149,15 +149,23 @@ ARRAYS: dict[str, Column] = {
     "type_die": Column("u8", "type"),
 }
 _HEAD = struct.Struct("<8sQQ")
+_PLACES = struct.Struct(f"<{2 * len(ARRAYS)}Q")
+_PADDING = bytes(_ALIGN)
 _TABLE_BYTES = 16 * len(ARRAYS)
 _ITEM_SIZES = np.array([np.dtype(column.dtype).itemsize for column in ARRAYS.values()], np.uint64)
 _NUMBERS = {name: number for number, name in enumerate(ARRAYS)}
 _DTYPES = {name: np.dtype("<" + column.dtype) for name, column in ARRAYS.items()}
-# For each table the numbers of the arrays that have its count, and of those that have one more.
-_MEMBERS: dict[str, tuple[list[int], list[int]]] = {}
+# For each array whether it has one more than the count of its table, and the array that says this count.
+_MORE = np.array([column.table.endswith("+1") for column in ARRAYS.values()])
+_FIRST: dict[str, int] = {}
 for _number, _column in enumerate(ARRAYS.values()):
-    _table, _, _more = _column.table.partition("+")
-    _MEMBERS.setdefault(_table, ([], []))[bool(_more)].append(_number)
+    if not _MORE[_number] or not any(
+        other.table == _column.table.removesuffix("+1") for other in ARRAYS.values()
+    ):
+        _FIRST.setdefault(_column.table.removesuffix("+1"), _number)
+_TABLES = tuple(_FIRST)
+_SAYS = np.array([_FIRST[column.table.removesuffix("+1")] for column in ARRAYS.values()])
+_SAY = np.array(list(_FIRST.values()))
 _SOURCES = 4
 
 
@@ -230,11 +238,12 @@ class Columns:
         return self.strings([number])[0]
 
     def strings(self, numbers: Array | Sequence[int]) -> list[str]:
-        """``string`` of many."""
+        """``string`` of many; each different one is made once."""
         blob, at = self["string_blob"].data, self["string_at"]
-        chosen = np.asarray(numbers, np.int64)
+        chosen, places = np.unique(np.asarray(numbers, np.int64), return_inverse=True)
         begins, ends = at[chosen].tolist(), at[chosen + 1].tolist()
-        return [_shown(bytes(blob[begin:end])) for begin, end in zip(begins, ends, strict=True)]
+        made = [_shown(bytes(blob[begin:end])) for begin, end in zip(begins, ends, strict=True)]
+        return [made[place] for place in places.tolist()]
 
 
 def _shown(raw: bytes) -> str:
@@ -251,33 +260,30 @@ def write_columns(
     """
     text = json.dumps(meta, separators=(",", ":")).encode()
     at = -(-(_HEAD.size + _TABLE_BYTES + len(text)) // _ALIGN) * _ALIGN
-    head = [
+    places = [0] * (2 * len(ARRAYS))
+    parts: list[bytes | memoryview] = [
         _HEAD.pack(_MAGIC, len(ARRAYS), len(text)),
         b"",
         text,
         bytes(at - _HEAD.size - _TABLE_BYTES - len(text)),
     ]
-    parts: list[bytes | memoryview] = list(head)
-    places: list[int] = []
-    for name, dtype in _DTYPES.items():
-        given = arrays.get(name)
-        if given is None:
-            places += (at, 0)
+    for name, given in arrays.items():
+        number, dtype = _NUMBERS[name], _DTYPES[name]
+        if not len(given):
             continue
-        if isinstance(given, np.ndarray):
-            given = np.ascontiguousarray(given, dtype).data
-        part = memoryview(given).cast("B") if len(given) else memoryview(b"")
+        plain = given.astype(dtype, "C", copy=False).data if isinstance(given, np.ndarray) else given
+        part = memoryview(plain).cast("B")
         size = len(part)
-        places += (at, size // dtype.itemsize)
-        if size:
-            parts.append(part)
-            at += size
-            if size % _ALIGN:
-                parts.append(bytes(-size % _ALIGN))
-                at += -size % _ALIGN
-    parts[1] = struct.pack(f"<{len(places)}Q", *places)
+        places[2 * number], places[2 * number + 1] = at, size // dtype.itemsize
+        parts.append(part)
+        at += size
+        if size % _ALIGN:
+            parts.append(_PADDING[: -size % _ALIGN])
+            at += -size % _ALIGN
+    parts[1] = _PLACES.pack(*places)
     _write_all(descriptor, parts)
-    os.ftruncate(descriptor, at)
+    if os.fstat(descriptor).st_size != at:
+        os.ftruncate(descriptor, at)
 
 
 def _write_all(descriptor: int, parts: list[bytes | memoryview]) -> None:
@@ -316,21 +322,16 @@ def open_columns(descriptor: int) -> Columns:
     outside = (counts > room // _ITEM_SIZES) | (offsets > size) | (offsets % np.uint64(_ALIGN) != 0)
     if outside.any():
         raise BadColumns("An array lies outside the columns.")
-    return Columns(data, table.tolist(), _counts(counts.tolist(), meta), meta)
+    return Columns(data, table.tolist(), _counts(counts, meta), meta)
 
 
-def _counts(lengths: list[int], meta: dict[str, Any]) -> dict[str, int]:
+def _counts(lengths: Array, meta: dict[str, Any]) -> dict[str, int]:
     """How many elements each table has, by arrays that agree on it."""
-    counts: dict[str, int] = {}
-    for table, (equal, longer) in _MEMBERS.items():
-        found = lengths[equal[0]] if equal else max(lengths[longer[0]] - 1, 0)
-        for number in equal:
-            if lengths[number] != found:
-                raise BadColumns("Columns of one table have several lengths.")
-        for number in longer:
-            if lengths[number] != found + 1 and (found or lengths[number]):
-                raise BadColumns("Columns of one table have several lengths.")
-        counts[table] = found
+    # An array that has one more than its table is empty when the table is.
+    found = lengths - (_MORE & (lengths > 0))
+    if (found != found[_SAYS]).any() or (_MORE & (lengths == 0) & (found[_SAYS] > 0)).any():
+        raise BadColumns("Columns of one table have several lengths.")
+    counts: dict[str, int] = dict(zip(_TABLES, found[_SAY].tolist(), strict=True))
     versions = meta.get("versions")
     counts["version"] = len(versions) if isinstance(versions, list) else 0
     counts["source"] = _SOURCES

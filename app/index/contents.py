@@ -6,15 +6,25 @@ The one place that says which readers of ``app.elf`` make them, and what must be
 from __future__ import annotations
 
 import mmap
+from dataclasses import replace
 from typing import Any
 
-from app.elf import details
+import numpy as np
+
+from app.elf import details, dwarf
 from app.elf.image import open_image
-from app.elf.reader import read_facts
+from app.elf.model import Facts
+from app.elf.reader import facts_of, out_of_memory, read_facts, with_debug
+from app.elf.usdt_debug import typed
 from app.index.columns import write_columns
 from app.index.tables import tables
 
 Data = bytes | mmap.mmap
+
+
+# Bytes of debug sections from which on all threads take part: below, sharing costs more than it gains.
+_MANY = 4 << 20
+_threads = 1
 
 
 def warm_up(answers: bool) -> None:
@@ -24,13 +34,40 @@ def warm_up(answers: bool) -> None:
 
 def start_threads(count: int) -> None:
     """Those of the native core, which stay."""
+    global _threads
+    _threads = 1 + dwarf.start_threads(count - 1) if count > 1 else 1
 
 
 def columns(target: int, data: Data, alt: Data | None, split: list[Data]) -> dict[str, Any]:
     """Fills ``target`` with the columns of a file; gives their meta."""
-    arrays, meta = tables(read_facts(data))
+    facts, debug = _read(data, alt, split)
+    arrays, meta = tables(facts, debug)
     write_columns(target, arrays, meta)
     return meta
+
+
+def _read(data: Data, alt: Data | None, split: list[Data]) -> tuple[Facts, dict[str, Any]]:
+    try:
+        image = open_image(data)
+        facts = facts_of(image)
+        if not facts.dwarf:
+            return facts, {}
+        size = sum(
+            section.size for section in image.sections if section.name.startswith((".debug_", ".zdebug_"))
+        )
+        found = dwarf.read_dwarf(
+            image,
+            _threads if size >= _MANY else 1,
+            open_image(alt) if alt is not None else None,
+            [open_image(part) for part in split],
+        )
+        facts = replace(facts, usdt=typed(image, facts.usdt))
+    except MemoryError:
+        return out_of_memory(), {}
+    languages, counts = np.unique(found.unit_language, return_counts=True)
+    units = dict(zip(languages.tolist(), counts.tolist(), strict=True))
+    arrays = {name: getattr(found, name) for name in dwarf.DTYPES}
+    return with_debug(facts, found.problems, units), arrays
 
 
 def answer(

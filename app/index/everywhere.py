@@ -59,17 +59,22 @@ class _Side:
     def order(self, names: Array) -> Array:
         """The alphabetical order of these names."""
         if self.alphabet is not None:
-            return self.alphabet[names]
-        return names.astype(np.uint64) << _NAME | np.uint64(_BEHIND)
+            found: Array = self.alphabet[names]
+            return found
+        behind: Array = names.astype(np.uint64) << _NAME | np.uint64(_BEHIND)
+        return behind
 
     def counts(self, entries: Array) -> Array:
         """How many binaries that are still there have each of these entries."""
         if not len(entries):
             return np.zeros(0, np.int64)
         if self.living is None:
-            return np.diff(self.part["entry_at"])[entries].astype(np.int64)
-        posts, lengths = spread(self.part["entry_at"], entries)
-        return np.add.reduceat(self.living[posts].astype(np.int64), np.cumsum(lengths) - lengths)
+            at = self.part["entry_at"]
+            posts: Array = at[entries + 1].astype(np.int64) - at[entries]
+            return posts
+        places, lengths = spread(self.part["entry_at"], entries)
+        living: Array = np.add.reduceat(self.living[places].astype(np.int64), np.cumsum(lengths) - lengths)
+        return living
 
 
 def spread(at: Array, items: Array) -> tuple[Array, Array]:
@@ -244,9 +249,10 @@ def _selected(now: _Now, ask: Ask, kind: str, each: bool, seconds: float) -> Sel
         before = found
         name = part["entry_name"][entry]
         kind_of = part["entry_kind"][entry]
-        keys.append(
-            ranks[name].astype(np.uint64) << _RANK | kind_of.astype(np.uint64) << _KIND | side.order(name)
-        )
+        keys.append(ranks[name].astype(np.uint64) << _RANK | kind_of.astype(np.uint64) << _KIND)
+        if len(now.sides) > 1:
+            # Else entries lie by the alphabet, and equal keys stay as they lie.
+            keys[-1] |= side.order(name)
         kinds.append(kind_of)
         numbers.append(np.uint32(first) + found.astype(np.uint32))
         first += len(part["post_binary"]) if each else len(part["entry_name"])
@@ -254,10 +260,8 @@ def _selected(now: _Now, ask: Ask, kind: str, each: bool, seconds: float) -> Sel
     best = np.full(len(now.rows), matching.NONE, np.uint16)
     np.minimum.at(best, now.binary_of, ranks)
     found = np.flatnonzero(best != matching.NONE)
-    named = sorted(range(len(found)), key=lambda index: now.rows[found[index]].name)
-    place = np.empty(len(found), np.uint64)
-    place[named] = np.arange(len(found), dtype=np.uint64)
-    keys.append(best[found].astype(np.uint64) << _RANK | place)
+    found = np.array(sorted(found.tolist(), key=lambda index: now.rows[index].name), np.int64)
+    keys.append(best[found].astype(np.uint64) << _RANK)
     kinds.append(np.zeros(len(found), np.uint8))
     numbers.append(np.uint32(first) + found.astype(np.uint32))
     every, of = np.concatenate(numbers), np.concatenate(kinds)

@@ -8,8 +8,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import TypeAdapter, ValidationError
-from typing_extensions import TypedDict
 
 from app.elf import spell
 from app.elf.image import load_rows, sections_of, segments_of
@@ -17,44 +15,15 @@ from app.elf.languages import language_name
 from app.elf.model import (
     TABLES,
     Header,
-    Problem,
     Section,
     Segment,
-    State,
-    UsdtProbe,
 )
 from app.elf.symbols import file_offsets
 from app.elf.usdt import restored
 from app.index.columns import NO_ADDRESS, BadColumns, Columns
+from app.index.meta import is_meta
 from app.index.model import Function, Parameter, Symbol, Usdt, Variable
 
-
-class _Meta(TypedDict):
-    state: State
-    problems: list[Problem]
-    header: Header | None
-    machine: int
-    build_id: str | None
-    usdt: list[UsdtProbe]
-    versions: list[str]
-    needed: list[str]
-    soname: str | None
-    interpreter: str | None
-    debug_link: tuple[str, int] | None
-    language: str | None
-    runtime: Literal["compiled", "interpreter", "jit"]
-    interpreter_of: str | None
-    comment: list[str]
-    stripped: bool
-    debug_only: bool
-    dwarf: bool
-    lines: bool
-    frame_pointers: bool | None
-    tables: list[int]
-    counts: dict[str, int]
-
-
-_META = TypeAdapter(_Meta)
 _TAKEN = (
     "name_id",
     "version_id",
@@ -439,10 +408,8 @@ def _hexadecimal(text: str) -> int | None:
 
 def check(columns: Columns) -> None:
     """Raises BadColumns when the meta is not what ``tables`` writes: a reader may have been taken over."""
-    try:
-        _META.validate_python(columns.meta)
-    except ValidationError as error:
-        raise BadColumns("The header of the columns is not well-formed.") from error
+    if not is_meta(columns.meta):
+        raise BadColumns("The meta of the columns is not well-formed.")
 
 
 def header(columns: Columns) -> Header | None:

@@ -196,7 +196,7 @@ class Jobs:
         with self._lock:
             self._tasks[task.job.id] = task
             if len(self._threads) < _AT_ONCE:
-                self._threads.append(threading.Thread(target=self._work, name="jobs"))
+                self._threads.append(threading.Thread(target=self._work, name="jobs", daemon=True))
                 self._threads[-1].start()
         self._queue.put(task)
 

@@ -16,17 +16,19 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 # A type, a tuple of alternatives, [what each entry is], {key: shape}, or a set of the values that there are.
 _MAYBE = (str, None)
+_PROBLEM = {"code": str, "text": str}
+_STATES = frozenset({"ok", "partial", "malformed", "limit"})
+_RUNTIMES = frozenset({"compiled", "interpreter", "jit"})
+_OF_HEADER = {"type": str, "machine": str, "bits": int, "endian": str}
+_COUNTS = dict.fromkeys(("symbols", "functions", "variables", "usdt", "types"), int)
 _SUMMARY = {
-    "type": str,
-    "machine": str,
-    "bits": int,
-    "endian": str,
-    "state": frozenset({"ok", "partial", "malformed", "limit"}),
-    "problems": [{"code": str, "text": str}],
+    **_OF_HEADER,
+    "state": _STATES,
+    "problems": [_PROBLEM],
     "build_id": _MAYBE,
     "needed": [str],
     "language": _MAYBE,
-    "runtime": frozenset({"compiled", "interpreter", "jit"}),
+    "runtime": _RUNTIMES,
     "interpreter_of": _MAYBE,
     "stripped": bool,
     "debug_only": bool,
@@ -34,7 +36,32 @@ _SUMMARY = {
     "lines": bool,
     "frame_pointers": (bool, None),
     "tables": [int],
-    "counts": dict.fromkeys(("symbols", "functions", "variables", "usdt"), int),
+    "counts": _COUNTS,
+}
+_ARGUMENT = {
+    **dict.fromkeys(("index", "size"), int),
+    **dict.fromkeys(("signed", "float"), bool),
+    **dict.fromkeys(("operand", "type"), str),
+    "name": _MAYBE,
+}
+_SITE = {
+    "address": int,
+    "offset": (int, None),
+    "semaphore": int,
+    "arguments": [_ARGUMENT],
+    "raw_arguments": str,
+    "function": _MAYBE,
+}
+_META = {
+    **{key: shape for key, shape in _SUMMARY.items() if key not in _OF_HEADER},
+    "header": ({**_OF_HEADER, "entry": int, "flags": int, "abi": int}, None),
+    "machine": int,
+    "usdt": [{"provider": str, "name": str, "sites": [_SITE]}],
+    "versions": [str],
+    "soname": _MAYBE,
+    "interpreter": _MAYBE,
+    "debug_link": ([(str, int)], None),
+    "comment": [str],
 }
 
 
@@ -57,10 +84,17 @@ def fits(value: Any, shape: Any) -> bool:
     return isinstance(value, str) and value in shape
 
 
+def is_meta(meta: Mapping[str, Any]) -> bool:
+    """Whether it has all that ``tables`` writes, as it writes it."""
+    return all(key in meta and fits(meta[key], shape) for key, shape in _META.items()) and (
+        meta["debug_link"] is None or list(map(type, meta["debug_link"])) == [str, int]
+    )
+
+
 def summary(meta: Mapping[str, Any]) -> dict[str, Any]:
     """The small part: what a page about the binary shows, so that lists need not open columns."""
     header = meta["header"] or {"type": "", "machine": "", "bits": 0, "endian": ""}
-    found = {key: header[key] if key in header else meta[key] for key in _SUMMARY}
+    found = {key: header[key] if key in _OF_HEADER else meta[key] for key in _SUMMARY}
     found["needed"] = [name[:_LONGEST] for name in meta["needed"][:_MOST_NEEDED]]
     found["problems"] = [
         {"code": each["code"], "text": each["text"][:_LONGEST]} for each in meta["problems"][:_MOST_PROBLEMS]

@@ -134,6 +134,36 @@ class Function(Item):
     sources: tuple[str, ...]
     aliases: tuple[str, ...]
 
+    def as_dict(self) -> dict[str, Any]:
+        """As of every item, but written out: a list may have a hundred thousand."""
+        parameters = self.parameters
+        return {
+            "key": self.key,
+            "name": self.name,
+            "linkage_name": self.linkage_name,
+            "demangled": self.demangled,
+            "address": self.address,
+            "address_hex": None if self.address is None else f"{self.address:#x}",
+            "size": self.size,
+            "offset": self.offset,
+            "offset_hex": None if self.offset is None else f"{self.offset:#x}",
+            "section": self.section,
+            "type": self.type,
+            "bind": self.bind,
+            "file": self.file,
+            "line": self.line,
+            "language": self.language,
+            "parameters": None
+            if parameters is None
+            else [{"name": each.name, "type": each.type} for each in parameters],
+            "returns": self.returns,
+            "external": self.external,
+            "inlined": self.inlined,
+            "inline_sites": self.inline_sites,
+            "sources": list(self.sources),
+            "aliases": list(self.aliases),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Variable(Item):
@@ -150,6 +180,30 @@ class Variable(Item):
     scope: str | None  # namespaces and classes around it
     external: bool
     sources: tuple[str, ...]
+
+
+def declared(parameter: Parameter) -> str:
+    """``int count``, ``char *text``, ``int (*call)(int)``: the name where C has it."""
+    kind, name = parameter.type, parameter.name
+    if "(*)" in kind and name:
+        return kind.replace("(*)", f"(*{name})", 1)
+    return kind + name if kind.endswith(("*", "&")) else f"{kind} {name}".strip()
+
+
+def signature(function: Function) -> str:
+    """``(int count, char *text) → long``; "" where parameters are not known, or the name has them already."""
+    if function.parameters is None or "(" in function.demangled:
+        return ""
+    parameters = ", ".join(declared(each) for each in function.parameters)
+    return f"({parameters})" + (f" → {function.returns}" if function.returns else "")
+
+
+def source(item: Function | Variable) -> str:
+    """The last part of the file's path, and the line; the whole path is for a title."""
+    if not item.file:
+        return ""
+    name = item.file.rsplit("/", 1)[-1]
+    return f"{name}:{item.line}" if item.line else name
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from app.elf.model import Facts, SymbolColumns
+from app.elf.model import TABLES, Facts, Header, SymbolColumns
 from app.elf.names import demangle_many
-from app.elf.symbols import native_tables
+from app.elf.symbols import native_tables, no_symbols
 from app.elf.usdt import stored
 from app.index.columns import NO_ADDRESS, Array
 
@@ -29,6 +30,7 @@ _AS_THEY_ARE = (
     "table",
     "version_id",
 )
+_HEADER = tuple(field.name for field in fields(Header))
 _FUNC, _IFUNC, _OBJECT, _COMMON, _TLS = 2, 10, 1, 5, 6
 _HAS_ADDRESS, _THREAD_LOCAL, _INLINED = 2, 4, 4
 _SHF_ALLOC, _SHF_TLS = 2, 0x400
@@ -42,30 +44,32 @@ def tables(facts: Facts, dwarf: Dwarf | None = None) -> tuple[dict[str, Any], di
 
     ``dwarf``: the arrays of the debug information, string_blob to type_die, or none.
     """
-    symbols = facts.symbols or _no_symbols()
+    symbols = facts.symbols or no_symbols()
     arrays: dict[str, Any] = dict(dwarf or {})
     arrays |= {name: getattr(symbols, name) for name in _AS_THEY_ARE}
     found = native_tables(symbols, facts.headers, _relocatable(facts), arrays)
     arrays |= python_tables(facts, symbols, arrays) if found is None else found
     headers = facts.headers
     if headers is not None:
-        arrays["sections"] = np.array(headers.section_rows, np.uint64).reshape(-1)
+        arrays["sections"] = np.frombuffer(headers.packed, np.uint64)
         arrays["section_names"] = headers.strings
-        arrays["segments"] = np.array(headers.program_rows, np.uint64).reshape(-1)
+        arrays["segments"] = np.fromiter(chain.from_iterable(headers.program_rows), np.uint64)
     counts = {
         "symbols": len(symbols),
         "functions": len(memoryview(arrays["function_name"]).cast("B")) // 4,
         "variables": len(memoryview(arrays["variable_name"]).cast("B")) // 4,
         "usdt": len(facts.usdt),
+        "types": len(arrays["type_name"]) if "type_name" in arrays else 0,
     }
     return arrays, _meta(facts, symbols, counts)
 
 
 def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[str, Any]:
+    sources = symbols.table.tobytes()
     return {
         "state": facts.state,
         "problems": [asdict(problem) for problem in facts.problems],
-        "header": asdict(facts.header) if facts.header else None,
+        "header": {name: getattr(facts.header, name) for name in _HEADER} if facts.header else None,
         "machine": facts.headers.machine if facts.headers else 0,
         "build_id": facts.build_id,
         "usdt": [stored(probe) for probe in facts.usdt],
@@ -83,28 +87,9 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "dwarf": facts.dwarf,
         "lines": facts.lines,
         "frame_pointers": facts.frame_pointers,
-        "tables": sorted({int(number) for number in np.unique(symbols.table)}),
+        "tables": [number for number in range(len(TABLES)) if bytes([number]) in sources],
         "counts": counts,
     }
-
-
-def _no_symbols() -> SymbolColumns:
-    def none(kind: str) -> Array:
-        return np.zeros(0, kind)
-
-    return SymbolColumns(
-        names=b"",
-        name_at=none("u4"),
-        name_len=none("u4"),
-        address=none("u8"),
-        size=none("u8"),
-        type=none("u1"),
-        bind=none("u1"),
-        visibility=none("u1"),
-        section_index=none("u4"),
-        table=none("u1"),
-        version_id=none("u4"),
-    )
 
 
 class _Known(NamedTuple):

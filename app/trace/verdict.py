@@ -28,7 +28,7 @@ _CLONES = {
     "llvm": "a local function that ThinLTO renamed",
 }
 # Names that bpftrace looks up in the file itself.
-_LOOKED_UP = frozenset({"symtab", "dynsym"})
+LOOKED_UP = frozenset({"symtab", "dynsym"})
 _RUNS_ON = {"x86_64": {"x86_64", "i386"}, "aarch64": {"aarch64", "arm"}, "ppc64le": {"ppc64"}}
 _RISCV = {"riscv64": {"riscv"}}
 FLOATS_REFUSED_FROM = (0, 27, 0)
@@ -49,7 +49,7 @@ def function_verdict(function: Function, binary: Binary, capabilities: Capabilit
         )
     probe: str | None = None
     path = binary.path
-    if path is not None and path_problem(path) is None:
+    if function.address and path is not None and path_problem(path) is None:
         found = _function_probe(function, binary, path)
         if isinstance(found, Reason):
             against.append(found)
@@ -168,7 +168,7 @@ def _function_probe(function: Function, binary: Binary, path: str) -> str | Reas
     """The text of the probe: by symbol, else by address where bpftrace takes that for a virtual one."""
     name = function.linkage_name
     problem = name_problem(name) or ("The name holds a * ." if "*" in name else None)
-    looked_up = not function.sources or bool(_LOOKED_UP & set(function.sources))
+    looked_up = not function.sources or bool(LOOKED_UP & set(function.sources))
     if problem is None and looked_up:
         return quote(Probe("uprobe", path, name))
     if not binary.stripped:

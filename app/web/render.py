@@ -16,7 +16,7 @@ from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from app.index.model import Function, Hit, Variable
+from app.index.model import Hit, signature, source
 from app.paths import asset_dir
 from app.web.services import services
 
@@ -109,22 +109,6 @@ def hit_url(hit: Hit) -> str:
     if hit.kind == "variable":
         return build_url(f"{base}/variables", q=hit.name)
     return base
-
-
-def signature(function: Function) -> str:
-    """``(int count, char *text) → long``; "" where parameters are not known, or the name has them already."""
-    if function.parameters is None or "(" in function.demangled:
-        return ""
-    parameters = ", ".join(f"{each.type} {each.name}".strip() for each in function.parameters)
-    return f"({parameters})" + (f" → {function.returns}" if function.returns else "")
-
-
-def source(item: Function | Variable) -> str:
-    """The last part of the file's path, and the line; the whole path is for a title."""
-    if not item.file:
-        return ""
-    name = item.file.rsplit("/", 1)[-1]
-    return f"{name}:{item.line}" if item.line else name
 
 
 def each_url(hit: Hit) -> str:

@@ -38,9 +38,14 @@ function actsCell(item, name, latency) {
 }
 
 // As the server's filters `signature` and `source` write them.
+function declared({ type, name }) {
+  if (type.includes("(*)") && name) return type.replace("(*)", () => `(*${name})`);
+  return /[*&]$/.test(type) ? type + name : `${type} ${name}`.trim();
+}
+
 function signature(item) {
   if (!item.parameters || item.demangled.includes("(")) return "";
-  const parameters = item.parameters.map((each) => `${each.type} ${each.name}`.trim()).join(", ");
+  const parameters = item.parameters.map(declared).join(", ");
   return `(${parameters})${item.returns ? ` → ${item.returns}` : ""}`;
 }
 

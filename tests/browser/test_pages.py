@@ -18,6 +18,7 @@ from tests.support.server import Server
 NARROW = {"width": 390, "height": 844}
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+CUT = "regions => regions.some((region) => region.scrollWidth > region.clientWidth)"
 SCRIPT = 'interval:ms:50 { @n = count(); @us = hist(5); printf("a line\\n"); }'
 
 
@@ -87,6 +88,8 @@ def test_no_page_violates_wcag_or_scrolls_sideways(
         )
         if wide > room:
             found.append(f"{name}: {wide - room} pixels too wide")
+        if size == WIDE and page.locator(".scroll").evaluate_all(CUT):
+            found.append(f"{name}: columns of a table are out of sight")
         found += [f"{name}: {text}" for text in violations(page)]
     tab.excuse("404 .*/binaries/none")
     assert found == []

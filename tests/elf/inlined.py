@@ -47,7 +47,11 @@ __attribute__((noinline)) void fill(struct node *list, const char *name, int cou
         strncpy(list->name, name, sizeof list->name - 1);
     }
 }
-__attribute__((noinline, cold)) int rare(int code) { fprintf(stderr, "rare %d\n", mix(code, 1)); return code; }
+__attribute__((noinline, cold)) int rare(int code)
+{
+    fprintf(stderr, "rare %d\n", mix(code, 1));
+    return code;
+}
 int main(int argc, char **argv)
 {
     struct node nodes[8];

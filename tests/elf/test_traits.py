@@ -11,7 +11,7 @@ import pytest
 
 from app.elf.image import open_image
 from app.elf.reader import read_facts
-from app.elf.traits import language, of_units
+from app.elf.traits import language, name_marks, of_units
 from tests.support.programs import compile_c
 
 ROOT = Path(__file__).parents[1]
@@ -147,5 +147,5 @@ def test_the_languages_of_dwarf(tmp_path: Path) -> None:
     assert of_units({0x1C: 40, 0x1D: 7}) == "rust"
     assert of_units({0x27: 1}) == "zig"
     image = open_image(compile_c(tmp_path, MAIN).read_bytes())
-    assert language(image, None, (), (), {0x27: 1}) == "zig"
-    assert language(image, None, (), ("GCC: (Debian) 12",), {}) == "c"
+    assert language(image, name_marks(None), (), (), {0x27: 1}) == "zig"
+    assert language(image, name_marks(None), (), ("GCC: (Debian) 12",), {}) == "c"

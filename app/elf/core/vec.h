@@ -43,6 +43,18 @@ static inline bool vec_grow(void **items, size_t count, size_t *room, size_t mor
 #define vec_room(vec, more) \
     vec_grow((void **)&(vec)->items, (vec)->count, &(vec)->room, (more), sizeof *(vec)->items)
 #define vec_push(vec, item) (vec_room(vec, 1) ? ((vec)->items[(vec)->count++] = (item), true) : false)
+/* Gives back the room that is not used; the vector stays as it is where that fails. */
+static inline void vec_fit(void **items, size_t count, size_t *room, size_t size)
+{
+    void *fitted = count && count < *room ? realloc(*items, count * size) : NULL;
+    if (fitted) {
+        *items = fitted;
+        *room = count;
+    }
+}
+
+#define vec_trim(vec) \
+    vec_fit((void **)&(vec)->items, (vec)->count, &(vec)->room, sizeof *(vec)->items)
 #define vec_free(vec) (free((vec)->items), (vec)->items = NULL, (vec)->count = (vec)->room = 0)
 
 #endif

@@ -98,12 +98,30 @@ def functions_list(request: Request, binary_id: str, ask: Asked) -> dict[str, An
     return as_list(_rows(request, binary, ask))
 
 
+def _details(request: Request, binary_id: str, key: str) -> tuple[dict[str, Any], dict[str, str] | None]:
+    """What the debug information says of a function, and why it says nothing where it should."""
+    try:
+        return services(request).index.details(binary_id, key) or {}, None
+    except AppError as error:
+        return {}, error.as_dict()
+
+
+def _places(details: dict[str, Any]) -> dict[int, str]:
+    """For each address of the function where a source line begins, ``file:line``."""
+    return {
+        each["address"]: f"{str(each['file'] or '').rsplit('/', 1)[-1]}:{each['line']}"
+        for each in details.get("lines", ())
+        if each["line"]
+    }
+
+
 @router.get("/binaries/{binary_id}/functions/{key}")
 def function_page(request: Request, binary_id: str, key: str) -> Response:
     index = services(request).index
     binary = index.binary(binary_id)
     function = index.function(binary_id, key)
     row = _row(request, binary, function)
+    details, problem = _details(request, binary_id, key)
     return page(
         request,
         "function",
@@ -115,6 +133,10 @@ def function_page(request: Request, binary_id: str, key: str) -> Response:
         code=index.code(binary_id, key),
         recipes=choices(row.verdict, "function"),
         mapped_by=mapped_by(binary),
+        details=details,
+        places=_places(details),
+        problem=problem,
+        sites=index.inline_sites(binary_id, key),
         raw=request.query_params.get("raw") == "1",
     )
 
@@ -128,4 +150,14 @@ def function_json(request: Request, binary_id: str, key: str) -> dict[str, Any]:
         {**with_hex(asdict(entry)), "target_hex": None if entry.target is None else f"{entry.target:#x}"}
         for entry in index.code(binary_id, key)
     ]
-    return {**row.as_dict(), "disassembly": disassembly, "inline_sites_list": [], "lines": []}
+    details, problem = _details(request, binary_id, key)
+    return {
+        **row.as_dict(),
+        "disassembly": disassembly,
+        "inline_sites_list": [site.as_dict() for site in index.inline_sites(binary_id, key)],
+        "inlined_here": [with_hex(site) for site in details.get("inline_sites", ())],
+        "lines": [with_hex(line) for line in details.get("lines", ())],
+        "entry": [with_hex(each) for each in details.get("parameters", ())],
+        "variables": [with_hex(each) for each in details.get("variables", ())],
+        "details_problem": problem,
+    }

@@ -63,6 +63,9 @@ AbbrevTable *abbrev_table_read(Bytes section, uint64_t offset, bool big)
     table->cut = at.bad || !whole;
     if (!sorted)
         qsort(table->abbrevs.items, table->abbrevs.count, sizeof *table->abbrevs.items, by_code);
+    vec_trim(&table->abbrevs);
+    vec_trim(&table->specs);
+    vec_trim(&table->constants);
     return table;
 memory:
     abbrev_table_free(table);

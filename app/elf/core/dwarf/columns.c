@@ -148,8 +148,10 @@ typedef struct {
 
 static uint32_t site_function(const Writer *writer, const UnitRows *rows, const SiteRow *site)
 {
-    if (site->function == NONE || site->foreign)
-        return site->function;
+    if (site->function == NONE)
+        return NONE;
+    if (!(site->function & TARGET_INLINE) && site->function & TARGET_FOREIGN)
+        return site->function & ~TARGET_FOREIGN;
     if (site->function & TARGET_INLINE)
         return writer->numbering->inlines[rows->worker][site->function & ~TARGET_INLINE];
     return writer->numbering->functions[rows->worker][site->function];

@@ -157,10 +157,11 @@ static PyObject *unit_tuple(const Unit *unit)
     const Unit *skeleton = unit->skeleton ? unit->skeleton : unit;
     bool split = unit->part->kind == PART_SPLIT;
     uint64_t key = die_key(unit, unit->offset);
+    uint64_t lines = unit->stmt_list == NO_OFFSET ? skeleton->stmt_list : unit->stmt_list;
     return Py_BuildValue("(KBBBHNNNKNKO)", key, unit->version, unit->address_size, unit->offset_size,
                          unit->language, text(unit->name),
                          text(skeleton->comp_dir.size ? skeleton->comp_dir : unit->comp_dir),
-                         text(unit->producer), skeleton->low, offset_or_none(unit->stmt_list), skeleton->addr_base,
+                         text(unit->producer), skeleton->low, offset_or_none(lines), skeleton->addr_base,
                          split ? Py_True : Py_False);
 }
 
@@ -469,7 +470,9 @@ static PyObject *line_rows(PyObject *module, PyObject *args)
     if (!details)
         return NULL;
     Part *part = part_of_key(&details->dwarf, key);
-    if (!part)
+    /* Where a split unit names no program, its file numbers are those of its skeleton's. */
+    Unit *unit = part ? unit_at(part, (key & KEY_IN_TYPES) != 0, key & KEY_OFFSET_MASK) : NULL;
+    if (!part || (unit && unit->stmt_list == NO_OFFSET && unit->skeleton))
         part = &details->dwarf.parts[0];
     const Bytes *section = part->sections.section;
     LineSections sections = {section[DEBUG_LINE], section[DEBUG_LINE_STR], section[DEBUG_STR],

@@ -10,12 +10,21 @@ typedef struct {
     InlineRow inlined;
 } Unique;
 
+/* An abstract function that only sites of other units mean. */
+typedef struct {
+    InlineRow row;
+    uint64_t die;  /* key */
+    uint32_t same; /* what it says */
+} Extra;
+
 typedef struct {
     Reading *reading;
     Numbering *numbering;
     SameTable same; /* the number: of the first function that says it */
     VEC(Unique) unique; /* functions without code */
     uint32_t *makers;   /* beside them: the worker that made the row */
+    VEC(Extra) extras;  /* in the order of their units and DIEs */
+    size_t extra;       /* the next one to be numbered */
     Map by_die;         /* key of an abstract function's DIE -> number + 1 */
     bool memory;
 } Numberer;
@@ -57,104 +66,112 @@ static void add_unique(Numberer *numberer, Same *same, const InlineRow *row)
         numberer->memory = true;
 }
 
-static void number_inline(Numberer *numberer, const UnitRows *rows, uint32_t index)
+/* What an abstract function says, as an index of `same`; a new one gets a row. */
+static uint32_t number_abstract(Numberer *numberer, const InlineRow *row)
 {
-    const InlineRow *row = &numberer->reading->workers[rows->worker].inlines.items[index];
     uint32_t said[] = {row->name, row->linkage, row->scope, row->file, row->line};
     uint32_t known = (uint32_t)numberer->same.items.count, same = same_of(numberer, said);
-    if (numberer->memory)
-        return;
-    numberer->numbering->inlines[rows->worker][index] = same;
-    if (same >= known)
+    if (!numberer->memory && same >= known)
         add_unique(numberer, &numberer->same.items.items[same], row);
+    return same;
 }
 
-/* A unit's functions of both kinds by their DIEs. */
+/* A unit's functions of all kinds by their DIEs. */
 static void number_unit(Numberer *numberer, const UnitRows *rows)
 {
     const Worker *worker = &numberer->reading->workers[rows->worker];
     uint32_t function = rows->functions.first, functions = function + rows->functions.count;
     uint32_t inlined = rows->inlines.first, inlines = inlined + rows->inlines.count;
-    while ((function < functions || inlined < inlines) && !numberer->memory) {
-        bool code = inlined == inlines
-                    || (function < functions
-                        && worker->functions.items[function].die
-                               < die_key(rows->unit, worker->inlines.items[inlined].offset));
-        if (code)
+    while (!numberer->memory) {
+        bool extra = numberer->extra < numberer->extras.count
+                     && numberer->extras.items[numberer->extra].row.unit == rows->unit->row;
+        uint64_t code_at = function < functions ? worker->functions.items[function].die : UINT64_MAX;
+        uint64_t inline_at =
+            inlined < inlines ? die_key(rows->unit, worker->inlines.items[inlined].offset) : UINT64_MAX;
+        uint64_t extra_at = extra ? numberer->extras.items[numberer->extra].die : UINT64_MAX;
+        if (function < functions && code_at < inline_at && code_at < extra_at)
             number_function(numberer, rows, function++);
-        else
-            number_inline(numberer, rows, inlined++);
+        else if (inlined < inlines && inline_at < extra_at) {
+            uint32_t same = number_abstract(numberer, &worker->inlines.items[inlined]);
+            numberer->numbering->inlines[rows->worker][inlined++] = same;
+        } else if (extra) {
+            Extra *next = &numberer->extras.items[numberer->extra++];
+            next->same = number_abstract(numberer, &next->row);
+        } else
+            return;
     }
 }
 
-/* The numbers that abstract functions got, for sites of other units. */
-static void enter_dies(Numberer *numberer)
+/* The number + 1 of an abstract function, by its DIE; NULL when memory is out. */
+static uint32_t *die_slot(Numberer *numberer, uint64_t die, bool *fresh)
+{
+    uint32_t *place = map_put(&numberer->by_die, die + 1, fresh);
+    numberer->memory |= place == NULL;
+    return place;
+}
+
+static uint64_t inline_key(const Numberer *numberer, const InlineRow *row)
+{
+    return die_key(numberer->reading->units.items[row->unit].unit, row->offset);
+}
+
+static int by_place(const void *left, const void *right)
+{
+    const Extra *a = left, *b = right;
+    if (a->row.unit != b->row.unit)
+        return a->row.unit < b->row.unit ? -1 : 1;
+    return a->die < b->die ? -1 : a->die > b->die;
+}
+
+/* Finds the abstract functions that sites of other units mean and that their own unit has no row for. */
+static void find_extras(Numberer *numberer)
 {
     Reading *reading = numberer->reading;
-    for (unsigned w = 0; w < reading->worker_count; w++) {
+    bool fresh, any = false;
+    for (unsigned w = 0; w < reading->worker_count; w++)
+        any |= reading->workers[w].foreign.count != 0;
+    for (unsigned w = 0; any && w < reading->worker_count; w++) {
         const Worker *worker = &reading->workers[w];
-        bool fresh;
-        for (size_t i = 0; i < worker->inlines.count; i++) {
-            const InlineRow *row = &worker->inlines.items[i];
-            uint32_t *place = map_put(&numberer->by_die, die_key(reading->units.items[row->unit].unit, row->offset) + 1, &fresh);
-            if (!place) {
+        for (size_t i = 0; i < worker->inlines.count && !numberer->memory; i++)
+            die_slot(numberer, inline_key(numberer, &worker->inlines.items[i]), &fresh);
+        for (size_t i = 0; i < worker->abstracts.count && !numberer->memory; i++)
+            die_slot(numberer, worker->abstracts.items[i].die, &fresh);
+    }
+    for (unsigned w = 0; w < reading->worker_count; w++) {
+        for (size_t i = 0; i < reading->workers[w].foreign.count && !numberer->memory; i++) {
+            const DieRef *die = &reading->workers[w].foreign.items[i].die;
+            Extra extra = {.die = die_key(die->unit, die->offset)};
+            if (die_slot(numberer, extra.die, &fresh) && fresh && inline_row(&reading->workers[0], die, &extra.row)
+                && !vec_push(&numberer->extras, extra))
                 numberer->memory = true;
-                return;
-            }
-            *place = numberer->numbering->inlines[w][i] + 1;
-        }
-        for (size_t i = 0; i < worker->abstracts.count; i++) {
-            uint32_t *place = map_put(&numberer->by_die, worker->abstracts.items[i].die + 1, &fresh);
-            if (!place) {
-                numberer->memory = true;
-                return;
-            }
-            *place = numberer->numbering->functions[w][worker->abstracts.items[i].row] + 1;
         }
     }
+    if (numberer->extras.count)
+        qsort(numberer->extras.items, numberer->extras.count, sizeof *numberer->extras.items, by_place);
 }
 
-/* The number of a function that no site of its own unit means. */
-static uint32_t foreign_number(Numberer *numberer, const DieRef *die)
-{
-    bool fresh;
-    uint32_t *place = map_put(&numberer->by_die, die_key(die->unit, die->offset) + 1, &fresh);
-    InlineRow row;
-    if (!place) {
-        numberer->memory = true;
-        return NONE;
-    }
-    if (!fresh)
-        return *place - 1;
-    *place = 0;
-    if (!inline_row(&numberer->reading->workers[0], die, &row))
-        return NONE;
-    uint32_t said[] = {row.name, row.linkage, row.scope, row.file, row.line};
-    uint32_t known = (uint32_t)numberer->same.items.count, same = same_of(numberer, said);
-    if (numberer->memory)
-        return NONE;
-    if (same >= known)
-        add_unique(numberer, &numberer->same.items.items[same], &row);
-    *place = numberer->same.items.items[same].number + 1;
-    return *place - 1;
-}
-
+/* Gives the sites of other units their numbers, once all functions have theirs. */
 static void settle_foreign(Numberer *numberer)
 {
     Reading *reading = numberer->reading;
-    bool any = false;
-    for (unsigned w = 0; w < reading->worker_count; w++)
-        any |= reading->workers[w].foreign.count != 0;
-    if (any)
-        enter_dies(numberer);
-    for (size_t u = 0; any && u < reading->units.count && !numberer->memory; u++) {
-        const UnitRows *rows = &reading->units.items[u];
-        Worker *worker = &reading->workers[rows->worker];
-        for (uint32_t i = 0; i < rows->foreign.count; i++) {
-            const ForeignSite *foreign = &worker->foreign.items[rows->foreign.first + i];
-            SiteRow *site = &worker->sites.items[foreign->site];
-            site->function = foreign_number(numberer, &foreign->die);
-            site->foreign = true;
+    bool fresh;
+    for (unsigned w = 0; w < reading->worker_count && numberer->by_die.count && !numberer->memory; w++) {
+        const Worker *worker = &reading->workers[w];
+        for (size_t i = 0; i < worker->inlines.count; i++)
+            *die_slot(numberer, inline_key(numberer, &worker->inlines.items[i]), &fresh) =
+                numberer->numbering->inlines[w][i] + 1;
+        for (size_t i = 0; i < worker->abstracts.count; i++)
+            *die_slot(numberer, worker->abstracts.items[i].die, &fresh) =
+                numberer->numbering->functions[w][worker->abstracts.items[i].row] + 1;
+    }
+    for (size_t i = 0; i < numberer->extras.count; i++)
+        *die_slot(numberer, numberer->extras.items[i].die, &fresh) =
+            numberer->same.items.items[numberer->extras.items[i].same].number + 1;
+    for (unsigned w = 0; w < reading->worker_count; w++) {
+        for (size_t i = 0; i < reading->workers[w].foreign.count; i++) {
+            const ForeignSite *foreign = &reading->workers[w].foreign.items[i];
+            uint32_t number = *die_slot(numberer, die_key(foreign->die.unit, foreign->die.offset), &fresh);
+            reading->workers[w].sites.items[foreign->site].function = number ? (number - 1) | TARGET_FOREIGN : NONE;
         }
     }
 }
@@ -224,8 +241,12 @@ static bool open_numbering(Reading *reading, Numbering *numbering)
 bool number_functions(Reading *reading, Pool *pool, Numbering *numbering)
 {
     Numberer numberer = {.reading = reading, .numbering = numbering};
+    for (unsigned w = 0; w < reading->worker_count; w++)
+        if (reading->workers[w].functions.count >= TARGET_FOREIGN / 2 / reading->worker_count)
+            return false;
     if (!open_numbering(reading, numbering))
         return false;
+    find_extras(&numberer);
     size_t units = reading->units.count;
     for (size_t u = 0; u < units && !numberer.memory; u++)
         enter_functions(&numberer, &reading->units.items[u]);
@@ -243,6 +264,7 @@ bool number_functions(Reading *reading, Pool *pool, Numbering *numbering)
     map_free(&numberer.by_die);
     same_free(&numberer.same);
     vec_free(&numberer.unique);
+    vec_free(&numberer.extras);
     free(numberer.makers);
     return !numberer.memory;
 }

@@ -150,6 +150,8 @@ static Slot slot_of(uint16_t name)
     }
 }
 
+enum { MOST_ATTRIBUTES = 4096 };
+
 #define BIT(slot) (UINT64_C(1) << (slot))
 #define COMMON (BIT(SLOT_SIBLING) | BIT(SLOT_NAME))
 #define DECLARED \
@@ -234,9 +236,9 @@ static void add_step(Draft *draft, Step step)
 
 static void add_bytes(Draft *draft, int size)
 {
-    if (draft->passage->tail + (uint32_t)size > UINT16_MAX)
-        add_step(draft, (Step){(uint16_t)draft->passage->tail, 0, OP_SKIP, SLOT_NONE, 0});
-    draft->passage->tail += (uint32_t)size;
+    if (draft->passage->tail + size > UINT16_MAX)
+        add_step(draft, (Step){draft->passage->tail, OP_SKIP, SLOT_NONE, 0});
+    draft->passage->tail = (uint16_t)(draft->passage->tail + size);
 }
 
 static bool is_expression(uint16_t form)
@@ -251,6 +253,11 @@ static bool draft_passage(const AbbrevTable *table, const Abbrev *abbrev, const 
 {
     Draft draft = {steps, passage, true};
     passage->first = (uint32_t)steps->count;
+    if (abbrev->spec_count > MOST_ATTRIBUTES) {
+        /* No compiler's; the unknown form ends the unit. */
+        add_step(&draft, (Step){0, OP_ANY, SLOT_NONE, 0xffff});
+        return draft.memory;
+    }
     for (uint32_t i = 0; i < abbrev->spec_count; i++) {
         const AttrSpec *spec = &table->specs.items[abbrev->first_spec + i];
         int size = form_size(spec->form, sizes->version, sizes->address_size, sizes->offset_size);
@@ -270,7 +277,7 @@ static bool draft_passage(const AbbrevTable *table, const Abbrev *abbrev, const 
             plan->present |= UINT32_C(1) << slot;
         if (slot == SLOT_LOCATION)
             plan->expression = is_expression(spec->form);
-        add_step(&draft, (Step){(uint16_t)passage->tail, spec->form, op, (uint8_t)slot, spec->constant});
+        add_step(&draft, (Step){passage->tail, op, (uint8_t)slot, op == OP_CONSTANT ? spec->constant : spec->form});
     }
     return draft.memory;
 }
@@ -292,6 +299,7 @@ Plans *plans_make(const AbbrevTable *table, const AbbrevSlot *sizes)
         memory = draft_passage(table, abbrev, sizes, 0, plan, &plan->skip, &steps)
                  && draft_passage(table, abbrev, sizes, WANTED[plan->action], plan, &plan->full, &steps);
     }
+    vec_trim(&steps);
     plans->steps = steps.items;
     if (!memory) {
         plans_free(plans);

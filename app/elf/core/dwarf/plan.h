@@ -94,14 +94,13 @@ typedef enum {
 
 typedef struct {
     uint16_t skip; /* bytes before the attribute */
-    uint16_t form;
     uint8_t op, slot;
-    uint32_t constant;
+    uint32_t form; /* DW_FORM; of OP_CONSTANT the number of the constant */
 } Step;
 
 typedef struct {
-    uint32_t first, count; /* steps */
-    uint32_t tail;         /* bytes behind the last one */
+    uint32_t first; /* step */
+    uint16_t count, tail; /* steps, and bytes behind the last one */
 } Passage;
 
 typedef struct {
@@ -165,7 +164,7 @@ static inline void plan_skip(const Unit *unit, const Plans *plans, const Plan *p
         default: {
             Value value;
             Cursor copy = *at; /* so that the caller's may stay in registers */
-            attr_read(unit, &copy, (AttrSpec){0, step->form, step->constant}, &value);
+            attr_read(unit, &copy, (AttrSpec){0, (uint16_t)step->form, 0}, &value);
             *at = copy;
         }
         }
@@ -182,7 +181,7 @@ static inline void plan_read(const Unit *unit, const Plans *plans, const Plan *p
     for (uint32_t left = plan->full.count; left; left--, step++) {
         uint64_t number = 0;
         Bytes bytes = {NULL, 0};
-        uint16_t form = step->form;
+        uint16_t form = (uint16_t)step->form;
         cursor_skip(at, step->skip);
         switch (step->op) {
         case OP_SKIP:
@@ -224,7 +223,8 @@ static inline void plan_read(const Unit *unit, const Plans *plans, const Plan *p
             bytes = cursor_bytes(at, cursor_u32(at));
             break;
         case OP_CONSTANT:
-            number = (uint64_t)unit->abbrevs->constants.items[step->constant];
+            number = (uint64_t)unit->abbrevs->constants.items[step->form];
+            form = DW_FORM_implicit_const;
             break;
         case OP_ONE:
             number = 1;
@@ -232,7 +232,7 @@ static inline void plan_read(const Unit *unit, const Plans *plans, const Plan *p
         default: {
             Value value;
             Cursor copy = *at;
-            attr_read(unit, &copy, (AttrSpec){0, step->form, step->constant}, &value);
+            attr_read(unit, &copy, (AttrSpec){0, (uint16_t)step->form, 0}, &value);
             *at = copy;
             number = value.number;
             bytes = value.bytes;

@@ -64,16 +64,17 @@ typedef struct {
     uint32_t name, linkage, scope, file, line, unit;
 } InlineRow;
 
-/* A function row: of a worker's functions or, with TARGET_INLINE, of its inline rows; NONE for none. */
+/* A function row: of a worker's functions; with TARGET_INLINE of its inline rows; with TARGET_FOREIGN of the
+ * output. NONE for none. */
 typedef uint32_t Target;
 #define TARGET_INLINE (UINT32_C(1) << 31)
+#define TARGET_FOREIGN (UINT32_C(1) << 30)
 
 typedef struct {
     Target function;
-    bool foreign; /* `function` is a number of the output */
     uint32_t host, parent, call_file, call_line;
-    uint16_t call_column;
     Span ranges;
+    uint16_t call_column;
 } SiteRow;
 
 /* A site whose function lies in another unit. */
@@ -301,8 +302,7 @@ typedef struct {
     VEC(FnRow) made; /* rows of functions without code */
 } Numbering;
 
-/* numbering.c: which functions there are, and what the sites mean. Foreign sites get their function as a number
- * of the output, with TARGET_INLINE never set. False when memory is out. */
+/* numbering.c: which functions there are, and what the sites mean. False when memory is out. */
 bool number_functions(Reading *reading, Pool *pool, Numbering *numbering);
 void numbering_free(Reading *reading, Numbering *numbering);
 

@@ -103,7 +103,7 @@ static void add_qualifiers(Text *text, uint8_t qualifiers, bool behind, bool *me
 static bool add_gap(Text *text)
 {
     char last = text->count ? text->items[text->count - 1] : '(';
-    return last == '*' || last == '&' || last == '(' ? true : text_add(text, TEXT(" "));
+    return last == '*' || last == '&' || last == '(' || last == ' ' ? true : text_add(text, TEXT(" "));
 }
 
 /* Writes a node's text; what is left of the name ends at `split`. */

@@ -106,20 +106,21 @@ static uint32_t nameless(Worker *worker, uint16_t tag)
 }
 
 /* A namespace or class that continues one elsewhere has that one's name; so has a class whose definition lies in
- * a type unit. */
-static uint32_t scope_name(Worker *worker, Unit *unit, const Plan *plan, const Fields *fields)
+ * a type unit. 0 for none. */
+static uint32_t scope_name(Worker *worker, Unit *unit, const Fields *fields)
 {
     if (has(fields, SLOT_NAME))
         return name_of(worker, unit, &fields->value[SLOT_NAME]);
-    Slot to = has(fields, SLOT_SPECIFICATION) ? SLOT_SPECIFICATION : has(fields, SLOT_ORIGIN) ? SLOT_ORIGIN : SLOT_SIGNATURE;
+    Slot to = has(fields, SLOT_SPECIFICATION) ? SLOT_SPECIFICATION
+              : has(fields, SLOT_ORIGIN)      ? SLOT_ORIGIN
+                                              : SLOT_SIGNATURE;
     DieRef die;
     Value name;
     if (has(fields, to) && follow(worker, unit, raw_ref(fields, to), &die)
         && die_value(die.unit, die.offset, DW_AT_name, &name))
         return name_of(worker, die.unit, &name);
-    return nameless(worker, plan->tag);
+    return 0;
 }
-
 
 static void mark_scope(Worker *worker, Scopes *scopes, const Unit *unit, uint64_t offset, uint32_t scope)
 {
@@ -161,19 +162,17 @@ typedef struct {
     size_t base;       /* of this walk's frames */
 } Walk;
 
-/* "outer::name" of a class; one that is defined outside of where it was declared belongs there. */
-static uint32_t class_scope(Walk *walk, const Plan *plan)
+/* What a class lies in; one that is defined outside of where it was declared lies there. */
+static uint32_t class_outer(Walk *walk)
 {
-    uint32_t outer = walk->frame.scope;
     DieRef die;
-    if (!has(&walk->fields, SLOT_NAME) && has(&walk->fields, SLOT_SPECIFICATION)
-        && follow(walk->worker, walk->unit, raw_ref(&walk->fields, SLOT_SPECIFICATION), &die)) {
-        if (die.unit == walk->unit)
-            outer = scope_in(walk->scopes, die.offset - die.unit->offset);
-        else if (!walk->scopes_only) /* else two units could wait for each other */
-            outer = scope_at(walk->worker, die.unit, die.offset);
-    }
-    return join_scope(walk->worker, outer, scope_name(walk->worker, walk->unit, plan, &walk->fields));
+    if (has(&walk->fields, SLOT_NAME) || !has(&walk->fields, SLOT_SPECIFICATION)
+        || !follow(walk->worker, walk->unit, raw_ref(&walk->fields, SLOT_SPECIFICATION), &die))
+        return walk->frame.scope;
+    if (die.unit == walk->unit)
+        return scope_in(walk->scopes, die.offset - die.unit->offset);
+    /* While scopes are made another unit's are not asked for: two units could wait for each other. */
+    return walk->scopes_only ? walk->frame.scope : scope_at(walk->worker, die.unit, die.offset);
 }
 
 static void enter(Walk *walk, Place place, uint32_t scope, uint32_t function, uint32_t site)
@@ -296,18 +295,19 @@ static void add_type(Walk *walk, uint8_t kind, uint32_t name)
 static void at_class(Walk *walk, const Plan *plan)
 {
     plan_read(walk->unit, walk->plans, plan, &walk->at, &walk->fields);
-    bool named = has(&walk->fields, SLOT_NAME) || has(&walk->fields, SLOT_SPECIFICATION);
-    bool walked = plan->children && plan->action == ACT_CLASS && walk->worker->scoped;
+    Worker *worker = walk->worker;
+    bool walked = plan->children && plan->action == ACT_CLASS && worker->scoped;
     uint8_t kind = type_kind(plan->tag);
-    uint32_t scope = 0;
-    if (named && !walked && has(&walk->fields, SLOT_NAME) && type_seen(walk, kind))
-        named = false;
-    if (named || walked)
-        scope = class_scope(walk, plan);
-    if (named)
-        add_type(walk, kind, scope);
+    if (!walked && has(&walk->fields, SLOT_NAME) && type_seen(walk, kind)) {
+        skip_children(walk, plan);
+        return;
+    }
+    uint32_t name = scope_name(worker, walk->unit, &walk->fields), outer = class_outer(walk);
+    /* With a signature it stands for a definition in a type unit. */
+    if (name && !has(&walk->fields, SLOT_SIGNATURE))
+        add_type(walk, kind, join_scope(worker, outer, name));
     if (walked)
-        enter(walk, IN_CLASS, scope, NONE, NONE);
+        enter(walk, IN_CLASS, join_scope(worker, outer, name ? name : nameless(worker, plan->tag)), NONE, NONE);
     else
         skip_children(walk, plan);
 }
@@ -328,7 +328,9 @@ static void at_namespace(Walk *walk, const Plan *plan)
     plan_read(walk->unit, walk->plans, plan, &walk->at, &walk->fields);
     if (!plan->children)
         return;
-    uint32_t name = scope_name(walk->worker, walk->unit, plan, &walk->fields);
+    uint32_t name = scope_name(walk->worker, walk->unit, &walk->fields);
+    if (!name)
+        name = nameless(walk->worker, plan->tag);
     enter(walk, IN_UNIT, join_scope(walk->worker, walk->frame.scope, name), NONE, NONE);
 }
 

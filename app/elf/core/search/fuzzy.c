@@ -36,30 +36,38 @@ static size_t end_portable(const uint8_t *text, size_t length, const Part *part)
 }
 
 #if defined(__x86_64__)
+/* The places of a letter among 64 bytes. */
+__attribute__((target("avx2"))) static inline uint64_t places_of(__m256i low, __m256i high, uint8_t letter,
+                                                                 uint8_t bit)
+{
+    __m256i wanted = _mm256_set1_epi8((char)letter), folded = _mm256_set1_epi8((char)bit);
+    low = _mm256_cmpeq_epi8(_mm256_or_si256(low, folded), wanted);
+    high = _mm256_cmpeq_epi8(_mm256_or_si256(high, folded), wanted);
+    return (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
+}
+
 /* `readable` bytes may be read from `text`, at least `length`. */
 __attribute__((target("avx2"))) static size_t end_wide(const uint8_t *text, size_t length, size_t readable,
                                                        const Part *part)
 {
     size_t letter = 0;
-    for (size_t at = 0; at < length; at += 32) {
-        uint8_t tail[32] = {0};
+    for (size_t at = 0; at < length; at += 64) {
+        uint8_t tail[64];
         const uint8_t *from = text + at;
-        if (readable - at < 32) {
+        if (readable - at < 64) {
+            memset(tail, 0, sizeof tail);
             memcpy(tail, from, length - at);
             from = tail;
         }
-        __m256i block = _mm256_loadu_si256((const __m256i *)from);
-        uint32_t open = length - at < 32 ? (UINT32_C(1) << (length - at)) - 1 : UINT32_MAX;
-        for (;;) {
-            __m256i folded = _mm256_or_si256(block, _mm256_set1_epi8((char)part->bits[letter]));
-            __m256i same = _mm256_cmpeq_epi8(folded, _mm256_set1_epi8((char)part->letters[letter]));
-            uint32_t found = (uint32_t)_mm256_movemask_epi8(same) & open;
-            if (!found)
-                break;
-            unsigned place = (unsigned)__builtin_ctz(found);
+        __m256i low = _mm256_loadu_si256((const __m256i *)from);
+        __m256i high = _mm256_loadu_si256((const __m256i *)(from + 32));
+        uint64_t open = length - at < 64 ? (UINT64_C(1) << (length - at)) - 1 : UINT64_MAX;
+        uint64_t found;
+        while ((found = places_of(low, high, part->letters[letter], part->bits[letter]) & open)) {
+            uint64_t first = found & (0 - found);
             if (++letter == part->count)
-                return at + place + 1;
-            open &= place == 31 ? 0 : UINT32_MAX << (place + 1);
+                return at + (size_t)__builtin_ctzll(first) + 1;
+            open &= ~(first | (first - 1));
         }
     }
     return 0;

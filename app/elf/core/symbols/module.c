@@ -7,6 +7,8 @@
 #include <Python.h>
 
 #include "demangle.h"
+#include "frames.h"
+#include "marks.h"
 #include "rows.h"
 
 static PyObject *failed(Outcome outcome)
@@ -289,59 +291,82 @@ static PyObject *make_tables(const Input *input, PyObject *foreign)
     return answer;
 }
 
-enum { MOST_WANTED = 64, LONGEST_WANTED = 63 };
-
-/* 0 for a name that no symbol has, 1 for one that is needed, 2 for one that is defined. */
-static void find_wanted(const Input *input, const Bytes *wanted, size_t count, uint8_t *found)
+static PyObject *marks_of(const Input *input, PyObject *given)
 {
-    uint64_t lengths = 0;
-    memset(found, 0, count);
-    for (size_t index = 0; index < count; index++)
-        lengths |= UINT64_C(1) << wanted[index].size;
-    for (size_t row = 0; row < input->count; row++) {
-        uint32_t length = input->name_len[row];
-        if (length > LONGEST_WANTED || !(lengths >> length & 1))
-            continue;
-        Bytes name = bytes_part(input->names, input->name_at[row], length);
-        for (size_t index = 0; index < count; index++)
-            if (same_bytes(name, wanted[index]))
-                found[index] |= input->section[row] ? 2 : 1;
-    }
-}
-
-PyDoc_STRVAR(wanted_doc, "wanted(names, name_at, name_len, section_index, wanted) -> bytes, a bit set of needed 1, "
-                         "defined 2 for each name of the tuple");
-
-static PyObject *wanted_function(PyObject *module, PyObject *arguments)
-{
-    (void)module;
-    Py_buffer names, at, length, section;
-    PyObject *given, *answer = NULL;
-    if (!PyArg_ParseTuple(arguments, "y*y*y*y*O!", &names, &at, &length, &section, &PyTuple_Type, &given))
-        return NULL;
     Bytes wanted[MOST_WANTED];
     size_t count = (size_t)PyTuple_GET_SIZE(given);
-    bool fits = count <= MOST_WANTED && is_array(&at, 4) && is_array(&length, 4) && is_array(&section, 4)
-        && at.len == length.len && at.len == section.len;
+    bool fits = count <= MOST_WANTED;
     for (size_t index = 0; fits && index < count; index++) {
         PyObject *item = PyTuple_GET_ITEM(given, (Py_ssize_t)index);
         fits = PyBytes_Check(item) && PyBytes_GET_SIZE(item) <= LONGEST_WANTED;
         if (fits)
             wanted[index] = (Bytes){(const uint8_t *)PyBytes_AS_STRING(item), (size_t)PyBytes_GET_SIZE(item)};
     }
+    if (!fits) {
+        PyErr_SetString(PyExc_ValueError, "these are no short names");
+        return NULL;
+    }
+    Mangled mangled;
+    PyObject *found = bytes_from(NULL, count, 1);
+    if (!found)
+        return NULL;
+    find_defined(input, wanted, count, (uint8_t *)PyBytes_AS_STRING(found));
+    count_mangled(input, &mangled);
+    return Py_BuildValue("(NII)", found, mangled.rust, mangled.cpp);
+}
+
+PyDoc_STRVAR(marks_doc, "marks(names, name_at, name_len, section_index, wanted) -> (defined, rust, cpp): a byte for "
+                        "each wanted name, and how many of some names are mangled");
+
+static PyObject *marks_function(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer names, at, length, section;
+    PyObject *given, *answer = NULL;
+    if (!PyArg_ParseTuple(arguments, "y*y*y*y*O!", &names, &at, &length, &section, &PyTuple_Type, &given))
+        return NULL;
     Input input = {.names = bytes_in(&names),
                    .count = (size_t)at.len / 4,
                    .name_at = at.buf,
                    .name_len = length.buf,
                    .section = section.buf};
-    if (fits && (answer = bytes_from(NULL, count, 1)))
-        find_wanted(&input, wanted, count, (uint8_t *)PyBytes_AS_STRING(answer));
-    else if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "these are no columns of symbols, or no short names");
+    if (at.len != length.len || at.len != section.len)
+        PyErr_SetString(PyExc_ValueError, "columns of one table have several lengths");
+    else if (is_array(&at, 4) && is_array(&length, 4) && is_array(&section, 4))
+        answer = marks_of(&input, given);
     PyBuffer_Release(&names);
     PyBuffer_Release(&at);
     PyBuffer_Release(&length);
     PyBuffer_Release(&section);
+    return answer;
+}
+
+PyDoc_STRVAR(frames_doc, "frames(data, loads, address, size, section_index, type, unwind, unwind_address, big, code) "
+                         "-> (calling, framed); code: 0 x86_64, 1 i386, 2 aarch64");
+
+static PyObject *frames_function(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer data, loads, address, size, section, type, unwind;
+    unsigned long long unwind_address;
+    int big, code;
+    if (!PyArg_ParseTuple(arguments, "y*y*y*y*y*y*y*Kpi", &data, &loads, &address, &size, &section, &type, &unwind,
+                          &unwind_address, &big, &code))
+        return NULL;
+    PyObject *answer = NULL;
+    Functions functions = {bytes_in(&data), big, (Code)code, loads.buf, (size_t)loads.len / sizeof(Load),
+                           (size_t)type.len, address.buf, size.buf, section.buf, type.buf, bytes_in(&unwind),
+                           unwind_address};
+    if (address.len != 8 * type.len || size.len != 8 * type.len || section.len != 4 * type.len) {
+        PyErr_SetString(PyExc_ValueError, "columns of one table have several lengths");
+    } else if (is_array(&loads, 8) && is_array(&address, 8) && is_array(&size, 8) && is_array(&section, 4)) {
+        Frames frames;
+        count_frames(&functions, &frames);
+        answer = Py_BuildValue("(II)", frames.calling, frames.framed);
+    }
+    Py_buffer *held[] = {&data, &loads, &address, &size, &section, &type, &unwind};
+    for (size_t index = 0; index < sizeof held / sizeof *held; index++)
+        PyBuffer_Release(held[index]);
     return answer;
 }
 
@@ -396,7 +421,8 @@ static PyObject *demangle_function(PyObject *module, PyObject *argument)
 static PyMethodDef METHODS[] = {
     {"read", read_function, METH_VARARGS, read_doc},
     {"tables", tables_function, METH_VARARGS, tables_doc},
-    {"wanted", wanted_function, METH_VARARGS, wanted_doc},
+    {"marks", marks_function, METH_VARARGS, marks_doc},
+    {"frames", frames_function, METH_VARARGS, frames_doc},
     {"demangle", demangle_function, METH_O, demangle_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -1,0 +1,69 @@
+"""The verdicts of a whole list as JSON: one made for each sort of function, with the name of each put in.
+
+Nearly all functions of a binary have one of a few verdicts, in which nothing but their name differs. Making
+each anew would cost more than all else about a list of a hundred thousand.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import orjson
+
+from app.index.model import Binary, Function
+from app.trace import returns
+from app.trace.bpftrace import Capabilities
+from app.trace.verdict import LOOKED_UP, function_verdict
+
+# A name in which no character means anything to bpftrace or to JSON, and that says nothing of its function.
+_SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME, _SYMBOL = "ThisFunction", "ThisSymbol"
+_MANGLED = ("_Z", "_R")
+
+
+class Verdicts:
+    """Of the functions of one binary."""
+
+    def __init__(self, binary: Binary, capabilities: Capabilities) -> None:
+        self._binary = binary
+        self._capabilities = capabilities
+        self._known: dict[tuple[object, ...], str] = {}
+
+    def json(self, function: Function) -> str:
+        """``function_verdict`` of it, as JSON."""
+        if not _only_names_differ(function):
+            return self._made(function)
+        mangled = function.linkage_name.startswith(_MANGLED)
+        sort = (
+            mangled,
+            function.address is None,
+            bool(function.address),
+            bool(function.size),
+            function.type,
+            function.sources,
+            function.inlined,
+            function.inline_sites,
+            function.language,
+        )
+        text = self._known.get(sort)
+        if text is None:
+            symbol = _MANGLED[0] + _SYMBOL if mangled else _SYMBOL
+            text = self._made(replace(function, name=_NAME, linkage_name=symbol)).replace(symbol, _SYMBOL)
+            self._known[sort] = text
+        return text.replace(_SYMBOL, function.linkage_name).replace(_NAME, function.name)
+
+    def _made(self, function: Function) -> str:
+        return orjson.dumps(function_verdict(function, self._binary, self._capabilities).as_dict()).decode()
+
+
+def _only_names_differ(function: Function) -> bool:
+    """Whether functions of its sort have the same verdict, but for the name in it."""
+    return (
+        not function.aliases
+        and (function.address is None or not LOOKED_UP.isdisjoint(function.sources))
+        and _SIMPLE.fullmatch(function.linkage_name) is not None
+        and _SIMPLE.fullmatch(function.name) is not None
+        and returns.refusal(function.linkage_name, None) is None
+        and returns.refusal(function.name, None) is None
+    )

@@ -1,0 +1,74 @@
+"""Verdicts of a list against those made one by one, over every function of real files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.config import load
+from app.index.model import Ask
+from app.index.service import Index
+from app.trace.bpftrace import Capabilities
+from app.trace.verdict import function_verdict
+from app.trace.verdicts import Verdicts
+from tests.support.programs import compile_c
+from tests.trace.catalogues import binary, function
+
+ABLE = Capabilities(True, "/usr/bin/bpftrace", (0, 17, 0), "bpftrace v0.17.0", True, None, "", False, False)
+SOURCE = """
+#include <setjmp.h>
+static inline __attribute__((always_inline)) int twice(int value) { return 2 * value; }
+__attribute__((noinline)) int work(int value) { return twice(value) + twice(value + 1); }
+int other(int) __attribute__((alias("work")));
+int ThisFunction(int value) { return value; }
+int ThisSymbol(int value) { return value; }
+int main(int argc, char **argv) { return other(argc); }
+"""
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    made = Index(load({}, data=tmp_path_factory.mktemp("index"), page_limit=100_000))
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("stripped", [False, True], ids=["whole", "stripped"])
+def test_each_is_the_one_that_would_be_made_for_it(index: Index, tmp_path: Path, stripped: bool) -> None:
+    names = ["prog", "/bin/bash", "/usr/bin/python3", "/usr/lib/x86_64-linux-gnu/libc.so.6"]
+    names += ["/usr/lib/x86_64-linux-gnu/libstdc++.so.6"]
+    compile_c(tmp_path, SOURCE, "prog", "-g", "-O2")
+    compared = 0
+    for path in [tmp_path / names[0], *(Path(name) for name in names[1:])]:
+        if not path.exists():
+            continue
+        file = replace(index.binary_at(str(path)), stripped=stripped)
+        verdicts = Verdicts(file, ABLE)
+        for item in index.functions(file.id, Ask(limit=100_000)).items:
+            assert json.loads(verdicts.json(item)) == function_verdict(item, file, ABLE).as_dict(), item
+            compared += 1
+    assert compared > 1000
+
+
+def test_names_that_mean_something_are_judged_by_themselves() -> None:
+    file = binary("/opt/prog")
+    verdicts = Verdicts(file, ABLE)
+    for name in (
+        "work",
+        "setjmp",
+        "_start",
+        "f.constprop.0",
+        "f.cold",
+        "a+1",
+        'a"b',
+        "1up",
+        "_Zlong",
+        "_ZN1a1bEv",
+    ):
+        for changes in ({}, {"aliases": ("g",)}, {"sources": ("dwarf",)}, {"address": None}, {"size": 0}):
+            item = function(name, **changes)
+            assert json.loads(verdicts.json(item)) == function_verdict(item, file, ABLE).as_dict(), item
