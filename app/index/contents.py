@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from app.elf import details, dwarf
-from app.elf.image import open_image
+from app.elf.debug import open_debug
+from app.elf.image import Image, open_image
+from app.elf.links import Links, fitting_alternate, links
 from app.elf.model import Facts
 from app.elf.reader import facts_of, out_of_memory, read_facts, with_debug
 from app.elf.usdt_debug import typed
@@ -20,11 +22,8 @@ from app.index.columns import write_columns
 from app.index.tables import tables
 
 Data = bytes | mmap.mmap
-
-
 # Bytes of debug sections from which on all threads take part: below, sharing costs more than it gains.
 _MANY = 4 << 20
-_threads = 1
 
 
 def warm_up(answers: bool) -> None:
@@ -32,46 +31,53 @@ def warm_up(answers: bool) -> None:
     tables(read_facts(b""))
 
 
-def start_threads(count: int) -> None:
-    """Those of the native core, which stay."""
-    global _threads
-    _threads = 1 + dwarf.start_threads(count - 1) if count > 1 else 1
+def start_threads(count: int) -> int:
+    """Those of the native core, which stay; gives how many may work on one file, the caller's included."""
+    return 1 + dwarf.start_threads(count - 1) if count > 1 else 1
 
 
-def columns(target: int, data: Data, alt: Data | None, split: list[Data]) -> dict[str, Any]:
+def columns(target: int, data: Data, alt: Data | None, split: list[Data], threads: int) -> dict[str, Any]:
     """Fills ``target`` with the columns of a file; gives their meta."""
-    facts, debug = _read(data, alt, split)
+    facts, debug, found = _read(data, alt, split, threads)
     arrays, meta = tables(facts, debug)
+    meta["links"] = found.as_dict()
     write_columns(target, arrays, meta)
     return meta
 
 
-def _read(data: Data, alt: Data | None, split: list[Data]) -> tuple[Facts, dict[str, Any]]:
+def _read(
+    data: Data, alt: Data | None, split: list[Data], threads: int
+) -> tuple[Facts, dict[str, Any], Links]:
     try:
         image = open_image(data)
         facts = facts_of(image)
         if not facts.dwarf:
-            return facts, {}
+            return facts, {}, Links()
+        named, alternate, parts = _others(image, alt, split)
         size = sum(
             section.size for section in image.sections if section.name.startswith((".debug_", ".zdebug_"))
         )
-        found = dwarf.read_dwarf(
-            image,
-            _threads if size >= _MANY else 1,
-            open_image(alt) if alt is not None else None,
-            [open_image(part) for part in split],
-        )
+        found = dwarf.read_dwarf(image, threads if size >= _MANY else 1, alternate, parts)
         facts = replace(facts, usdt=typed(image, facts.usdt))
     except MemoryError:
-        return out_of_memory(), {}
+        return out_of_memory(), {}, Links()
     languages, counts = np.unique(found.unit_language, return_counts=True)
     units = dict(zip(languages.tolist(), counts.tolist(), strict=True))
     arrays = {name: getattr(found, name) for name in dwarf.DTYPES}
-    return with_debug(facts, found.problems, units), arrays
+    return with_debug(facts, [*image.problems, *found.problems], units), arrays, named
+
+
+def _others(image: Image, alt: Data | None, split: list[Data]) -> tuple[Links, Image | None, list[Image]]:
+    """What the file refers to, and what of it is at hand and fits."""
+    named = links(image)
+    alternate = fitting_alternate(image, named, open_image(alt) if alt is not None else None)
+    return named, alternate, [open_image(part) for part in split]
 
 
 def answer(
     question: str, data: Data, alt: Data | None, split: list[Data], arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """One question about a file whose answer is in no column."""
-    return details.answer(question, open_image(data), arguments)
+    image = open_image(data)
+    _, alternate, parts = _others(image, alt, split)
+    return details.Details(image, open_debug(image, alternate, parts)).answer(question, arguments)
