@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Linkage names to the names that people wrote.
+=======
+"""Linkage names to the names that people wrote (``simplify`` makes those short enough for a list).
+>>>>>>> main
 
 C++ names are spelled as ``nm -C`` spells them, by the C++ library's own demangler behind the native core.
 LLVM's reads what that one does not: Rust's v0, names of more than 1,024 bytes, and all where there is no such
@@ -79,7 +83,7 @@ def _legacy_rust(found: str) -> str:
 
     found = _RUST_ESCAPE.sub(letter, found)
     # An element that starts with an escape has a _ before it, because no identifier starts with $.
-    return re.sub(r"(^|::)_(?=[<&*@(\[])", r"\1", found).replace("..", "::")
+    return re.sub(r"(^|::)_(?=[<&*@(\[{])", r"\1", found).replace("..", "::")
 
 
 def demangle_many(names: Sequence[str]) -> list[str]:

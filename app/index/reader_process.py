@@ -38,8 +38,11 @@ _IDLE = 3 << 13  # ioprio_set's class for who takes only what nobody else wants
 _MESSAGE = 1 << 16
 
 
-def shut_in(limits: dict[str, Any]) -> None:
-    """Gives up root, network, new processes and whatever exceeds ``limits`` (memory, cpu, output)."""
+def shut_in(limits: dict[str, Any]) -> int:
+    """Gives up root, network, new processes and whatever exceeds ``limits`` (memory, cpu, output).
+
+    Gives how many threads may work on one file.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0:
         # Where a container does not allow it, its own network rules hold.
@@ -61,7 +64,7 @@ def shut_in(limits: dict[str, Any]) -> None:
         libc.syscall(_IOPRIO_SET[os.uname().machine], 1, 0, _IDLE)
     # Namespaces, rights and niceness are each thread's own, so threads start with those of the box; later
     # none can be started.
-    contents.start_threads(limits["threads"])
+    threads = contents.start_threads(limits["threads"])
     for kind, value in (
         (resource.RLIMIT_AS, limits["memory"]),
         (resource.RLIMIT_CPU, limits["cpu"]),
@@ -71,9 +74,10 @@ def shut_in(limits: dict[str, Any]) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (value, value))
+    return threads
 
 
-def serve(channel: socket.socket, most: int) -> None:
+def serve(channel: socket.socket, most: int, threads: int) -> None:
     """Answers one message after another until the other end closes."""
     while True:
         message, control, _, _ = channel.recvmsg(_MESSAGE, socket.CMSG_SPACE(most * 4))
@@ -89,7 +93,7 @@ def serve(channel: socket.socket, most: int) -> None:
             source, target = next(given), next(given)
             others = [next(given) for _ in range(each["alt"] + each["split"])]
             try:
-                answer = _attempt(asked, each, source, target, others)
+                answer = _attempt(asked, each, source, target, others, threads)
             finally:
                 for descriptor in (source, target, *others):
                     os.close(descriptor)
@@ -97,7 +101,7 @@ def serve(channel: socket.socket, most: int) -> None:
 
 
 def _attempt(
-    asked: dict[str, Any], each: dict[str, Any], source: int, target: int, others: list[int]
+    asked: dict[str, Any], each: dict[str, Any], source: int, target: int, others: list[int], threads: int
 ) -> dict[str, Any]:
     """One file's answer; what goes wrong is one, too."""
     try:
@@ -105,7 +109,7 @@ def _attempt(
         further = [_mapped(other) for other in others]
         alt, split = (further[0], further[1:]) if each["alt"] else (None, further)
         if asked["op"] == "index":
-            meta = summary(contents.columns(target, data, alt, split))
+            meta = summary(contents.columns(target, data, alt, split, threads))
             hashed = each["hash"] or not meta["build_id"]
             return {"meta": meta, "sha256": hashlib.sha256(data).hexdigest() if hashed else None}
         found = contents.answer(asked["question"], data, alt, split, asked["arguments"])
@@ -140,8 +144,8 @@ def main(descriptor: int) -> None:
         if limits is None:
             return
         contents.warm_up(limits["answers"])
-        shut_in(limits)
+        threads = shut_in(limits)
         if os.getppid() != parent:
             return
         channel.send(b"{}")
-        serve(channel, limits["descriptors"])
+        serve(channel, limits["descriptors"], threads)

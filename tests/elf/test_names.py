@@ -48,6 +48,7 @@ def test_a_real_library_as_cppfilt_reads_it() -> None:
             "_ZN60_$LT$alloc..string..String$u20$as$u20$core..fmt..Display$GT$3fmt17h0123456789abcdefE",
             "<alloc::string::String as core::fmt::Display>::fmt",
         ),
+        ("_ZN4mine3run28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE", "mine::run::{{closure}}"),
         ("_RNvC6_123foo3bar", "123foo::bar"),
         ("_Z3addii.constprop.0", "add(int, int) [clone .constprop.0]"),
         ("main", "main"),

@@ -82,10 +82,10 @@ def test_split_parts(index: Index, tmp_path: Path, version: str) -> None:
     assert [each["bpftrace"] for each in entry["parameters"]] == ["arg0", "arg1"]
 
 
-@pytest.mark.parametrize("version", ["-gdwarf-4", "-gdwarf-5"])
-def test_a_package_of_split_parts(index: Index, tmp_path: Path, version: str) -> None:
-    _, expected = known(index, build(tmp_path / "whole", "-g", version))
-    program = build(tmp_path / "split", "-g", version, "-gsplit-dwarf")
+def test_a_package_of_split_parts(index: Index, tmp_path: Path) -> None:
+    """Of DWARF 4: llvm-dwp 14 never ends over two parts of DWARF 5, whose packages the rules' tests write."""
+    _, expected = known(index, build(tmp_path / "whole", "-g", "-gdwarf-4"))
+    program = build(tmp_path / "split", "-g", "-gdwarf-4", "-gsplit-dwarf")
     subprocess.run(["llvm-dwp", "-e", "prog", "-o", "prog.dwp"], cwd=program.parent, check=True)
     for part in program.parent.glob("*.dwo"):
         part.unlink()
