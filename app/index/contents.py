@@ -38,12 +38,13 @@ def start_threads(count: int) -> None:
     _threads = 1 + dwarf.start_threads(count - 1) if count > 1 else 1
 
 
-def columns(target: int, data: Data, alt: Data | None, split: list[Data]) -> dict[str, Any]:
-    """Fills ``target`` with the columns of a file; gives their meta."""
+def columns(
+    target: int, base: int, data: Data, alt: Data | None, split: list[Data]
+) -> tuple[dict[str, Any], int]:
+    """Fills ``target`` from ``base`` on with the columns of a file; gives their meta and size."""
     facts, debug = _read(data, alt, split)
     arrays, meta = tables(facts, debug)
-    write_columns(target, arrays, meta)
-    return meta
+    return meta, write_columns(target, arrays, meta, base)
 
 
 def _read(data: Data, alt: Data | None, split: list[Data]) -> tuple[Facts, dict[str, Any]]:
