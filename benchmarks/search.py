@@ -240,7 +240,8 @@ def other_tools(path: Path, listed: Path, scratch: Path, turns: int) -> str:
 
     def tool(*arguments: str) -> Callable[[], object]:
         environment = {**os.environ, "LC_ALL": "C"}
-        return lambda: subprocess.run([*arguments, str(listed)], stdout=subprocess.DEVNULL, env=environment)
+        # Into a pipe: grep stops at the first match when nobody can see its output.
+        return lambda: subprocess.run([*arguments, str(listed)], stdout=subprocess.PIPE, env=environment)
 
     parts = []
     for query in ("malloc", "readline", "push_back"):

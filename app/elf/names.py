@@ -1,4 +1,4 @@
-"""Linkage names to the names that people wrote, and those to ones short enough for a list.
+"""Linkage names to the names that people wrote (``simplify`` makes those short enough for a list).
 
 C++ names are spelled as ``nm -C`` spells them, by the C++ library's own demangler behind the native core.
 LLVM's reads what that one does not: Rust's v0, names of more than 1,024 bytes, and all where there is no such
@@ -25,8 +25,6 @@ _RUST_HASH = re.compile(r"::h[0-9a-f]{16}(?=$| |\.)")
 _RUST_HASH_MANGLED = re.compile(r"17h[0-9a-f]{16}E")
 _RUST_ESCAPE = re.compile(r"\$(SP|BP|RF|LT|GT|LP|RP|C|u[0-9a-f]{1,6})\$")
 _RUST_WORDS = {"SP": "@", "BP": "*", "RF": "&", "LT": "<", "GT": ">", "LP": "(", "RP": ")", "C": ","}
-_INLINE_SPACES = re.compile(r"\bstd::(?:__cxx11|__1|__ndk1)::")
-_STRING = "std::basic_string<char, std::char_traits<char>, std::allocator<char>>"
 _CLOSING = re.compile(r"(?<!operator)(?<!operator>)>(?=>)")
 
 
@@ -81,7 +79,7 @@ def _legacy_rust(found: str) -> str:
 
     found = _RUST_ESCAPE.sub(letter, found)
     # An element that starts with an escape has a _ before it, because no identifier starts with $.
-    return re.sub(r"(^|::)_(?=[<&*@(\[])", r"\1", found).replace("..", "::")
+    return re.sub(r"(^|::)_(?=[<&*@(\[{])", r"\1", found).replace("..", "::")
 
 
 def demangle_many(names: Sequence[str]) -> list[str]:
@@ -91,33 +89,3 @@ def demangle_many(names: Sequence[str]) -> list[str]:
         if name not in known:
             known[name] = demangle(name)
     return [known[name] for name in names]
-
-
-def simplify(demangled: str) -> str:
-    """Shortened for a list: standard strings by their usual name, no allocators, no inline namespaces."""
-    if "<" not in demangled:
-        return demangled
-    text = _INLINE_SPACES.sub("std::", demangled).replace("> >", ">>").replace("> >", ">>")
-    text = text.replace(_STRING, "std::string").replace(
-        "std::basic_string_view<char, std::char_traits<char>>", "std::string_view"
-    )
-    return _spaced(_without_default_arguments(text))
-
-
-_DEFAULTS = re.compile(r", std::(?:allocator|less|equal_to|hash|default_delete|char_traits)<")
-
-
-def _without_default_arguments(text: str) -> str:
-    """Drops template arguments that are nearly always the default ones."""
-    at = 0
-    while match := _DEFAULTS.search(text, at):
-        depth, end = 1, match.end()
-        while end < len(text) and depth:
-            depth += {"<": 1, ">": -1}.get(text[end], 0)
-            end += 1
-        if depth or end >= len(text) or text[end] not in ",>":
-            at = match.end()
-            continue
-        text = text[: match.start()] + text[end:]
-        at = match.start()
-    return text

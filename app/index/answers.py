@@ -11,6 +11,7 @@ from typing import Any
 
 from app.elf.model import Problem
 from app.errors import BadInput, NotFound, TooLarge
+from app.index import companions
 from app.index.reader import Source
 from app.index.readers import Readers
 from app.index.store import Store
@@ -22,7 +23,8 @@ Answer = dict[str, Any]
 class Answers:
     """All methods may be called from any thread; each raises NotFound for a binary that is not there."""
 
-    def __init__(self, store: Store, readers: Readers) -> None:
+    def __init__(self, store: Store, readers: Readers, roots: Sequence[str]) -> None:
+        self._roots = roots
         self._store = store
         self._readers = readers
 
@@ -69,9 +71,14 @@ class Answers:
 
     def _ask(self, binary_id: str, question: str, arguments: Answer) -> Answer:
         row = self._store.row(binary_id)
-        found = self._store.use_bytes(
-            row, lambda descriptor, size: self._readers.answer(Source(descriptor, size), question, arguments)
-        )
+        path = row.paths[0] if row.paths else None
+
+        def ask(descriptor: int, size: int) -> Answer | Problem:
+            with companions.opened(path, row.info.get("links", {}), self._roots) as others:
+                source = Source(descriptor, size, others.alternate, others.parts)
+                return self._readers.answer(source, question, arguments)
+
+        found = self._store.use_bytes(row, ask)
         if found is None:
             raise NotFound(
                 f"The bytes of {row.name} are not at hand any more.", "Index its file again; it has changed."

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from app.elf import details, dwarf
-from app.elf.image import open_image
+from app.elf.debug import open_debug
+from app.elf.image import Image, open_image
+from app.elf.links import Links, fitting_alternate, links
 from app.elf.model import Facts
 from app.elf.reader import facts_of, out_of_memory, read_facts, with_debug
 from app.elf.usdt_debug import typed
@@ -42,37 +44,43 @@ def columns(
     target: int, base: int, data: Data, alt: Data | None, split: list[Data]
 ) -> tuple[dict[str, Any], int]:
     """Fills ``target`` from ``base`` on with the columns of a file; gives their meta and size."""
-    facts, debug = _read(data, alt, split)
+    facts, debug, found = _read(data, alt, split)
     arrays, meta = tables(facts, debug)
+    meta["links"] = found.as_dict()
     return meta, write_columns(target, arrays, meta, base)
 
 
-def _read(data: Data, alt: Data | None, split: list[Data]) -> tuple[Facts, dict[str, Any]]:
+def _read(data: Data, alt: Data | None, split: list[Data]) -> tuple[Facts, dict[str, Any], Links]:
     try:
         image = open_image(data)
         facts = facts_of(image)
         if not facts.dwarf:
-            return facts, {}
+            return facts, {}, Links()
+        named, alternate, parts = _others(image, alt, split)
         size = sum(
             section.size for section in image.sections if section.name.startswith((".debug_", ".zdebug_"))
         )
-        found = dwarf.read_dwarf(
-            image,
-            _threads if size >= _MANY else 1,
-            open_image(alt) if alt is not None else None,
-            [open_image(part) for part in split],
-        )
+        found = dwarf.read_dwarf(image, _threads if size >= _MANY else 1, alternate, parts)
         facts = replace(facts, usdt=typed(image, facts.usdt))
     except MemoryError:
-        return out_of_memory(), {}
+        return out_of_memory(), {}, Links()
     languages, counts = np.unique(found.unit_language, return_counts=True)
     units = dict(zip(languages.tolist(), counts.tolist(), strict=True))
     arrays = {name: getattr(found, name) for name in dwarf.DTYPES}
-    return with_debug(facts, found.problems, units), arrays
+    return with_debug(facts, [*image.problems, *found.problems], units), arrays, named
+
+
+def _others(image: Image, alt: Data | None, split: list[Data]) -> tuple[Links, Image | None, list[Image]]:
+    """What the file refers to, and what of it is at hand and fits."""
+    named = links(image)
+    alternate = fitting_alternate(image, named, open_image(alt) if alt is not None else None)
+    return named, alternate, [open_image(part) for part in split]
 
 
 def answer(
     question: str, data: Data, alt: Data | None, split: list[Data], arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """One question about a file whose answer is in no column."""
-    return details.answer(question, open_image(data), arguments)
+    image = open_image(data)
+    _, alternate, parts = _others(image, alt, split)
+    return details.Details(image, open_debug(image, alternate, parts)).answer(question, arguments)

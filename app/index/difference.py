@@ -214,8 +214,8 @@ def _told_apart(
 
 
 def _source(path: str) -> str:
-    """The file without the directory that a build was made in."""
-    return "/".join(PurePath(path).parts[-2:])
+    """The file's name: its directory may be that of the build alone."""
+    return PurePath(path).name
 
 
 def _entries(made: Items, kind: RowKind, rows: npt.NDArray[np.int64]) -> Sequence[Function | Variable]:

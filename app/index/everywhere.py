@@ -81,6 +81,8 @@ def spread(at: Array, items: Array) -> tuple[Array, Array]:
     """The places of these items, of which each has one or more, and how many each has."""
     starts = at[items].astype(np.int64)
     lengths = at[items + 1].astype(np.int64) - starts
+    if len(lengths) and int(lengths.max()) == 1:
+        return starts, lengths
     ends = np.cumsum(lengths)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths), lengths
 

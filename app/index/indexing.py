@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.config import Settings
 from app.errors import AppError, BadInput, Conflict, NotElf, NotFound, StorageFull
-from app.index import files
+from app.index import companions, files
 from app.index.catalogue import BinaryRow, Catalogue, KnownRow
 from app.index.jobs import Jobs, Result, Task
 from app.index.model import Binary, Job
@@ -289,7 +289,18 @@ class Indexing:
 
     def _keep(self, file: files.HostFile, outcome: Outcome, pending: Pending | None = None) -> BinaryRow:
         name = Path(_program(file.path)).name
+        outcome = self._completed(file, outcome)
         return self._store.put(outcome, name, file.descriptor, file.path, file.stamp, None, pending)
+
+    def _completed(self, file: files.HostFile, outcome: Outcome) -> Outcome:
+        """Read again with the files that its debug information refers to, where some are at hand."""
+        if outcome.meta is None or not any(outcome.meta["links"].values()):
+            return outcome
+        with companions.opened(file.path, outcome.meta["links"], self._settings.roots) as others:
+            if not others:
+                return outcome
+            outcome.done()
+            return self._readers.read(Source(file.descriptor, file.stamp[2], others.alternate, others.parts))
 
 
 def _program(path: str) -> str:

@@ -37,6 +37,7 @@ _SUMMARY = {
     "frame_pointers": (bool, None),
     "tables": [int],
     "counts": _COUNTS,
+    "links": {"alternate": ([str], None), "parts": [str]},
 }
 _ARGUMENT = {
     **dict.fromkeys(("index", "size"), int),

@@ -41,7 +41,7 @@ class Index(Indexing):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._selections = query.Selections()
-        self.answers = Answers(self._store, self._readers)
+        self.answers = Answers(self._store, self._readers, settings.roots)
         self._differences: dict[tuple[str, str], Difference] = {}
         self._everywhere = Everywhere(
             settings.data / "names",

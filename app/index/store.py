@@ -12,7 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -425,4 +425,4 @@ def _info(meta: dict[str, Any]) -> dict[str, Any]:
     has = {key: meta[key] for key in ("dwarf", "lines")}
     has |= {"symtab": 0 in meta["tables"], "dynsym": 1 in meta["tables"]}
     left = {key: value for key, value in meta.items() if key not in {"build_id", "tables", "dwarf", "lines"}}
-    return left | {"debug": asdict(Debug("embedded" if meta["dwarf"] else "none", None, has))}
+    return left | {"debug": {"kind": "embedded" if meta["dwarf"] else "none", "path": None, "has": has}}

@@ -61,29 +61,51 @@ ROUTERS = (
 )
 
 
-def create_app(settings: Settings, started: Index | None = None) -> FastAPI:
-    """The ASGI application; its rooms open when it starts up, but for an index that is ``started`` already.
+class Rooms:
+    """What the routes work with; nothing of it works before ``open``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.bpftrace = Bpftrace(settings)
+        self.index = Index(settings)
+        self.sessions = Sessions(settings, self.bpftrace, self.index)
+        self.opened = False
+
+    async def open(self) -> None:
+        """Once; raises AppError where a room cannot be opened, and closes the others."""
+        if self.opened:
+            return
+        # First, because this one sees whether another server uses the same data.
+        await self.sessions.start()
+        try:
+            await run_in_threadpool(self.index.start)
+        except BaseException:
+            await self.sessions.close()
+            raise
+        await run_in_threadpool(self.bpftrace.capabilities)
+        self.opened = True
+
+    async def close(self) -> None:
+        await self.sessions.close()
+        await run_in_threadpool(self.index.close)
+
+
+def create_app(settings: Settings, rooms: Rooms | None = None) -> FastAPI:
+    """The ASGI application; its rooms open when it starts up, unless they are open already.
 
     ``app.state.services`` holds them.
     """
     lock = Lock(settings.token, settings.port, secure=_all_https(settings))
     origins = Origins.of(settings)
-    bpftrace = Bpftrace(settings)
-    index = started or Index(settings)
+    rooms = rooms or Rooms(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if started is None:
-            await run_in_threadpool(index.start)
-        manager = Sessions(settings, bpftrace, index)
-        app.state.services = Services(settings, index, manager, bpftrace, lock, origins)
-        await run_in_threadpool(bpftrace.capabilities)
-        await manager.start()
+        await rooms.open()
+        app.state.services = Services(settings, rooms.index, rooms.sessions, rooms.bpftrace, lock, origins)
         try:
             yield
         finally:
-            await manager.close()
-            await run_in_threadpool(index.close)
+            await rooms.close()
 
     app = FastAPI(
         title="Probescope",
@@ -138,13 +160,16 @@ def _announce(settings: Settings, token: str) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Says where it is once it listens, not before."""
+    """Opens the rooms before the application starts, so that what fails is one sentence; says where it is
+    once it listens, not before."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, rooms: Rooms, announce: Callable[[], None]) -> None:
         super().__init__(config)
+        self._rooms = rooms
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._rooms.open()
         await super().startup(sockets)
         if self.started:
             self._announce()
@@ -177,26 +202,23 @@ def serve(settings: Settings, reload: bool = False) -> int:
 
 
 def _run(settings: Settings, listener: socket.socket) -> int:
-    index = Index(settings)
-    # Here, not in the application's start, so that what fails is one sentence.
-    index.start()
-    with closing(index):
-        app = create_app(settings, index)
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            ws_max_size=WEBSOCKET_BYTES,
-            ws_ping_interval=20.0,
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-        )
-        server = _Server(config, lambda: _announce(settings, app.state.lock.token))
-        try:
-            server.run(sockets=[listener])
-        except KeyboardInterrupt:
-            return 0
-        return 0 if server.started else 1
+    rooms = Rooms(settings)
+    app = create_app(settings, rooms)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        ws_max_size=WEBSOCKET_BYTES,
+        ws_ping_interval=20.0,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    server = _Server(config, rooms, lambda: _announce(settings, app.state.lock.token))
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        return 0
+    return 0 if server.started else 1
 
 
 def _run_reloading(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.support.server import running
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -73,6 +74,16 @@ def test_a_data_directory_that_cannot_be_used(run: Run, own_data: Path) -> None:
     own_data.mkdir()
     (own_data / "columns").write_text("in the way")
     assert str(own_data) in run("serve", "--port", "0").complaint
+
+
+def test_data_that_another_server_uses(run: Run, tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        job = server.client.post("/api/v1/index", json={"paths": ["/usr/lib"]}).json()["job"]
+        complaint = run("serve", "--port", "0", "--data", tmp_path).complaint
+        assert complaint.startswith(f"Another server uses {tmp_path}.")
+        assert "--data" in complaint
+        # Its jobs went on meanwhile.
+        assert server.client.delete(f"/api/v1/jobs/{job}").json()["state"] == "cancelled"
 
 
 @pytest.mark.parametrize("variable", ["PROBESCOPE_PORT", "PROBESCOPE_READ_ONLY"])

@@ -176,3 +176,30 @@ def test_buffers_of_wrong_sizes_are_refused() -> None:
     read_only = np.frombuffer(bytes(4), np.uint16)
     with pytest.raises(ValueError, match="read-only"):
         scan.rank(lines, b"a", "substring", True, 0.0, read_only)
+
+
+@pytest.mark.parametrize(
+    ("way", "needle"), [("substring", b"name_1"), ("prefix", b"x::name_7"), ("fuzzy", b"xnm99")]
+)
+def test_parts_on_threads_give_one_answer(way: Way, needle: bytes) -> None:
+    names = [b"x::name_%d(%s)" % (number, b"int, " * (number % 20)) for number in range(150_000)]
+    lines = lines_of(names, [(number, b"_raw_name_%d" % number) for number in range(0, 150_000, 7)])
+    assert len(lines.text) > 8 << 20
+    few = np.arange(0, 150_000, 997)
+    expected = ranked(
+        scan_plain.rank,
+        lines_of(
+            [names[i] for i in few], [(at, b"_raw_name_%d" % i) for at, i in enumerate(few) if i % 7 == 0]
+        ),
+        needle,
+        way,
+        True,
+        0.0,
+        0,
+    )
+    found = ranked(scan.rank, lines, needle, way, True, 0.0)
+    assert [found[i] for i in few] == expected
+    if way == "substring":
+        choice = Choice((tuple(map(Letter, needle)),), False, False)
+        marked = np.unique(lines.name_of(scan.mark(lines, [choice], 0.0)))
+        assert marked.tolist() == np.flatnonzero(np.array(found) != NONE).tolist()

@@ -7,6 +7,7 @@
 #include "container.h"
 #include "search/intern.h"
 #include "search/order.h"
+#include "search/parts.h"
 #include "search/pattern.h"
 #include "search/rank.h"
 
@@ -32,14 +33,9 @@ static Status rank(const Asked *asked, unsigned how, bool portable, uint16_t *ra
 {
     Deadline never = {0};
     memset(ranks, 0xff, asked->lines->names * sizeof *ranks);
-    const Lines *lines = asked->lines;
-    const uint8_t *text = asked->needle.data;
-    size_t length = asked->needle.size;
-    if (how == 0)
-        return rank_substring(lines, text, length, asked->fold, asked->sides, portable, ranks, never);
-    if (how == 1)
-        return rank_prefix(lines, text, length, asked->fold, asked->sides, ranks, never);
-    return rank_fuzzy(lines, text, length, asked->fold, portable, ranks, never);
+    static const Work works[] = {rank_substring, rank_prefix, rank_fuzzy};
+    Question question = {asked->needle.data, asked->needle.size, asked->sides, asked->fold, portable};
+    return in_parts(asked->lines, works[how], &question, ranks, sizeof *ranks, false, never);
 }
 
 static void rank_both(const Asked *asked)
@@ -62,8 +58,9 @@ static void match(const Lines *lines, Bytes program)
         return;
     }
     uint8_t *one = copy((Bytes){NULL, 0}, lines->count + 1), *other = copy((Bytes){NULL, 0}, lines->count + 1);
-    if (pattern_mark(&pattern, lines, false, one, never) == DONE &&
-        pattern_mark(&pattern, lines, true, other, never) == DONE)
+    Status status = in_parts(lines, pattern_mark, &pattern, one, 1, true, never);
+    pattern.portable = true;
+    if (status == DONE && in_parts(lines, pattern_mark, &pattern, other, 1, true, never) == DONE)
         DEMAND(memcmp(one, other, lines->count) == 0);
     free(one);
     free(other);
@@ -108,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     names = names < count ? names : count;
     uint32_t *further = copy(container.part[3], (count + 1) * sizeof(uint32_t));
     uint8_t *needle = copy(container.part[4], 1), *program = copy(container.part[5], 1);
-    Lines lines = {text, container.part[1].size, starts, further, count, names};
+    Lines lines = {text, container.part[1].size, starts, further, count, names, names};
     /* As the caller promises: one line, and in lower case where case does not count. */
     for (size_t at = 0; at < container.part[4].size; at++)
         if (needle[at] == '\n' || (flags & 1 && needle[at] >= 'A' && needle[at] <= 'Z'))

@@ -114,9 +114,12 @@ static Status rank_parts(const Lines *lines, const Part *parts, size_t count, bo
     return DONE;
 }
 
-Status rank_fuzzy(const Lines *lines, const uint8_t *text, size_t length, bool fold, bool portable,
-                  uint16_t *ranks, Deadline deadline)
+Status rank_fuzzy(const Lines *lines, const void *given, void *ranks, Deadline deadline)
 {
+    const Question *question = given;
+    const uint8_t *text = question->needle;
+    size_t length = question->length;
+    bool fold = question->fold, portable = question->portable;
     if (!length || length > NEEDLE_MOST)
         return DONE;
     uint8_t *bits = malloc(length);

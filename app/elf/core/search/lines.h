@@ -21,9 +21,10 @@ typedef struct {
     const uint8_t *text;
     size_t size;
     const uint32_t *at;      /* count + 1 places */
-    const uint32_t *further; /* the names that the lines behind the first `names` spell */
+    const uint32_t *further; /* the names that the lines behind those shown spell */
     size_t count;
-    size_t names;
+    size_t shown; /* lines that are names as they are shown, the first of all */
+    size_t names; /* there are */
 } Lines;
 
 typedef struct {
@@ -42,7 +43,7 @@ static inline Line line_at(const Lines *lines, size_t index)
 
 static inline void rank_down(const Lines *lines, size_t index, uint16_t *ranks, uint16_t rank)
 {
-    size_t name = index < lines->names ? index : lines->further[index - lines->names];
+    size_t name = index < lines->shown ? index : lines->further[index - lines->shown];
     if (name < lines->names && rank < ranks[name])
         ranks[name] = rank;
 }

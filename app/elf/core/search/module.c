@@ -7,6 +7,7 @@
 
 #include "intern.h"
 #include "order.h"
+#include "parts.h"
 #include "pattern.h"
 #include "rank.h"
 #include "scan.h"
@@ -51,7 +52,7 @@ static bool hold_lines(Held *held, PyObject *text, PyObject *at, PyObject *furth
         return false;
     }
     *lines = (Lines){of_text->buf, (size_t)of_text->len, of_at->buf, of_further->buf, places - 1,
-                     places - 1 - others};
+                     places - 1 - others, places - 1 - others};
     return true;
 }
 
@@ -75,9 +76,7 @@ static PyObject *refuse(Held *held, const char *text)
     return NULL;
 }
 
-typedef enum { SUBSTRING, PREFIXED, FUZZILY } Way;
-
-static PyObject *ranked(PyObject *arguments, Way way)
+static PyObject *ranked(PyObject *arguments, Work work)
 {
     PyObject *text, *at, *further, *out;
     Held held = {.count = 0};
@@ -95,16 +94,10 @@ static PyObject *ranked(PyObject *arguments, Way way)
     Py_buffer *ranks = hold(&held, out, 2, PyBUF_WRITABLE);
     if (!ranks || (size_t)ranks->len / 2 != lines.names)
         return refuse(&held, "There is not a rank for each name.");
-    Deadline deadline = {until, 0};
-    const uint8_t *bytes = (const uint8_t *)needle;
-    Status status = DONE;
+    Question question = {(const uint8_t *)needle, (size_t)length, sides, fold, portable};
+    Status status;
     Py_BEGIN_ALLOW_THREADS
-    if (way == SUBSTRING)
-        status = rank_substring(&lines, bytes, (size_t)length, fold, sides, portable, ranks->buf, deadline);
-    else if (way == PREFIXED)
-        status = rank_prefix(&lines, bytes, (size_t)length, fold, sides, ranks->buf, deadline);
-    else
-        status = rank_fuzzy(&lines, bytes, (size_t)length, fold, portable, ranks->buf, deadline);
+    status = in_parts(&lines, work, &question, ranks->buf, 2, false, (Deadline){until, 0});
     Py_END_ALLOW_THREADS
     return answer(&held, status);
 }
@@ -112,19 +105,19 @@ static PyObject *ranked(PyObject *arguments, Way way)
 static PyObject *substring(PyObject *module, PyObject *arguments)
 {
     (void)module;
-    return ranked(arguments, SUBSTRING);
+    return ranked(arguments, rank_substring);
 }
 
 static PyObject *prefix(PyObject *module, PyObject *arguments)
 {
     (void)module;
-    return ranked(arguments, PREFIXED);
+    return ranked(arguments, rank_prefix);
 }
 
 static PyObject *fuzzy(PyObject *module, PyObject *arguments)
 {
     (void)module;
-    return ranked(arguments, FUZZILY);
+    return ranked(arguments, rank_fuzzy);
 }
 
 static PyObject *mark(PyObject *module, PyObject *arguments)
@@ -152,9 +145,10 @@ static PyObject *mark(PyObject *module, PyObject *arguments)
         pattern_free(&pattern);
         return refuse(&held, "The program is not well-formed.");
     }
+    pattern.portable = portable;
     Status status;
     Py_BEGIN_ALLOW_THREADS
-    status = pattern_mark(&pattern, &lines, portable, marks->buf, (Deadline){until, 0});
+    status = in_parts(&lines, pattern_mark, &pattern, marks->buf, 1, true, (Deadline){until, 0});
     Py_END_ALLOW_THREADS
     pattern_free(&pattern);
     return answer(&held, status);

@@ -182,11 +182,11 @@ static Status mark_found(const Pattern *pattern, const Choice *choice, const Lin
     return DONE;
 }
 
-Status pattern_mark(const Pattern *pattern, const Lines *lines, bool portable, uint8_t *marks,
-                    Deadline deadline)
+Status pattern_mark(const Lines *lines, const void *given, void *marks, Deadline deadline)
 {
+    const Pattern *pattern = given;
     Status status = DONE;
-    for (size_t i = 0; i < pattern->choice_count && lines->count && status == DONE; i++) {
+    for (size_t i = 0; i < pattern->choice_count && status == DONE; i++) {
         const Choice *choice = &pattern->choices[i];
         uint8_t needle[NEEDLE_MOST], bits[NEEDLE_MOST];
         for (size_t j = 0; j < choice->literal_length; j++) {
@@ -194,7 +194,7 @@ Status pattern_mark(const Pattern *pattern, const Lines *lines, bool portable, u
             bits[j] = pattern->places[choice->literal + j].bits;
         }
         Scan scan;
-        if (scan_start(&scan, lines->text, lines->size, needle, choice->literal_length, false, portable)) {
+        if (scan_start(&scan, lines, needle, choice->literal_length, false, pattern->portable)) {
             memcpy(scan.bits, bits, choice->literal_length);
             status = mark_found(pattern, choice, lines, &scan, marks, &deadline);
         } else {

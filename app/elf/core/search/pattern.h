@@ -27,14 +27,14 @@ typedef struct {
     Segment *segments;
     Choice *choices;
     size_t place_count, segment_count, choice_count;
+    bool portable; /* see Question */
 } Pattern;
 
 /* False for a program that is none, or when memory is out; the pattern points into `program`. */
 bool pattern_read(Pattern *pattern, Bytes program);
 void pattern_free(Pattern *pattern);
 
-/* Sets `marks` to 1 for each line that matches. */
-Status pattern_mark(const Pattern *pattern, const Lines *lines, bool portable, uint8_t *marks,
-                    Deadline deadline);
+/* Work for in_parts: sets a byte of `marks` to 1 for each line that matches the Pattern. */
+Status pattern_mark(const Lines *lines, const void *pattern, void *marks, Deadline deadline);
 
 #endif

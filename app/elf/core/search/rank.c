@@ -26,11 +26,13 @@ static inline bool closes(uint8_t after)
     return after == '(' || after == '<';
 }
 
-Status rank_substring(const Lines *lines, const uint8_t *needle, size_t length, bool fold, unsigned sides,
-                      bool portable, uint16_t *ranks, Deadline deadline)
+Status rank_substring(const Lines *lines, const void *given, void *ranks, Deadline deadline)
 {
+    const Question *question = given;
+    size_t length = question->length;
+    unsigned sides = question->sides;
     Scan scan;
-    if (!lines->count || !scan_start(&scan, lines->text, lines->size, needle, length, fold, portable))
+    if (!scan_start(&scan, lines, question->needle, length, question->fold, question->portable))
         return DONE;
     uint32_t places[PLACES];
     size_t index = 0, found;
@@ -71,9 +73,12 @@ Status rank_substring(const Lines *lines, const uint8_t *needle, size_t length, 
     return DONE;
 }
 
-Status rank_prefix(const Lines *lines, const uint8_t *needle, size_t length, bool fold, unsigned sides,
-                   uint16_t *ranks, Deadline deadline)
+Status rank_prefix(const Lines *lines, const void *given, void *ranks, Deadline deadline)
 {
+    const Question *question = given;
+    const uint8_t *needle = question->needle;
+    size_t length = question->length;
+    bool fold = question->fold;
     for (size_t index = 0; index < lines->count; index++) {
         Line line = line_at(lines, index);
         if (line.length < length)
@@ -84,7 +89,7 @@ Status rank_prefix(const Lines *lines, const uint8_t *needle, size_t length, boo
             i++;
         if (deadline_passed(&deadline, 4 + i))
             return OUT_OF_TIME;
-        if (i < length || (sides & CLOSED && line.length > length && !closes(text[length])))
+        if (i < length || (question->sides & CLOSED && line.length > length && !closes(text[length])))
             continue;
         rank_down(lines, index, ranks, line.length == length ? EXACT : PREFIX);
     }

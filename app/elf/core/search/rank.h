@@ -4,14 +4,19 @@
 
 #include "lines.h"
 
-/* `ranks` has an entry a name and is only ever lowered. `sides` is made of OPENED and CLOSED. */
-Status rank_substring(const Lines *lines, const uint8_t *needle, size_t length, bool fold, unsigned sides,
-                      bool portable, uint16_t *ranks, Deadline deadline);
-Status rank_prefix(const Lines *lines, const uint8_t *needle, size_t length, bool fold, unsigned sides,
-                   uint16_t *ranks, Deadline deadline);
+/* `sides` is made of OPENED and CLOSED; `portable` keeps to instructions that all processors have. */
+typedef struct {
+    const uint8_t *needle;
+    size_t length;
+    unsigned sides;
+    bool fold, portable;
+} Question;
+
+/* Work for in_parts: `question` is a Question, `ranks` has 16 bits a name and is only ever lowered. */
+Status rank_substring(const Lines *lines, const void *question, void *ranks, Deadline deadline);
+Status rank_prefix(const Lines *lines, const void *question, void *ranks, Deadline deadline);
 
 /* Parts separated by spaces, in any order; the letters of each in their order. */
-Status rank_fuzzy(const Lines *lines, const uint8_t *text, size_t length, bool fold, bool portable,
-                  uint16_t *ranks, Deadline deadline);
+Status rank_fuzzy(const Lines *lines, const void *question, void *ranks, Deadline deadline);
 
 #endif

@@ -32,14 +32,14 @@ bool wide_instructions(void)
 #endif
 }
 
-bool scan_start(Scan *scan, const uint8_t *text, size_t size, const uint8_t *needle, size_t length, bool fold,
-                bool portable)
+bool scan_start(Scan *scan, const Lines *lines, const uint8_t *needle, size_t length, bool fold, bool portable)
 {
-    if (!length || length > NEEDLE_MOST)
+    if (!length || length > NEEDLE_MOST || !lines->count)
         return false;
-    scan->text = text;
-    scan->size = size;
-    scan->at = 0;
+    size_t end = lines->at[lines->count];
+    scan->text = lines->text;
+    scan->size = end < lines->size ? end : lines->size;
+    scan->at = lines->at[0];
     scan->length = length;
     scan->work = 0;
     scan->portable = portable || !wide_instructions();

@@ -1,10 +1,8 @@
-/* Every place of a needle in a text, in order and overlapping, a buffer of places at a time. */
+/* Every place of a needle in the text of some lines, in order and overlapping, a buffer of places at a time. */
 #ifndef PROBESCOPE_SEARCH_SCAN_H
 #define PROBESCOPE_SEARCH_SCAN_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "lines.h"
 
 enum { NEEDLE_MOST = 4096, PLACES = 1024 };
 
@@ -20,9 +18,9 @@ typedef struct {
     uint8_t bits[NEEDLE_MOST];  /* 0x20 where the case of a letter does not count */
 } Scan;
 
-/* False for a needle that is empty or too long. A needle of folded search is in lower case. */
-bool scan_start(Scan *scan, const uint8_t *text, size_t size, const uint8_t *needle, size_t length, bool fold,
-                bool portable);
+/* False where there is nothing to find: for a needle that is empty or too long, or for no lines. A needle of
+ * folded search is in lower case. */
+bool scan_start(Scan *scan, const Lines *lines, const uint8_t *needle, size_t length, bool fold, bool portable);
 
 /* The next places, at most PLACES; false when there are no more. It comes back after much work, too, with none,
  * so that the caller can look at the clock. */

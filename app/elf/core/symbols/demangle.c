@@ -160,7 +160,7 @@ static Outcome separate(Bytes text, Blob *out)
     for (size_t at = 0; at < text.size && outcome == DONE; at++) {
         Bytes rest = bytes_part(text, at, text.size);
         bool first = !at || (at >= 2 && text.data[at - 1] == ':' && text.data[at - 2] == ':');
-        if (first && *rest.data == '_' && rest.size > 1 && memchr("<&*@([", rest.data[1], 6))
+        if (first && *rest.data == '_' && rest.size > 1 && memchr("<&*@([{", rest.data[1], 7))
             continue;
         if (starts(rest, "..")) {
             outcome = append(out, (Bytes){(const uint8_t *)"::", 2});

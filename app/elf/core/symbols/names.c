@@ -8,7 +8,7 @@
 
 /* Demangled names may be longer than the names by so much; the rest of a file's stay as they are. */
 enum { TIMES_LONGER = 16, ALWAYS = 16 << 20 };
-enum { TOGETHER = 16 };
+enum { TOGETHER = 16, AHEAD = 8 };
 /* Equal texts go on to the next. */
 enum { FOLDED, SHOWN, RAW, STAGES };
 
@@ -177,9 +177,9 @@ static Bytes shown_text(const Names *names, uint32_t number)
     return bytes_part((Bytes){names->arena.items, names->arena.count}, shown->at, shown->size);
 }
 
-static Bytes stage_text(const Names *names, uint32_t number, uint32_t stage)
+static const Bytes *stage_text(const Names *names, uint32_t number, uint32_t stage)
 {
-    return stage == RAW ? names->raw.texts.items[number] : shown_text(names, number);
+    return stage == RAW ? &names->raw.texts.items[number] : &names->text[number];
 }
 
 /* Eight letters at once to lower case. */
@@ -215,7 +215,7 @@ static bool split_run(const Names *names, Keyed *items, Keyed *scratch, Run run,
     uint32_t ended = 0, rest = 0;
     for (uint32_t at = 0; at < run.count; at++) {
         Keyed item = items[run.first + at];
-        size_t size = stage_text(names, item.value, run.stage).size;
+        size_t size = stage_text(names, item.value, run.stage)->size;
         if (size > run.depth + 8) {
             scratch[rest++] = item;
         } else {
@@ -253,9 +253,15 @@ static Outcome sort_names(const Names *names, Keyed *items, Keyed *scratch)
     while (held && todo.count) {
         Run run = todo.items[--todo.count];
         Keyed *part = items + run.first;
-        for (uint32_t at = 0; at < run.count; at++)
-            part[at].key = key_at(stage_text(names, part[at].value, run.stage), run.depth, run.stage == FOLDED);
-        sort_keyed(part, scratch, run.count);
+        bool same = true;
+        for (uint32_t at = 0; at < run.count; at++) {
+            uint32_t ahead = at + AHEAD < run.count ? at + AHEAD : at;
+            __builtin_prefetch(stage_text(names, part[ahead].value, run.stage)->data + run.depth);
+            part[at].key = key_at(*stage_text(names, part[at].value, run.stage), run.depth, run.stage == FOLDED);
+            same &= part[at].key == part[0].key;
+        }
+        if (!same)
+            sort_keyed(part, scratch, run.count);
         for (uint32_t first = 0, at = 1; held && at <= run.count; at++) {
             if (at < run.count && part[at].key == part[first].key)
                 continue;
@@ -276,15 +282,18 @@ Outcome order_names(Names *names)
     Keyed *items = malloc((count + 1) * sizeof *items), *scratch = malloc((count + 1) * sizeof *scratch);
     names->rank = malloc((count + 1) * sizeof *names->rank);
     names->order = malloc((count + 1) * sizeof *names->order);
-    if (!items || !scratch || !names->rank || !names->order)
+    names->text = malloc((count + 1) * sizeof *names->text);
+    if (!items || !scratch || !names->rank || !names->order || !names->text)
         outcome = NO_MEMORY;
+    for (uint32_t number = 0; outcome == DONE && number < count; number++)
+        names->text[number] = shown_text(names, number);
     if (outcome == DONE)
         outcome = sort_names(names, items, scratch);
     for (uint32_t place = 0; outcome == DONE && place < count; place++) {
         uint32_t number = items[place].value;
         names->order[place] = number;
         names->rank[number] = place;
-        names->text_size += shown_text(names, number).size + 1;
+        names->text_size += names->text[number].size + 1;
         if (names->shown[number].demangled) {
             names->demangled++;
             names->text_size += names->raw.texts.items[number].size + 1;
@@ -312,8 +321,11 @@ void write_lines(const Names *names, Lines *lines)
     uint32_t count = (uint32_t)names->raw.texts.count;
     size_t demangled = 0;
     lines->line_at[0] = 0;
-    for (uint32_t place = 0; place < count; place++)
-        write_line(lines, shown_text(names, names->order[place]), false);
+    for (uint32_t place = 0; place < count; place++) {
+        uint32_t ahead = names->order[place + AHEAD < count ? place + AHEAD : place];
+        __builtin_prefetch(names->text[ahead].data);
+        write_line(lines, names->text[names->order[place]], false);
+    }
     for (uint32_t place = 0; place < count; place++) {
         uint32_t number = names->order[place];
         if (!names->shown[number].demangled)
@@ -334,4 +346,5 @@ void free_names(Names *names)
     vec_free(&names->foreign);
     free(names->rank);
     free(names->order);
+    free(names->text);
 }

@@ -48,6 +48,7 @@ typedef struct {
     Blob arena; /* the texts that are not the name itself */
     Numbers foreign; /* names that another demangler reads */
     bool lines; /* some name has a newline */
+    Bytes *text; /* as each is shown */
     uint32_t *rank, *order; /* the place of each name among all, and back */
     size_t text_size, demangled; /* bytes of all lines, and how many names have two */
 } Names;

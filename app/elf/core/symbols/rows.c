@@ -40,6 +40,7 @@ typedef struct {
     uint32_t *named, *listed; /* by name: the row that has a symbol of it, has it among its names; one more */
     Keyed *ordered; /* room for all entries, twice */
     uint8_t *taken; /* entries that have a row */
+    uint32_t empty; /* the name of no length, ABSENT where no symbol has it */
     size_t plain_at, local_at; /* entries before these have their rows */
     Numbers found; /* entries of the row at hand */
     Rows *rows;
@@ -230,11 +231,9 @@ static bool has_name(const Making *making, uint32_t entry, uint32_t row)
 
 static bool list_name(Making *making, uint32_t name, uint32_t row)
 {
-    if (name == ABSENT || making->listed[name] == row + 1)
+    if (name == ABSENT || name == making->empty || making->listed[name] == row + 1)
         return true;
     making->listed[name] = row + 1;
-    if (!making->names->raw.texts.items[name].size)
-        return true;
     return vec_push(&making->rows->all_names, making->names->rank[name]);
 }
 
@@ -248,17 +247,19 @@ static Outcome add_row(Making *making, const Keyed *symbols, size_t count, uint6
     uint64_t size = 0;
     bool held = true;
     for (size_t at = 0; at < count && held; at++) {
-        uint32_t symbol = symbols[at].value;
+        uint32_t symbol = symbols[at].value, name = making->names->of_symbol[symbol];
         size = input->size[symbol] > size ? input->size[symbol] : size;
-        held = vec_push(&rows->symbols, symbol) && list_name(making, making->names->of_symbol[symbol], row);
+        held = vec_push(&rows->symbols, symbol);
+        /* Mostly there is but one name, of one symbol or of those of both tables. */
+        if (held && (!at || name != making->names->of_symbol[symbols[0].value]))
+            held = list_name(making, name, row);
     }
     for (size_t at = 0; at < making->found.count && held; at++) {
         const Pair *pair = &making->pairs[making->found.items[at]];
         held = list_name(making, pair->linkage, row) && list_name(making, pair->name, row);
     }
     if (held && rows->all_names.count == first) {
-        uint32_t empty = interned(&making->names->raw, (Bytes){NULL, 0});
-        held = vec_push(&rows->all_names, empty == ABSENT ? 0 : making->names->rank[empty]);
+        held = vec_push(&rows->all_names, making->empty == ABSENT ? 0 : making->names->rank[making->empty]);
     }
     uint32_t known = making->found.count ? making->found.items[0] : ABSENT;
     if (!size && known != ABSENT)
@@ -325,11 +326,11 @@ static Outcome add_group(Making *making, Keyed *symbols, size_t count)
     if (outcome == DONE && !input->relocatable)
         outcome = add_unnamed(making, at, end, joined, false);
     uint32_t row = (uint32_t)making->rows->name.count;
-    for (size_t each = 0; each < count; each++) {
+    for (size_t each = 0; each < count && count > 1; each++)
         symbols[each].key = preference(making, symbols[each].value);
-        making->named[making->names->of_symbol[symbols[each].value]] = row + 1;
-    }
     sort_keyed(symbols, making->scratch, count);
+    for (size_t each = 0; each < count && making->known->count; each++)
+        making->named[making->names->of_symbol[symbols[each].value]] = row + 1;
     if (outcome == DONE && input->relocatable)
         outcome = find_by_name(making, symbols, count, joined);
     for (size_t place = *at; !input->relocatable && outcome == DONE && place < end; place++) {
@@ -394,6 +395,7 @@ Outcome make_rows(const Input *input, const Names *names, Kind kind, Rows *rows)
         .known = kind == FUNCTIONS ? &input->functions : &input->variables,
         .pairs = kind == FUNCTIONS ? names->of_function : names->of_variable,
         .rows = rows,
+        .empty = interned(&names->raw, (Bytes){NULL, 0}),
     };
     size_t count = names->raw.texts.count + 1;
     making.named = calloc(count, sizeof *making.named);

@@ -1,0 +1,73 @@
+/* Lines cut into parts of about the same number, and those of further spellings as the last one.
+ *
+ * No two parts have a name in common, but for the last, which waits for the others: so nobody writes where
+ * another one does, and the answer is the same however many threads there are.
+ */
+#define _DEFAULT_SOURCE
+#include "parts.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+enum { MOST_PARTS = 4, ENOUGH = 4 << 20 /* bytes of text that a part is worth a thread for */ };
+
+typedef struct {
+    Lines lines;
+    Work work;
+    const void *question;
+    void *out;
+    Deadline deadline;
+    Status status;
+    pthread_t thread;
+    bool started;
+} Part;
+
+static void *run(void *given)
+{
+    Part *part = given;
+    part->status = part->work(&part->lines, part->question, part->out, part->deadline);
+    return NULL;
+}
+
+static size_t parts_of(const Lines *lines)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t parts = lines->size / ENOUGH;
+    if (cores < 1 || parts < 1)
+        return 1;
+    if (parts > (size_t)cores)
+        parts = (size_t)cores;
+    return parts < MOST_PARTS ? parts : MOST_PARTS;
+}
+
+Status in_parts(const Lines *lines, Work work, const void *question, void *out, size_t size, bool by_line,
+                Deadline deadline)
+{
+    size_t count = parts_of(lines);
+    Part parts[MOST_PARTS];
+    Status status = DONE;
+    for (size_t i = 0; i < count; i++) {
+        size_t first = lines->shown * i / count, end = lines->shown * (i + 1) / count;
+        Lines some = *lines;
+        some.at += first;
+        some.count = some.shown = some.names = end - first;
+        parts[i] = (Part){some, work, question, (char *)out + first * size, deadline, DONE, 0, false};
+    }
+    for (size_t i = 1; i < count; i++)
+        parts[i].started = !pthread_create(&parts[i].thread, NULL, run, &parts[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (!parts[i].started)
+            run(&parts[i]);
+        else
+            pthread_join(parts[i].thread, NULL);
+        if (parts[i].status != DONE)
+            status = parts[i].status;
+    }
+    if (status != DONE || lines->count == lines->shown)
+        return status;
+    Lines rest = *lines;
+    rest.at += lines->shown;
+    rest.count -= lines->shown;
+    rest.shown = 0;
+    return work(&rest, question, by_line ? (char *)out + lines->shown * size : out, deadline);
+}

@@ -1,0 +1,46 @@
+"""The files that a binary of the host refers to, opened for a reader: its dwz file and its split parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from app.debuginfo import companions as places
+from app.errors import AppError
+from app.index import files
+
+
+@dataclass(frozen=True, slots=True)
+class Companions:
+    """Open descriptors; none where no file was found."""
+
+    alternate: int | None = None
+    parts: tuple[int, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.alternate is not None or bool(self.parts)
+
+
+@contextmanager
+def opened(path: str | None, links: Mapping[str, Any], roots: Sequence[str]) -> Iterator[Companions]:
+    """``links`` is what the file says (app.elf.links); whether a file fits is for its reader to tell."""
+    with ExitStack() as stack:
+
+        def first(paths: Sequence[str]) -> int | None:
+            for each in paths:
+                try:
+                    return stack.enter_context(files.open_elf(each, roots)).descriptor
+                except AppError:
+                    continue
+            return None
+
+        if path is None:
+            yield Companions()
+            return
+        package = first(places.packages(path, links))
+        found = [package] if package is not None else [first(each) for each in places.parts(path, links)]
+        yield Companions(
+            first(places.alternates(path, links)), tuple(each for each in found if each is not None)
+        )
