@@ -22,11 +22,8 @@ from app.index.columns import write_columns
 from app.index.tables import tables
 
 Data = bytes | mmap.mmap
-
-
 # Bytes of debug sections from which on all threads take part: below, sharing costs more than it gains.
 _MANY = 4 << 20
-_threads = 1
 
 
 def warm_up(answers: bool) -> None:
@@ -34,23 +31,24 @@ def warm_up(answers: bool) -> None:
     tables(read_facts(b""))
 
 
-def start_threads(count: int) -> None:
-    """Those of the native core, which stay."""
-    global _threads
-    _threads = 1 + dwarf.start_threads(count - 1) if count > 1 else 1
+def start_threads(count: int) -> int:
+    """Those of the native core, which stay; gives how many may work on one file, the caller's included."""
+    return 1 + dwarf.start_threads(count - 1) if count > 1 else 1
 
 
 def columns(
-    target: int, base: int, data: Data, alt: Data | None, split: list[Data]
+    target: int, base: int, data: Data, alt: Data | None, split: list[Data], threads: int
 ) -> tuple[dict[str, Any], int]:
     """Fills ``target`` from ``base`` on with the columns of a file; gives their meta and size."""
-    facts, debug, found = _read(data, alt, split)
+    facts, debug, found = _read(data, alt, split, threads)
     arrays, meta = tables(facts, debug)
     meta["links"] = found.as_dict()
     return meta, write_columns(target, arrays, meta, base)
 
 
-def _read(data: Data, alt: Data | None, split: list[Data]) -> tuple[Facts, dict[str, Any], Links]:
+def _read(
+    data: Data, alt: Data | None, split: list[Data], threads: int
+) -> tuple[Facts, dict[str, Any], Links]:
     try:
         image = open_image(data)
         facts = facts_of(image)
@@ -60,7 +58,7 @@ def _read(data: Data, alt: Data | None, split: list[Data]) -> tuple[Facts, dict[
         size = sum(
             section.size for section in image.sections if section.name.startswith((".debug_", ".zdebug_"))
         )
-        found = dwarf.read_dwarf(image, _threads if size >= _MANY else 1, alternate, parts)
+        found = dwarf.read_dwarf(image, threads if size >= _MANY else 1, alternate, parts)
         facts = replace(facts, usdt=typed(image, facts.usdt))
     except MemoryError:
         return out_of_memory(), {}, Links()

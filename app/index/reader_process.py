@@ -38,8 +38,11 @@ _IDLE = 3 << 13  # ioprio_set's class for who takes only what nobody else wants
 _MESSAGE = 1 << 16
 
 
-def shut_in(limits: dict[str, Any]) -> None:
-    """Gives up root, network, new processes and whatever exceeds ``limits`` (memory, cpu, output)."""
+def shut_in(limits: dict[str, Any]) -> int:
+    """Gives up root, network, new processes and whatever exceeds ``limits`` (memory, cpu, output).
+
+    Gives how many threads may work on one file.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0:
         # Where a container does not allow it, its own network rules hold.
@@ -61,7 +64,7 @@ def shut_in(limits: dict[str, Any]) -> None:
         libc.syscall(_IOPRIO_SET[os.uname().machine], 1, 0, _IDLE)
     # Namespaces, rights and niceness are each thread's own, so threads start with those of the box; later
     # none can be started.
-    contents.start_threads(limits["threads"])
+    threads = contents.start_threads(limits["threads"])
     for kind, value in (
         (resource.RLIMIT_AS, limits["memory"]),
         (resource.RLIMIT_CPU, limits["cpu"]),
@@ -71,9 +74,10 @@ def shut_in(limits: dict[str, Any]) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (value, value))
+    return threads
 
 
-def serve(channel: socket.socket, most: int) -> None:
+def serve(channel: socket.socket, most: int, threads: int) -> None:
     """Answers one message after another until the other end closes."""
     while True:
         message, control, _, _ = channel.recvmsg(_MESSAGE, socket.CMSG_SPACE(most * 4))
@@ -88,7 +92,7 @@ def serve(channel: socket.socket, most: int) -> None:
         for number, each in enumerate(asked["files"]):
             count = 1 + each["alt"] + each["split"]
             sources, left = left[:count], left[count:]
-            answer = _attempt(asked, each, target, sources)
+            answer = _attempt(asked, each, target, sources, threads)
             for descriptor in sources:
                 os.close(descriptor)
             if number + 1 == len(asked["files"]):
@@ -96,7 +100,9 @@ def serve(channel: socket.socket, most: int) -> None:
             channel.send(json.dumps(answer).encode())
 
 
-def _attempt(asked: dict[str, Any], each: dict[str, Any], target: int, sources: list[int]) -> dict[str, Any]:
+def _attempt(
+    asked: dict[str, Any], each: dict[str, Any], target: int, sources: list[int], threads: int
+) -> dict[str, Any]:
     """One file's answer; what goes wrong is one, too."""
     try:
         data, *further = map(_mapped, sources)
@@ -104,7 +110,7 @@ def _attempt(asked: dict[str, Any], each: dict[str, Any], target: int, sources: 
         if asked["op"] == "index":
             # Each part of the file is mapped alone, so it starts with a page.
             base = -(-os.fstat(target).st_size // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
-            whole, size = contents.columns(target, base, data, alt, split)
+            whole, size = contents.columns(target, base, data, alt, split, threads)
             meta = summary(whole)
             hashed = each["hash"] or not meta["build_id"]
             digest = hashlib.sha256(data).hexdigest() if hashed else None
@@ -141,8 +147,8 @@ def main(descriptor: int) -> None:
         if limits is None:
             return
         contents.warm_up(limits["answers"])
-        shut_in(limits)
+        threads = shut_in(limits)
         if os.getppid() != parent:
             return
         channel.send(b"{}")
-        serve(channel, limits["descriptors"])
+        serve(channel, limits["descriptors"], threads)
