@@ -1,4 +1,4 @@
-"""Linkage names to the names that people wrote (``simplify`` makes those short enough for a list).
+"""Linkage names to the names that people wrote.
 
 C++ names are spelled as ``nm -C`` spells them, by the C++ library's own demangler behind the native core.
 LLVM's reads what that one does not: Rust's v0, names of more than 1,024 bytes, and all where there is no such

@@ -167,6 +167,7 @@ _TABLES = tuple(_FIRST)
 _SAYS = np.array([_FIRST[column.table.removesuffix("+1")] for column in ARRAYS.values()])
 _SAY = np.array(list(_FIRST.values()))
 _SOURCES = 4
+_NOT_SHOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 class BadColumns(NotFound):
@@ -248,7 +249,7 @@ class Columns:
 
 def _shown(raw: bytes) -> str:
     text = raw.decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\x01" for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else _NOT_SHOWN for c in text)
 
 
 def write_columns(

@@ -388,11 +388,12 @@ class Pending:
 def binary_of(row: BinaryRow) -> Binary:
     """A row as the other rooms see it."""
     info = row.info
+    there = next((path for path in row.paths if _there(path)), None)
     return Binary(
         id=row.id,
         build_id=row.build_id,
         name=row.name,
-        path=row.paths[0] if row.paths else None,
+        path=there or (row.paths[0] if row.paths else None),
         paths=row.paths,
         sha256=row.sha256,
         size=row.size,
@@ -412,7 +413,19 @@ def binary_of(row: BinaryRow) -> Binary:
         problems=tuple(Problem(**problem) for problem in info["problems"]),
         uploaded=row.uploaded,
         indexed=row.indexed,
+        gone=bool(row.paths) and there is None,
     )
+
+
+def _there(path: str) -> bool:
+    """Whether something is at the path; one that may not be looked at is taken to be there."""
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _file_of(columns: str | None) -> str:
