@@ -198,13 +198,13 @@ class Details:
         files = self.debug.files(unit.unit)
         sites: list[Answer] = []
         for scope in range(int(rows[0]) + 1, len(scopes.names)):
-            parent = scopes.parent[scope]
+            parent = int(scopes.parent[scope])
             if parent not in inside:
                 if parent < 0:
                     break
                 continue
             inside[scope] = len(sites)
-            file, line, column = scopes.calls[scope]
+            file, line, column = scopes.calls[scope].tolist()
             sites.append(
                 {
                     "function": scopes.names[scope],
@@ -234,7 +234,26 @@ def _limit(what: str, asked: int, most: int) -> Answer:
 
 
 def _location(location: Location) -> Answer:
-    return asdict(location)
+    # By hand: asdict takes ten times as long, and there may be many.
+    return {
+        "address": location.address,
+        "function": location.function,
+        "offset_in_function": location.offset_in_function,
+        "file": location.file,
+        "line": location.line,
+        "column": location.column,
+        "inlined": [
+            {
+                "function": frame.function,
+                "file": frame.file,
+                "line": frame.line,
+                "call_file": frame.call_file,
+                "call_line": frame.call_line,
+                "call_column": frame.call_column,
+            }
+            for frame in location.inlined
+        ],
+    }
 
 
 def _clean(found: Any) -> Any:
