@@ -69,7 +69,7 @@ def create_app(settings: Settings, started: Index | None = None) -> FastAPI:
     lock = Lock(settings.token, settings.port, secure=_all_https(settings))
     origins = Origins.of(settings)
     bpftrace = Bpftrace(settings)
-    index = started or Index(settings)
+    index = started or Index(settings, ahead=True)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -177,7 +177,7 @@ def serve(settings: Settings, reload: bool = False) -> int:
 
 
 def _run(settings: Settings, listener: socket.socket) -> int:
-    index = Index(settings)
+    index = Index(settings, ahead=True)
     # Here, not in the application's start, so that what fails is one sentence.
     index.start()
     with closing(index):
