@@ -1,4 +1,7 @@
-from collections.abc import Buffer
+from collections.abc import Buffer, Sequence
+from typing import Any
+
+from app.elf.scopes import ScopeColumns
 
 def read(
     sections: dict[str, Buffer],
@@ -11,3 +14,24 @@ def read(
 ) -> tuple[dict[str, Buffer], list[tuple[str, str]]]: ...
 def split_names(sections: dict[str, Buffer], *, big: bool) -> list[tuple[str, str, int]]: ...
 def start_threads(count: int, /) -> int: ...
+
+# The rest answers single questions from a handle; see app.elf.native_dies.
+_Sections = dict[str, bytes | bytearray | memoryview]
+
+def open_details(
+    main: _Sections,
+    alternate: _Sections | None,
+    splits: Sequence[_Sections],
+    big: bool,
+    zero_is_used: bool,
+    /,
+) -> object: ...
+def die_tree(
+    handle: object, key: int, depth: int, most: int, /
+) -> tuple[tuple[Any, ...], list[Any], bool] | None: ...
+def unit_list(handle: object, /) -> list[tuple[tuple[Any, ...], list[tuple[int, int]], int, bool]]: ...
+def scopes(handle: object, unit: int, /) -> ScopeColumns: ...
+def line_rows(
+    handle: object, unit: int, offset: int, comp_dir: str, only_files: bool, /
+) -> tuple[int, int, list[str], bytes, bytes, bytes, bytes, bytearray]: ...
+def find_types(handle: object, names: tuple[str, ...], most: int, /) -> list[tuple[int, int, bool]]: ...

@@ -17,7 +17,7 @@ from app.elf.image import Image
 from app.elf.model import Problem
 
 try:
-    from app.elf import _dwarf
+    from app.elf import _dwarf as _dwarf
 except ImportError:
     _dwarf = None  # type: ignore[assignment]
 
