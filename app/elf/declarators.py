@@ -134,7 +134,7 @@ class Budget:
 
 
 # Types in the text of one: parameters of functions that are parameters.
-_MOST_NAMES = 500
+_MOST_NAMES = 200
 
 
 def type_text(die: Die | None, known: bool = True, budget: Budget | None = None) -> str:

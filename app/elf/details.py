@@ -60,6 +60,8 @@ class Details:
         else:
             try:
                 found = operation(arguments)
+            except RecursionError:
+                found = _problem("limit", "What was asked for is nested too deeply to be read.")
             except (KeyError, TypeError, ValueError):
                 found = _problem("arguments", f"The question {op} was asked with arguments that do not fit.")
         problems = [asdict(problem) for problem in self.debug.problems[before:]]

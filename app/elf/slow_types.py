@@ -115,11 +115,11 @@ class Types:
         if "DW_AT_signature" in die.attributes:
             return self.of(die, asked, "signature", depth + 1)
         name, place = text(die, "name"), die
-        if not name and "DW_AT_specification" in die.attributes:
+        if "DW_AT_specification" in die.attributes:
             found = self.units.follow(die, "specification")
             if found is None:
                 return None
-            name, place = text(found, "name"), found
+            name, place = name or text(found, "name"), found
         keyword = _KEYWORDS[die.tag]
         if not name:
             return Type(f"{keyword} {{...}}")

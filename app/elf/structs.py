@@ -28,9 +28,9 @@ from app.elf.dies import At, Class, Die, Tag
 # Structs in structs in structs: deeper than this is cut off.
 _DEEPEST = 16
 # Members of one type and of all that are defined in it: a type that claims more holds itself.
-_MOST_MEMBERS = 20_000
+_MOST_MEMBERS = 5_000
 # Types looked at for the alignment of one member.
-_MOST_NESTED = 400
+_MOST_NESTED = 200
 _ACCESS = {1: "public", 2: "protected", 3: "private"}
 
 

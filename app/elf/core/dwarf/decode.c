@@ -165,12 +165,13 @@ uint32_t static_location(const Unit *unit, Bytes expression, uint64_t *address)
     if (at.bad || !found)
         return 0;
     uint8_t next = cursor_left(&at) ? cursor_u8(&at) : 0;
-    *address = number;
-    if (next == DW_OP_form_tls_address || next == DW_OP_GNU_push_tls_address)
-        return VAR_ADDRESS | VAR_TLS;
+    bool local = next == DW_OP_form_tls_address || next == DW_OP_GNU_push_tls_address;
     if (next == DW_OP_plus_uconst) {
-        *address += cursor_uleb(&at);
+        number += cursor_uleb(&at);
         next = cursor_left(&at) ? cursor_u8(&at) : 0;
     }
-    return constant || next ? 0 : VAR_ADDRESS;
+    if (!local && (constant || next))
+        return 0;
+    *address = number;
+    return VAR_ADDRESS | (local ? VAR_TLS : 0);
 }

@@ -70,7 +70,7 @@ uint32_t scope_at(Worker *worker, Unit *unit, uint64_t offset)
 uint32_t class_outer(Walk *walk)
 {
     DieRef die;
-    if (has(&walk->fields, SLOT_NAME) || !has(&walk->fields, SLOT_SPECIFICATION)
+    if (!has(&walk->fields, SLOT_SPECIFICATION)
         || !follow(walk->worker, walk->unit, raw_ref(&walk->fields, SLOT_SPECIFICATION), &die))
         return walk->frame.scope;
     if (die.unit == walk->unit)

@@ -73,24 +73,23 @@ static uint32_t keyword_name(Found *found, uint32_t name)
 static uint32_t class_node(Found *found)
 {
     Worker *worker = found->worker;
-    DieRef die;
     if (has(&found->fields, SLOT_SIGNATURE)) {
         RawRef signature = raw_ref(&found->fields, SLOT_SIGNATURE);
         return type_node(worker, found->unit, &signature, found->depth + 1);
     }
-    uint32_t name = 0, scope = 0;
-    if (has(&found->fields, SLOT_NAME)) {
+    /* One that is defined outside of where it was declared lies there. */
+    bool outside = has(&found->fields, SLOT_SPECIFICATION);
+    DieRef place = {found->unit, found->offset};
+    uint32_t name = 0;
+    if (outside && !follow(worker, found->unit, raw_ref(&found->fields, SLOT_SPECIFICATION), &place))
+        return NODE_UNKNOWN;
+    Value value;
+    if (has(&found->fields, SLOT_NAME))
         name = name_of(worker, found->unit, &found->fields.value[SLOT_NAME]);
-        scope = scope_at(worker, found->unit, found->offset);
-    } else if (has(&found->fields, SLOT_SPECIFICATION)) {
-        Value value;
-        if (!follow(worker, found->unit, raw_ref(&found->fields, SLOT_SPECIFICATION), &die)
-            || !die_value(die.unit, die.offset, DW_AT_name, &value))
-            return NODE_UNKNOWN;
-        name = name_of(worker, die.unit, &value);
-        scope = scope_at(worker, die.unit, die.offset);
-    }
-    return named_node(worker, keyword_name(found, join_scope(worker, name ? scope : 0, name)));
+    else if (outside && die_value(place.unit, place.offset, DW_AT_name, &value))
+        name = name_of(worker, place.unit, &value);
+    uint32_t scope = name ? scope_at(worker, place.unit, place.offset) : 0;
+    return named_node(worker, keyword_name(found, join_scope(worker, scope, name)));
 }
 
 static uint32_t fortran_array(Found *found, uint32_t element, const Dimension *dimensions, unsigned count)

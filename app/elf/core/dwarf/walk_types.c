@@ -34,7 +34,7 @@ static bool type_seen(Walk *walk, uint8_t kind)
         return true;
     const Value *name = &walk->fields.value[SLOT_NAME];
     uint64_t size = size_field(&walk->fields);
-    if (walk->frame.scope || name->form != DW_FORM_strp || walk->unit->part->kind != PART_MAIN
+    if (walk->frame.scope || has(&walk->fields, SLOT_SPECIFICATION) || name->form != DW_FORM_strp || walk->unit->part->kind != PART_MAIN
         || name->number >> 34 || size >> 26)
         return false;
     bool fresh;
