@@ -48,7 +48,7 @@ def test_a_binary_says_what_it_is(index: Index, program: Path) -> None:
     )
     assert binary.state == "ok"
     found = binary.as_dict()
-    assert set(found["counts"]) == {"symbols", "functions", "variables", "usdt"}
+    assert set(found["counts"]) == {"symbols", "functions", "variables", "types", "usdt"}
 
 
 def test_functions_fold_their_aliases(index: Index, program: Path) -> None:
