@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from app.elf import details, dwarf
-from app.elf.debug import open_debug
+from app.elf import dwarf
 from app.elf.image import Image, open_image
 from app.elf.links import Links, fitting_alternate, links
 from app.elf.model import Facts
@@ -29,6 +28,9 @@ _MANY = 4 << 20
 def warm_up(answers: bool) -> None:
     """Loads what is loaded late; ``answers``: also what questions need."""
     tables(read_facts(b""))
+    dwarf.load()
+    if answers:
+        from app.elf import details  # noqa: F401 - loads much that columns need not
 
 
 def start_threads(count: int) -> int:
@@ -79,6 +81,9 @@ def answer(
     question: str, data: Data, alt: Data | None, split: list[Data], arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """One question about a file whose answer is in no column."""
+    from app.elf import details
+    from app.elf.debug import open_debug
+
     image = open_image(data)
     _, alternate, parts = _others(image, alt, split)
     return details.Details(image, open_debug(image, alternate, parts)).answer(question, arguments)

@@ -207,9 +207,8 @@ class Jobs:
 
     def _perform(self, task: Task) -> None:
         try:
-            if not task.cancelled():
-                task.update(save=True, state="running")
-                self._run(task)
+            task.update(save=True, state="running")
+            self._run(task)  # also one that is cancelled, to clear away what it was given
             if task.told_to_stop:
                 self._end(task, "cancelled", "Cancelled; what was read before is kept.")
             elif self.closing.is_set():

@@ -65,6 +65,25 @@ def test_a_reader_is_nobody_without_network_and_rights(readers: Readers) -> None
         assert "unlimited" not in line
 
 
+@as_root
+def test_threads_are_in_the_box_and_no_more_can_be_started(settings: Settings) -> None:
+    readers = Readers(replace(settings, reader_threads=3))
+    readers.start()
+    read(readers, "/bin/bash")
+    (pid,) = children()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        status = (task / "status").read_text()
+        assert "\nUid:\t65534\t65534\t65534\t65534\n" in status
+        assert "\nNoNewPrivs:\t1\n" in status
+        assert os.getpriority(os.PRIO_PROCESS, int(task.name)) == os.getpriority(os.PRIO_PROCESS, pid)
+        assert (task / "ns" / "net").readlink() == Path(f"/proc/{pid}/ns/net").readlink()
+    (limit,) = [
+        line for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if "Max processes" in line
+    ]
+    assert limit.split()[2:4] == ["0", "0"]
+    readers.close()
+
+
 def test_readers_stay_and_serve_no_two_uploaders(readers: Readers) -> None:
     read(readers, "/bin/bash")
     first = children()
