@@ -135,10 +135,10 @@ class Details:
 
     def _place(self, die: Die) -> Answer:
         """Where a DIE was declared; the file is one of its own unit's table."""
-        number = die.inherited(At.decl_file)
+        number = die.inherited_number(At.decl_file)
         holder = next((one for one in die.origins() if At.decl_file in one.attributes), die)
-        file = self.debug.files(holder.unit).path(number) if isinstance(number, int) else None
-        return {"file": file, "line": die.inherited(At.decl_line)}
+        file = self.debug.files(holder.unit).path(number) if number is not None else None
+        return {"file": file, "line": die.inherited_number(At.decl_line)}
 
     def _function_at(self, address: int) -> Die | None:
         (number,) = self.debug.units_at(as_addresses([address])).tolist()
@@ -237,13 +237,13 @@ def _location(location: Location) -> Answer:
     return asdict(location)
 
 
-def _clean(found: Answer) -> Answer:
+def _clean(found: Any) -> Any:
     """Without what is not set, and bytes as hex."""
-    return {
-        key: _clean(value) if isinstance(value, dict) else value.hex() if isinstance(value, bytes) else value
-        for key, value in found.items()
-        if value not in (None, (), "")
-    }
+    if isinstance(found, dict):
+        return {key: _clean(value) for key, value in found.items() if value not in (None, (), "")}
+    if isinstance(found, (list, tuple)):
+        return [_clean(value) for value in found]
+    return found.hex() if isinstance(found, bytes) else found
 
 
 def _without_keyword(name: str) -> str:

@@ -292,6 +292,10 @@ class Die:
                 return die.value(name)
         return None
 
+    def inherited_number(self, name: int) -> int | None:
+        value = self.inherited(name)
+        return value if isinstance(value, int) else None
+
     def inherited_type(self) -> tuple[Die | None, bool]:
         """The type, and whether that is known: (None, True) is void."""
         for die in self.origins():

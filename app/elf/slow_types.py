@@ -128,7 +128,13 @@ class Types:
 
     def _marked(self, child: Type, mark: str, language: int) -> Type:
         if language == _D and mark == "*":
+            if child.kind == "function":
+                (result,) = child.parts
+                assert isinstance(result, Type)
+                return _framed(f"| function{child.right.removesuffix(result.right)}", result)
             return _framed("|*", child)
+        if language == _D and mark == "&":
+            return _framed("ref |", child)
         if language == _RUST and mark == "*":
             return _framed("*mut |", child)
         if language in _FORTRAN and mark == "*":
@@ -176,7 +182,8 @@ class Types:
                 if found is None:
                     return None
                 texts.append(found.text)
-        if not texts and not (self._language(die, asked) in _C and not flag(die, "prototyped")):
+        language = self._language(die, asked)
+        if not texts and language != _D and (language not in _C or flag(die, "prototyped")):
             texts = ["void"]
         return Type(
             _gap(result.left), f"({', '.join(texts)}){result.right}", "function", frozenset(), (result,)

@@ -36,13 +36,14 @@ def start_threads(count: int) -> int:
     return 1 + dwarf.start_threads(count - 1) if count > 1 else 1
 
 
-def columns(target: int, data: Data, alt: Data | None, split: list[Data], threads: int) -> dict[str, Any]:
-    """Fills ``target`` with the columns of a file; gives their meta."""
+def columns(
+    target: int, base: int, data: Data, alt: Data | None, split: list[Data], threads: int
+) -> tuple[dict[str, Any], int]:
+    """Fills ``target`` from ``base`` on with the columns of a file; gives their meta and size."""
     facts, debug, found = _read(data, alt, split, threads)
     arrays, meta = tables(facts, debug)
     meta["links"] = found.as_dict()
-    write_columns(target, arrays, meta)
-    return meta
+    return meta, write_columns(target, arrays, meta, base)
 
 
 def _read(

@@ -3,11 +3,11 @@
 Started by ``app.index.build`` with its socket's number. It imports all it needs, waits for its limits, shuts
 itself in and says ``{}``. Messages are JSON, with their descriptors (SCM_RIGHTS):
 
-- ``{"op": "index", "files": [{"alt": bool, "split": count, "hash": bool}, ...]}``: for each file the one to
-  read, the one to fill with columns, then its dwz file, then its .dwo or .dwp files. One answer a file, in
-  their order: ``{"meta": summary, "sha256": hex or null}`` or ``{"problem": code, "text": sentence}``. The
-  hash is there unasked when there is no build-id.
-- ``{"op": "answer", "question": name, "arguments": {...}, "files": [one]}``: the second descriptor is filled
+- ``{"op": "index", "files": [{"alt": bool, "split": count, "hash": bool}, ...]}``: first the file to fill
+  with the columns of all, then for each file it, its dwz file, and its .dwo or .dwp files. One answer a file,
+  in their order: ``{"meta": summary, "at": [offset, size], "sha256": hex or null}`` or
+  ``{"problem": code, "text": sentence}``. The hash is there unasked when there is no build-id.
+- ``{"op": "answer", "question": name, "arguments": {...}, "files": [one]}``: the first descriptor is filled
   with the answer as JSON; ``{}`` or a problem.
 
 Sources: prctl(2), setrlimit(2), unshare(2), ioprio_set(2), unix(7) for SCM_RIGHTS.
@@ -88,30 +88,33 @@ def serve(channel: socket.socket, most: int, threads: int) -> None:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 descriptors.frombytes(data[: len(data) // 4 * 4])
         asked = json.loads(message)
-        given = iter(descriptors)
-        for each in asked["files"]:
-            source, target = next(given), next(given)
-            others = [next(given) for _ in range(each["alt"] + each["split"])]
-            try:
-                answer = _attempt(asked, each, source, target, others, threads)
-            finally:
-                for descriptor in (source, target, *others):
-                    os.close(descriptor)
+        target, *left = descriptors
+        for number, each in enumerate(asked["files"]):
+            count = 1 + each["alt"] + each["split"]
+            sources, left = left[:count], left[count:]
+            answer = _attempt(asked, each, target, sources, threads)
+            for descriptor in sources:
+                os.close(descriptor)
+            if number + 1 == len(asked["files"]):
+                os.close(target)
             channel.send(json.dumps(answer).encode())
 
 
 def _attempt(
-    asked: dict[str, Any], each: dict[str, Any], source: int, target: int, others: list[int], threads: int
+    asked: dict[str, Any], each: dict[str, Any], target: int, sources: list[int], threads: int
 ) -> dict[str, Any]:
     """One file's answer; what goes wrong is one, too."""
     try:
-        data = _mapped(source)
-        further = [_mapped(other) for other in others]
+        data, *further = map(_mapped, sources)
         alt, split = (further[0], further[1:]) if each["alt"] else (None, further)
         if asked["op"] == "index":
-            meta = summary(contents.columns(target, data, alt, split, threads))
+            # Each part of the file is mapped alone, so it starts with a page.
+            base = -(-os.fstat(target).st_size // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
+            whole, size = contents.columns(target, base, data, alt, split, threads)
+            meta = summary(whole)
             hashed = each["hash"] or not meta["build_id"]
-            return {"meta": meta, "sha256": hashlib.sha256(data).hexdigest() if hashed else None}
+            digest = hashlib.sha256(data).hexdigest() if hashed else None
+            return {"meta": meta, "at": [base, size], "sha256": digest}
         found = contents.answer(asked["question"], data, alt, split, asked["arguments"])
         with os.fdopen(target, "w", closefd=False) as file:
             json.dump(found, file)

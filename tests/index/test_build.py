@@ -40,8 +40,7 @@ def test_a_file_becomes_columns(readers: Readers) -> None:
     assert outcome.problem is None
     assert outcome.meta is not None
     assert outcome.meta["counts"]["symbols"] > 2000
-    assert outcome.path is not None
-    assert outcome.path.stat().st_mode & 0o777 == 0o600
+    assert outcome.pack.path.stat().st_mode & 0o777 == 0o600
 
 
 @as_root
@@ -93,11 +92,15 @@ def test_one_killed_while_it_was_idle_harms_no_file(readers: Readers) -> None:
     assert read(readers, "/bin/bash").problem is None
 
 
-def test_memory_has_a_ceiling(settings: Settings) -> None:
-    largest = max(
+def largest_library() -> Path:
+    return max(
         (path for path in Path("/usr/lib").glob("*-linux-gnu/*.so*") if path.is_file()),
-        key=lambda p: p.stat().st_size,
+        key=lambda path: path.stat().st_size,
     )
+
+
+def test_memory_has_a_ceiling(settings: Settings) -> None:
+    largest = largest_library()
     readers = Readers(replace(settings, reader_memory=(200 << 20)))
     readers.start()
     outcome = read(readers, largest)
@@ -111,7 +114,7 @@ def test_memory_has_a_ceiling(settings: Settings) -> None:
 def test_time_has_a_ceiling(settings: Settings) -> None:
     readers = Readers(replace(settings, reader_wall=0.001))
     readers.start()
-    outcome = read(readers, "/usr/bin/bash")
+    outcome = read(readers, largest_library())
     readers.close()
     assert outcome.problem is not None
     assert outcome.problem.code == "time"
@@ -124,6 +127,7 @@ def test_output_has_a_ceiling(settings: Settings) -> None:
     readers.close()
     assert outcome.problem is not None
     assert outcome.problem.code == "output"
+    outcome.done()
     assert list((settings.data / "scratch").iterdir()) == []
 
 
