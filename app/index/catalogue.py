@@ -339,7 +339,8 @@ class Catalogue:
 
 
 def _job(row: sqlite3.Row, results: Sequence[dict[str, Any]] = ()) -> Job:
-    return Job(**json.loads(row["job"]), results=tuple(results))
+    values = json.loads(row["job"])
+    return Job(**{**values, "what": tuple(values.get("what", ())), "results": tuple(results)})
 
 
 @contextmanager

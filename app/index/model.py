@@ -272,3 +272,4 @@ class Job(Item):
     files_per_second: float | None = None  # of late, while it runs
     bytes_per_second: float | None = None
     seconds_left: float | None = None  # by bytes, and a little for each file
+    what: tuple[str, ...] = ()  # the paths or the name that were given
