@@ -1,18 +1,20 @@
-from collections.abc import Buffer, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from typing_extensions import Buffer
 
 from app.elf.scopes import ScopeColumns
 
 def read(
-    sections: dict[str, Buffer],
+    sections: Mapping[str, Buffer],
     *,
     big: bool,
     zero_is_used: bool,
     threads: int,
-    alt: dict[str, Buffer] | None,
-    split: list[dict[str, Buffer]],
+    alt: Mapping[str, Buffer] | None,
+    split: Sequence[Mapping[str, Buffer]],
 ) -> tuple[dict[str, Buffer], list[tuple[str, str]]]: ...
-def split_names(sections: dict[str, Buffer], *, big: bool) -> list[tuple[str, str, int]]: ...
+def split_names(sections: Mapping[str, Buffer], *, big: bool) -> list[tuple[str, str, int]]: ...
 def start_threads(count: int, /) -> int: ...
 
 # The rest answers single questions from a handle; see app.elf.native_dies.
