@@ -157,7 +157,7 @@ def read_dwarf(
     for part in (image, alt, *split):
         if part is not None:
             problems += part.problems[known if part is image else 0 :]
-    arrays = {name: np.frombuffer(columns[name], dtype) for name, dtype in DTYPES.items()}
+    arrays = {name: np.frombuffer(memoryview(columns[name]), dtype) for name, dtype in DTYPES.items()}
     return DwarfColumns(**arrays, problems=tuple(dict.fromkeys(problems)))
 
 
