@@ -5,20 +5,21 @@ from typing_extensions import Buffer
 
 from app.elf.scopes import ScopeColumns
 
+_Sections = dict[str, bytes | bytearray | memoryview]
+
 def read(
-    sections: dict[str, Buffer],
+    sections: _Sections,
     *,
     big: bool,
     zero_is_used: bool,
     threads: int,
-    alt: dict[str, Buffer] | None,
-    split: list[dict[str, Buffer]],
+    alt: _Sections | None,
+    split: list[_Sections],
 ) -> tuple[dict[str, Buffer], list[tuple[str, str]]]: ...
-def split_names(sections: dict[str, Buffer], *, big: bool) -> list[tuple[str, str, int]]: ...
+def split_names(sections: _Sections, *, big: bool) -> list[tuple[str, str, int]]: ...
 def start_threads(count: int, /) -> int: ...
 
 # The rest answers single questions from a handle; see app.elf.native_dies.
-_Sections = dict[str, bytes | bytearray | memoryview]
 
 def open_details(
     main: _Sections,

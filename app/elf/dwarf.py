@@ -1,4 +1,4 @@
-"""An Image's DWARF as columns: functions, parameters, variables, inline sites, types, and the texts they name.
+"""An Image's DWARF as columns: functions, parameters, variables, inline sites, types, and their texts.
 
 The one place that knows the native core; without it ``dwarf_slow`` makes the same columns, some hundred times
 slower. Refuses nothing: what cannot be read is a Problem. Source: DWARF 2 to 5.
@@ -50,8 +50,8 @@ class DwarfColumns:
 
     Texts are numbers of ``string_at``: text i is ``string_blob[string_at[i]:string_at[i + 1]]``; 0 is "".
     ``…_at`` columns have one number more than rows: row i has the items from ``_at[i]`` to ``_at[i + 1]`` of
-    ``param_`` or ``range_``. Functions are those with code, in the order of their DIEs, and between them those
-    that exist only inline (no ADDRESS); variables without an address come last.
+    ``param_`` or ``range_``. Functions are those with code, in the order of their DIEs, and between them
+    those that exist only inline (no ADDRESS); variables without an address come last.
     """
 
     string_blob: U1
@@ -117,7 +117,7 @@ class DwarfColumns:
 
 
 # dtype of each column, as numpy spells it.
-DTYPES = {field.name: field.type.lower() for field in fields(DwarfColumns) if field.name != "problems"}  # type: ignore[union-attr]
+DTYPES = {field.name: str(field.type).lower() for field in fields(DwarfColumns) if field.name != "problems"}
 
 
 def load() -> None:
@@ -127,7 +127,7 @@ def load() -> None:
 
 
 def start_threads(count: int) -> int:
-    """Threads that later calls use beside the caller's, to be called once, before a process shuts itself in."""
+    """Threads that later calls use beside the caller's; to be called once, before a process is shut in."""
     given = sections.start_threads(count)
     return _dwarf.start_threads(count) if _dwarf is not None else given
 
@@ -163,7 +163,7 @@ def read_dwarf(
     for part in (image, alt, *split):
         if part is not None:
             problems += part.problems[known if part is image else 0 :]
-    arrays = {name: np.frombuffer(columns[name], dtype) for name, dtype in DTYPES.items()}
+    arrays = {name: np.frombuffer(memoryview(columns[name]), dtype) for name, dtype in DTYPES.items()}
     return DwarfColumns(**arrays, problems=tuple(dict.fromkeys(problems)))
 
 

@@ -1,4 +1,4 @@
-"""The columns of ``dwarf`` without the native core, by pyelftools: the fallback, and what the core is held against.
+"""The columns of ``dwarf`` without the native core, by pyelftools: the fallback, and the core's oracle.
 
 Gives the usual cases: files with their alternate file, but no split parts. Half a megabyte a second.
 Source: DWARF 5, sections 2.13.2 and 3.3; what is merged, and into what, is said in ``dwarf``.
@@ -15,7 +15,8 @@ import numpy as np
 from app.elf import sections
 from app.elf.dwarf import DTYPES, NO_LINES
 from app.elf.image import Image
-from app.elf.slow_rows import Function, Rows, Site, Variable, walk
+from app.elf.slow_functions import Function, Site, Variable
+from app.elf.slow_rows import Rows, walk
 from app.elf.slow_units import Units, number, open_dwarf, text
 
 Arrays = dict[str, Any]

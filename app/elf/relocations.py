@@ -86,7 +86,7 @@ def relocate(
     target = np.frombuffer(bytearray(data), np.uint8)
     for table in tables:
         _apply(image, table, section, target)
-    return memoryview(target)
+    return target.data
 
 
 def _apply(image: Image, table: Section, section: Section, target: _U8) -> None:
@@ -136,7 +136,7 @@ def _records(image: Image, table: Section, rela: bool) -> npt.NDArray[np.void]:
 
 
 def _values(image: Image, link: int) -> _U64:
-    """The values of the symbol table ``link``; one of 0 where there is none, for relocations without a symbol."""
+    """The values of the symbol table ``link``; one of 0 where there is none: relocations need no symbol."""
     assert image.layout is not None
     if not 0 < link < len(image.sections):
         return np.zeros(1, np.uint64)

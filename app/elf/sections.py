@@ -1,4 +1,4 @@
-"""The debug sections of an Image as buffers: decompressed side by side, relocated where the file is an object.
+"""The debug sections of an Image as buffers: decompressed side by side, relocated if the file is an object.
 
 Takes SHF_COMPRESSED sections (zlib, zstd), the older ``.zdebug_`` ones, and those of split parts (``.dwo``);
 what is not compressed is not copied. A section that claims to be larger than its bytes can hold, or than the
@@ -8,6 +8,7 @@ Sources: System V gABI, chapter 4 (Chdr); binutils' compress.c for ``.zdebug_``;
 
 from __future__ import annotations
 
+import mmap
 import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -44,7 +45,12 @@ MOST_BYTES = 4 << 30
 _ZLIB, _ZSTD = 1, 2
 # Deflate makes at most 1032 bytes of one; zstd's runs have no such bound, but no section is one run.
 _MOST_RATIO = {_ZLIB: 1040, _ZSTD: 1 << 17}
-_threads: ThreadPoolExecutor | None = None
+
+
+class _Threads:
+    """The threads of this process, once they are started."""
+
+    pool: ThreadPoolExecutor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +68,7 @@ def start_threads(count: int) -> int:
 
     To be called where threads may be started, and once: a reader that is shut in cannot start any.
     """
-    global _threads
-    if _threads is not None or count < 1:
+    if _Threads.pool is not None or count < 1:
         return 0
     pool = ThreadPoolExecutor(count, "inflate")
     barrier = Barrier(count + 1)
@@ -75,7 +80,7 @@ def start_threads(count: int) -> int:
     except RuntimeError:
         barrier.abort()
     wait(started)
-    _threads = pool if started else None
+    _Threads.pool = pool if started else None
     return len(started)
 
 
@@ -90,7 +95,7 @@ def _meet(barrier: Barrier) -> None:
 def debug_sections(
     image: Image, names: Iterable[str] = WALKED, *, most: int = MOST_BYTES, split: bool = False
 ) -> dict[str, Buffer]:
-    """The sections of ``names`` that the file has; with ``split`` those that end in ``.dwo``, under that name."""
+    """The sections of ``names`` that the file has; with ``split`` those that end in ``.dwo``, so named."""
     found: dict[str, Buffer] = {}
     packed: list[_Packed] = []
     places: dict[str, Section] = {}
@@ -110,9 +115,11 @@ def debug_sections(
         elif isinstance(header, _Packed):
             packed.append(header)
     found |= _unpack(image, packed, most)
+    for compressed in packed:
+        _forget(image, places[compressed.name])
     if image.header is not None and image.header.type == "REL":
-        for name, data in list(found.items()):
-            found[name] = relocate(image, places[name], data)
+        for name, content in list(found.items()):
+            found[name] = relocate(image, places[name], content)
     return found
 
 
@@ -153,11 +160,11 @@ def _unpack(image: Image, packed: list[_Packed], most: int) -> dict[str, Buffer]
         most -= section.size
         allowed.append(section)
     allowed.sort(key=lambda section: -len(section.data))
-    if _threads is None or len(allowed) < 2:
+    if _Threads.pool is None or len(allowed) < 2:
         done = [_inflate(section) for section in allowed]
     else:
         # The caller takes the largest, the threads the rest.
-        tasks = [_threads.submit(_inflate, section) for section in allowed[1:]]
+        tasks = [_Threads.pool.submit(_inflate, section) for section in allowed[1:]]
         done = [_inflate(allowed[0]), *(task.result() for task in tasks)]
     found: dict[str, Buffer] = {}
     for section, data in zip(allowed, done, strict=True):
@@ -189,6 +196,15 @@ def _inflate_part(section: _Packed) -> bytes:
         if len(made) >= section.size:
             break
     return bytes(made[: section.size])
+
+
+def _forget(image: Image, section: Section) -> None:
+    """Gives back the pages of a mapped file that hold a section which was decompressed."""
+    mapped = image.data.obj
+    first = -(-section.offset // mmap.PAGESIZE) * mmap.PAGESIZE
+    size = (section.offset + section.size) // mmap.PAGESIZE * mmap.PAGESIZE - first
+    if isinstance(mapped, mmap.mmap) and size > 0 and first + size <= len(mapped):
+        mapped.madvise(mmap.MADV_DONTNEED, first, size)
 
 
 def zero_is_used(image: Image) -> bool:

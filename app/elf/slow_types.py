@@ -57,7 +57,7 @@ class Types:
         self._known: dict[tuple[int, int, bool], Type | None] = {}
 
     def of(self, die: Die, asked: Unit, name: str = "type", depth: int = 0) -> Type | None:
-        """The type that the DIE's attribute names; void where it has none. ``asked``: whose language counts."""
+        """The type that the DIE's attribute names; void without one. ``asked``: whose language counts."""
         if f"DW_AT_{name}" not in die.attributes:
             return VOID
         target = self.units.follow(die, name)

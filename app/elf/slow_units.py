@@ -1,4 +1,4 @@
-"""Sections to pyelftools' units and DIEs, with what its interface lacks: safe attributes, references, scopes, files.
+"""Sections to pyelftools' units and DIEs, with what it lacks: safe attributes, references, scopes, files.
 
 Whatever a file holds, a question here is answered by a value or by None.
 """
@@ -232,7 +232,8 @@ class Units:
         found: list[tuple[int, int]] = []
         try:
             base = address(self.top(die.cu), "low_pc") or 0
-            for entry in self.dwarf.range_lists().get_range_list_at_offset(attribute.value, die.cu):
+            lists: Any = self.dwarf.range_lists()
+            for entry in lists.get_range_list_at_offset(attribute.value, die.cu):
                 if isinstance(entry, BaseAddressEntry):
                     base = entry.base_address
                     continue

@@ -1,4 +1,4 @@
-"""Minimal .debug_abbrev and .debug_info by code, for what no compiler writes. Source: DWARF 5, section 7.5."""
+"""Minimal .debug_abbrev and .debug_info by code, for what no compiler writes. Source: DWARF 5, 7.5."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Programs with much of what C and C++ can say to a debugger."""
 
+# ruff: noqa: E501
+
 C_SOURCE = r"""
 struct point { int x, y; struct { short a, b; } in; union { int u; float f; } un; };
 typedef struct { char name[16]; int (*fn)(int, void *); const char *const *list; } item_t;
