@@ -17,7 +17,6 @@ from elftools.elf.sections import SymbolTableSection
 
 from app.config import load
 from app.elf.reader import read_facts
-from app.index.build import Readers
 from app.index.listing import probes
 from app.index.model import Ask
 from app.index.service import Index
@@ -63,14 +62,10 @@ def opened(data: Path) -> Iterator[Index]:
         index.close()
 
 
-def boxed(readers: Readers, path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        outcome = readers.read(descriptor)
-    finally:
-        os.close(descriptor)
-    assert outcome.path is not None
-    outcome.path.unlink()
+def anew(index: Index, path: Path) -> None:
+    """The file read as if it were not known, by a boxed reader that runs already."""
+    index.remove(index.binary_at(str(path)).id)
+    index.binary_at(str(path))
 
 
 def command(data: Path, *arguments: str) -> Callable[[], object]:
@@ -98,16 +93,14 @@ def cold(data: Path, *arguments: str) -> Callable[[], object]:
 def measure(path: Path, turns: int, scratch: Path) -> list[str]:
     """The parts of the page about one file."""
     pattern = f"uprobe:{path}:*"
-    settings = load({}, data=scratch / "boxed")
-    readers = Readers(settings)
     with opened(scratch / "warm") as index:
         binary = index.binary_at(str(path))
         counts = binary.counts
         symbols = interleaved(
             {
                 "read_facts, in a running process": lambda: facts_of(path),
-                "whole index by a boxed reader: names demangled, sorted, searchable": lambda: boxed(
-                    readers, path
+                "whole index by a boxed reader: names demangled, sorted, searchable": lambda: anew(
+                    index, path
                 ),
                 "probescope symbols, first time": cold(scratch / "cold", "symbols", str(path)),
                 "probescope symbols, known": command(scratch / "command", "symbols", str(path)),
@@ -146,7 +139,6 @@ def measure(path: Path, turns: int, scratch: Path) -> list[str]:
             },
             turns,
         )
-    readers.close()
     megabytes = path.stat().st_size / 1e6
     return [
         f"## {path.name}, {megabytes:.0f} MB, {counts['symbols']:,} symbols",
