@@ -34,7 +34,8 @@ def locate(options: argparse.Namespace, settings: Settings) -> int:
         else:
             put(shown(_place(each)))
             for call in each["inlined"]:
-                put(shown(f"    inlined in {call['function'] or '??'} {_line(call)}"))
+                place = f"{call['call_file'] or '??'}:{call['call_line'] or '?'}"
+                put(shown(f"    {call['function'] or '??'} inlined at {place}"))
     if not any(each["function"] or each["file"] for each in found):
         raise NotFound(
             f"{options.file} has no function at {'that address' if len(found) == 1 else 'these addresses'}.",

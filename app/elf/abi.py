@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from app.elf.declarators import POINTERS, STRUCTS, bare, dimensions, is_cpp, size_of, target, whole
+from app.elf.declarators import POINTERS, STRUCTS, Budget, bare, dimensions, is_cpp, size_of, target, whole
 from app.elf.dies import LONGEST_CHAIN, At, Class, Die, Tag
 
 X86_INTEGERS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
@@ -58,23 +58,23 @@ class _TooMany(Exception):
     """More fields than any convention puts into registers."""
 
 
-def fields(die: Die | None, at: int = 0, depth: int = 0) -> Iterator[Field]:
+def fields(die: Die | None, at: int, budget: Budget) -> Iterator[Field]:
     """The scalars that a type consists of; raises nothing to its caller but ``_TooMany``."""
     found = whole(bare(die))
     size = size_of(found) or 0
-    if found is None or depth > 8:
+    if found is None or not budget.spend():
         raise _TooMany
     if found.tag in STRUCTS or found.tag == Tag.union_type:
         for child in found.children:
             if child.tag in (Tag.member, Tag.inheritance) and not child.flag(At.external):
-                yield from _member_fields(child, found, at, depth)
+                yield from _member_fields(child, found, at, budget)
     elif found.tag == Tag.array_type:
-        yield from _array_fields(found, size, at, depth)
+        yield from _array_fields(found, size, at, budget)
     else:
         yield from _scalar(found, size, at)
 
 
-def _member_fields(member: Die, holder: Die, at: int, depth: int) -> Iterator[Field]:
+def _member_fields(member: Die, holder: Die, at: int, budget: Budget) -> Iterator[Field]:
     offset = member.number(At.data_member_location)
     bits = member.number(At.bit_size)
     start = member.number(At.data_bit_offset)
@@ -86,10 +86,10 @@ def _member_fields(member: Die, holder: Die, at: int, depth: int) -> Iterator[Fi
         if At.data_member_location in member.attributes:
             raise _TooMany  # a place that is computed: a virtual base
         return
-    yield from fields(member.reference(At.type), at + (offset or 0), depth + 1)
+    yield from fields(member.reference(At.type), at + (offset or 0), budget)
 
 
-def _array_fields(die: Die, size: int, at: int, depth: int) -> Iterator[Field]:
+def _array_fields(die: Die, size: int, at: int, budget: Budget) -> Iterator[Field]:
     if die.flag(At.gnu_vector):
         yield Field(at, size, "vector", size)
         return
@@ -101,7 +101,7 @@ def _array_fields(die: Die, size: int, at: int, depth: int) -> Iterator[Field]:
     if count > _MOST_FIELDS:
         raise _TooMany
     for index in range(count):
-        yield from fields(inner, at + index * step, depth + 1)
+        yield from fields(inner, at + index * step, budget)
 
 
 def _scalar(die: Die, size: int, at: int) -> Iterator[Field]:
@@ -140,12 +140,12 @@ def by_reference(die: Die | None) -> bool:
     convention = found.number(At.calling_convention)
     if convention in (_BY_REFERENCE, _BY_VALUE):
         return convention == _BY_REFERENCE
-    return _is_special(found, 0)
+    return _is_special(found, Budget(_MOST_FIELDS))
 
 
-def _is_special(die: Die, depth: int) -> bool:
+def _is_special(die: Die, budget: Budget) -> bool:
     """Own copy constructor or destructor, or virtual functions, here or in a base or member."""
-    if depth > 8:
+    if not budget.spend():
         return False
     name = (die.name or "").split("<")[0]
     for child in die.children:
@@ -161,7 +161,7 @@ def _is_special(die: Die, depth: int) -> bool:
             if child.tag == Tag.inheritance and child.number(At.virtuality):
                 return True
             inner = whole(bare(child.reference(At.type)))
-            if inner is not None and inner.tag in STRUCTS and _is_special(inner, depth + 1):
+            if inner is not None and inner.tag in STRUCTS and _is_special(inner, budget):
                 return True
     return False
 
@@ -182,7 +182,7 @@ def _listed(die: Die | None) -> list[Field] | None:
     """All scalars of a type; None where they are too many, or one is not known."""
     found: list[Field] = []
     try:
-        for item in fields(die):
+        for item in fields(die, 0, Budget(_MOST_FIELDS)):
             found.append(item)
             if len(found) > _MOST_FIELDS:
                 return None

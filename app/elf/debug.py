@@ -21,7 +21,6 @@ from app.elf.locations import PlaceRange, Setting, location_list, place
 from app.elf.model import Problem
 from app.elf.native_dies import NativeSource
 from app.elf.scopes import Scopes
-from app.elf.slow_dies import SlowSource
 
 _NAMES = (*sections.WALKED, *sections.LOCATED)
 
@@ -167,6 +166,8 @@ def open_debug(image: Image, alternate: Image | None = None, splits: Sequence[Im
     known = len(image.problems)
     source: Source
     if dwarf._dwarf is None:
+        from app.elf.slow_dies import SlowSource
+
         source = SlowSource(image.data)
     else:
         main = sections.debug_sections(image, _NAMES)

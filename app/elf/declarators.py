@@ -119,15 +119,36 @@ def dimensions(die: Die) -> list[int | None]:
     return found
 
 
-def type_text(die: Die | None, known: bool = True) -> str:
+class Budget:
+    """How much of a type that refers to itself over and over is still looked at."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def spend(self) -> bool:
+        """False when nothing is left."""
+        self.left -= 1
+        return self.left >= 0
+
+
+# Types in the text of one: parameters of functions that are parameters.
+_MOST_NAMES = 200
+
+
+def type_text(die: Die | None, known: bool = True, budget: Budget | None = None) -> str:
     """The type's text alone."""
-    left, right = declare(die, "", known)
+    left, right = declare(die, "", known, budget)
     return (left + right).rstrip() if not right else f"{left} {right}"
 
 
-def declare(die: Die | None, name: str, known: bool = True) -> tuple[str, str]:
+def declare(die: Die | None, name: str, known: bool = True, budget: Budget | None = None) -> tuple[str, str]:
     """The text left of the name's column, and the name with all that belongs to it: (int, (*name)(int))."""
+    budget = budget or Budget(_MOST_NAMES)
     declarator, stars = name, ""
+    if not budget.spend():
+        return UNKNOWN, declarator
     for _ in range(LONGEST_CHAIN):
         if die is None:
             return ("void" if known else UNKNOWN) + stars, declarator
@@ -148,15 +169,15 @@ def declare(die: Die | None, name: str, known: bool = True) -> tuple[str, str]:
                 stars = f" {word}{stars}"
                 die = following
                 continue
-            left, right = declare(following, declarator, known)
+            left, right = declare(following, declarator, known, budget)
             return f"{word} {left}{stars}", right
         elif die.tag == Tag.subroutine_type:
-            declarator = f"{_before(stars)}{declarator}({parameters_text(die)})"
+            declarator = f"{_before(stars)}{declarator}({parameters_text(die, budget)})"
             stars = ""
             die, known = target(die)
         elif die.tag == Tag.array_type and At.gnu_vector in die.attributes:
             following, known = target(die)
-            left, _right = declare(following, "", known)
+            left, _right = declare(following, "", known, budget)
             size = size_of(die) or 0
             return f"{left}{stars}", f"{declarator} __attribute__ ((__vector_size__ ({size})))"
         elif die.tag == Tag.array_type:
@@ -192,12 +213,12 @@ def _member_star(die: Die) -> str:
     return f"{holder.name if holder is not None and holder.name else UNKNOWN}::*"
 
 
-def parameters_text(die: Die) -> str:
+def parameters_text(die: Die, budget: Budget) -> str:
     """The types of a function type's parameters, as they stand between its parentheses."""
     found = []
     for child in die.children:
         if child.tag == Tag.formal_parameter:
-            found.append(type_text(*child.inherited_type()))
+            found.append(type_text(*child.inherited_type(), budget))
         elif child.tag == Tag.unspecified_parameters:
             found.append("...")
     return ", ".join(found) if found else "void"

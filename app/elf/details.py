@@ -60,6 +60,8 @@ class Details:
         else:
             try:
                 found = operation(arguments)
+            except RecursionError:
+                found = _problem("limit", "What was asked for is nested too deeply to be read.")
             except (KeyError, TypeError, ValueError):
                 found = _problem("arguments", f"The question {op} was asked with arguments that do not fit.")
         problems = [asdict(problem) for problem in self.debug.problems[before:]]
@@ -135,10 +137,10 @@ class Details:
 
     def _place(self, die: Die) -> Answer:
         """Where a DIE was declared; the file is one of its own unit's table."""
-        number = die.inherited(At.decl_file)
+        number = die.inherited_number(At.decl_file)
         holder = next((one for one in die.origins() if At.decl_file in one.attributes), die)
-        file = self.debug.files(holder.unit).path(number) if isinstance(number, int) else None
-        return {"file": file, "line": die.inherited(At.decl_line)}
+        file = self.debug.files(holder.unit).path(number) if number is not None else None
+        return {"file": file, "line": die.inherited_number(At.decl_line)}
 
     def _function_at(self, address: int) -> Die | None:
         (number,) = self.debug.units_at(as_addresses([address])).tolist()
@@ -198,13 +200,13 @@ class Details:
         files = self.debug.files(unit.unit)
         sites: list[Answer] = []
         for scope in range(int(rows[0]) + 1, len(scopes.names)):
-            parent = scopes.parent[scope]
+            parent = int(scopes.parent[scope])
             if parent not in inside:
                 if parent < 0:
                     break
                 continue
             inside[scope] = len(sites)
-            file, line, column = scopes.calls[scope]
+            file, line, column = scopes.calls[scope].tolist()
             sites.append(
                 {
                     "function": scopes.names[scope],
@@ -234,16 +236,35 @@ def _limit(what: str, asked: int, most: int) -> Answer:
 
 
 def _location(location: Location) -> Answer:
-    return asdict(location)
-
-
-def _clean(found: Answer) -> Answer:
-    """Without what is not set, and bytes as hex."""
+    # By hand: asdict takes ten times as long, and there may be many.
     return {
-        key: _clean(value) if isinstance(value, dict) else value.hex() if isinstance(value, bytes) else value
-        for key, value in found.items()
-        if value not in (None, (), "")
+        "address": location.address,
+        "function": location.function,
+        "offset_in_function": location.offset_in_function,
+        "file": location.file,
+        "line": location.line,
+        "column": location.column,
+        "inlined": [
+            {
+                "function": frame.function,
+                "file": frame.file,
+                "line": frame.line,
+                "call_file": frame.call_file,
+                "call_line": frame.call_line,
+                "call_column": frame.call_column,
+            }
+            for frame in location.inlined
+        ],
     }
+
+
+def _clean(found: Any) -> Any:
+    """Without what is not set, and bytes as hex."""
+    if isinstance(found, dict):
+        return {key: _clean(value) for key, value in found.items() if value not in (None, (), "")}
+    if isinstance(found, (list, tuple)):
+        return [_clean(value) for value in found]
+    return found.hex() if isinstance(found, bytes) else found
 
 
 def _without_keyword(name: str) -> str:

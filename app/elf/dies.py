@@ -178,9 +178,15 @@ class Tree(NamedTuple):
     cut: bool  # there is more than the limits allow
 
 
-def row_ranges(row: Row) -> list[tuple[int, int]]:
-    """A DIE's addresses; none where it says none."""
-    found = {name: (kind, value) for name, kind, value in row.attributes}
+Attributes = dict[int, tuple[int, Any]]
+
+
+def attributes_of(row: Row) -> Attributes:
+    return {name: (kind, value) for name, kind, value in row.attributes}
+
+
+def ranges_of(found: Attributes) -> list[tuple[int, int]]:
+    """The addresses that attributes say; none where they say none."""
     kind, ranges = found.get(At.ranges, (None, None))
     if kind == Class.RANGES and isinstance(ranges, list):
         return list(ranges)
@@ -225,7 +231,7 @@ class Source(Protocol):
 class Die:
     """One DIE; children are read when they are asked for."""
 
-    __slots__ = ("_children", "_dies", "attributes", "key", "ranges", "tag", "unit")
+    __slots__ = ("_children", "_dies", "attributes", "key", "tag", "unit")
 
     def __init__(self, dies: Dies, unit: Unit, row: Row) -> None:
         self._dies = dies
@@ -233,8 +239,7 @@ class Die:
         self.unit = unit
         self.key = row.key
         self.tag = row.tag
-        self.ranges = row_ranges(row)
-        self.attributes = {name: (kind, value) for name, kind, value in row.attributes}
+        self.attributes = attributes_of(row)
 
     def __contains__(self, name: int) -> bool:
         return name in self.attributes
@@ -267,6 +272,10 @@ class Die:
         return self._dies.die(found[1])
 
     @property
+    def ranges(self) -> list[tuple[int, int]]:
+        return ranges_of(self.attributes)
+
+    @property
     def name(self) -> str | None:
         return self.text(At.name)
 
@@ -291,6 +300,10 @@ class Die:
             if name in die.attributes:
                 return die.value(name)
         return None
+
+    def inherited_number(self, name: int) -> int | None:
+        value = self.inherited(name)
+        return value if isinstance(value, int) else None
 
     def inherited_type(self) -> tuple[Die | None, bool]:
         """The type, and whether that is known: (None, True) is void."""

@@ -120,6 +120,12 @@ class DwarfColumns:
 DTYPES = {field.name: field.type.lower() for field in fields(DwarfColumns) if field.name != "problems"}  # type: ignore[union-attr]
 
 
+def load() -> None:
+    """What is loaded late, now: the slow readers, where the core is not built."""
+    if _dwarf is None:
+        from app.elf import dwarf_slow, slow_dies  # noqa: F401
+
+
 def start_threads(count: int) -> int:
     """Threads that later calls use beside the caller's, to be called once, before a process shuts itself in."""
     given = sections.start_threads(count)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from app.elf import sections
-from app.elf.dwarf import DTYPES, IN_TYPES, NO_LINES
+from app.elf.dwarf import DTYPES, NO_LINES
 from app.elf.image import Image
 from app.elf.slow_rows import Function, Rows, Site, Variable, walk
 from app.elf.slow_units import Units, number, open_dwarf, text
@@ -70,10 +70,10 @@ class _Columns:
             f"unit_{name}": []
             for name in ("offset", "language", "version", "name", "comp_dir", "producer", "lines")
         }
-        for unit, in_types in self.rows.units.all:
+        for unit, _ in self.rows.units.all:
             top = self.rows.units.top(unit)
             lines = number(top, "stmt_list")
-            made["unit_offset"].append(unit.cu_offset | (IN_TYPES if in_types else 0))
+            made["unit_offset"].append(self.rows.place(unit, unit.cu_offset))
             made["unit_language"].append(self.rows.units.language(unit))
             made["unit_version"].append(unit["version"])
             made["unit_lines"].append(NO_LINES if lines is None else lines)

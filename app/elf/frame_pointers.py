@@ -97,9 +97,10 @@ def _unwound(image: Image) -> npt.NDArray[np.uint64]:
         return nothing
     order = "<" if image.layout.endian == "little" else ">"
     count = min(struct.unpack_from(order + "I", raw, 8)[0], (len(raw) - 12) // 8)
-    starts = np.frombuffer(raw, f"{order}i4", 2 * count, 12)[::2].astype(np.int64) + address
+    starts = np.frombuffer(raw, f"{order}i4", 2 * count, 12)[::2].astype(np.int64)
     large = np.flatnonzero(np.diff(starts) >= _SMALLEST)
-    return starts[large].astype(np.uint64)
+    found: npt.NDArray[np.uint64] = starts[large].astype(np.uint64) + np.uint64(address)
+    return found
 
 
 def _counted(image: Image, symbols: SymbolColumns | None, machine: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from app.elf.abi import LOST, Slot
-from app.elf.declarators import POINTERS, STRUCTS, bare, dimensions, size_of, target, whole
+from app.elf.declarators import POINTERS, STRUCTS, Budget, bare, dimensions, size_of, target, whole
 from app.elf.dies import At, Die, Tag
 
 _INTEGERS = {
@@ -20,6 +20,8 @@ _FLOATS = {
     "x86_64": tuple(f"xmm{i}" for i in range(15)),
     "aarch64": tuple(f"v{i}" for i in range(16)),
 }
+# Types in types: no value in registers has more.
+_MOST_PARTS = 256
 _VERSION = re.compile(r"\bgo1\.(\d+)")
 # Since when the register ABI is used.
 _SINCE = {"x86_64": 17, "aarch64": 18}
@@ -56,30 +58,30 @@ class Go:
         before = self._integer, self._float
         taken: list[str] = []
         try:
-            self._assign(die, taken, 0)
+            self._assign(die, taken, Budget(_MOST_PARTS))
             return Slot("registers", tuple(taken))
         except _NoFit:
             self._integer, self._float = before
-        step = _alignment(die)
+        step = _alignment(die, Budget(_MOST_PARTS))
         self._stack = -(-self._stack // step) * step
         slot = Slot("stack", offset=self._stack)
         self._stack += size
         return slot
 
-    def _assign(self, die: Die | None, taken: list[str], depth: int) -> None:
+    def _assign(self, die: Die | None, taken: list[str], budget: Budget) -> None:
         found = whole(bare(die))
-        if found is None or depth > 8:
+        if found is None or not budget.spend():
             raise _NoFit
         if found.tag in STRUCTS:
             for child in found.children:
                 if child.tag == Tag.member:
-                    self._assign(child.reference(At.type), taken, depth + 1)
+                    self._assign(child.reference(At.type), taken, budget)
         elif found.tag == Tag.array_type:
             counts = dimensions(found)
             if counts not in ([1], [0]):
                 raise _NoFit
             if counts == [1]:
-                self._assign(target(found)[0], taken, depth + 1)
+                self._assign(target(found)[0], taken, budget)
         else:
             encoding = found.number(At.encoding)
             if encoding == 3:
@@ -106,19 +108,19 @@ def _size(die: Die | None) -> int | None:
     return size_of(found)
 
 
-def _alignment(die: Die | None, depth: int = 0) -> int:
+def _alignment(die: Die | None, budget: Budget) -> int:
     found = whole(bare(die))
-    if found is None or depth > 8:
+    if found is None or not budget.spend():
         return 1
     if found.tag in STRUCTS:
         inner = [
-            _alignment(child.reference(At.type), depth + 1)
+            _alignment(child.reference(At.type), budget)
             for child in found.children
             if child.tag == Tag.member
         ]
         return max(inner, default=1)
     if found.tag == Tag.array_type:
-        return _alignment(target(found)[0], depth + 1)
+        return _alignment(target(found)[0], budget)
     size = _size(found) or 1
     if found.tag in POINTERS or found.number(At.encoding) != 3:
         return min(size, 8)

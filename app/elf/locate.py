@@ -240,7 +240,7 @@ class _Chain:
         inlined = chain[:-1] if not scopes.inlined[chain[-1]] else chain
         calls = []
         for scope in inlined:
-            file, line, column = scopes.calls[scope]
+            file, line, column = scopes.calls[scope].tolist()
             calls.append((lines.path(file), line or None, column or None))
         outer = tuple(
             Frame(names[index], calls[index - 1][0], calls[index - 1][1], *calls[index])

@@ -20,9 +20,9 @@ ScopeColumns = tuple[
 @dataclass(frozen=True, slots=True)
 class Scopes:
     key: npt.NDArray[np.uint64]
-    parent: list[int]  # -1: a function of its own
+    parent: npt.NDArray[np.int32]  # -1: a function of its own
     inlined: bytes
-    calls: list[list[int]]  # file, line, column of the call, 0 where not said
+    calls: npt.NDArray[np.uint32]  # file, line, column of the call, 0 where not said; three to a scope
     names: list[str]
     linkage_names: list[str]
     range_low: npt.NDArray[np.uint64]
@@ -44,7 +44,7 @@ class Scopes:
         found = []
         while scope >= 0:
             found.append(scope)
-            scope = self.parent[scope]
+            scope = int(self.parent[scope])
         return found
 
     def ranges(self, scope: int) -> list[tuple[int, int]]:
@@ -59,9 +59,9 @@ def scopes(answer: ScopeColumns) -> Scopes:
     key, parent, inlined, calls, names, linkages, low, high, owner, start, inner, cut = answer
     return Scopes(
         np.frombuffer(key, np.uint64),
-        np.frombuffer(parent, np.int32).tolist(),
+        np.frombuffer(parent, np.int32),
         bytes(inlined),
-        np.frombuffer(calls, np.uint32).reshape(-1, 3).tolist(),
+        np.frombuffer(calls, np.uint32).reshape(-1, 3),
         names,
         linkages,
         np.frombuffer(low, np.uint64),

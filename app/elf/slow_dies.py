@@ -14,7 +14,7 @@ from typing import Any
 from elftools.dwarf.ranges import BaseAddressEntry
 from elftools.elf.elffile import ELFFile
 
-from app.elf.dies import IN_TYPES, At, Class, Dies, Row, Tree, Unit, UnitEntry, row_ranges
+from app.elf.dies import IN_TYPES, At, Class, Dies, Row, Tree, Unit, UnitEntry, attributes_of, ranges_of
 from app.elf.lines import LineTable
 from app.elf.scopes import Scopes
 from app.elf.slow_lines import slow_lines
@@ -72,7 +72,7 @@ class SlowSource:
             about = self.unit(unit)
             tree = self.tree(about.key + unit.cu_die_offset - unit.cu_offset, 1, 1)
             rows = tree.rows if tree is not None else []
-            ranges = tuple(pair for row in rows for pair in row_ranges(row))
+            ranges = tuple(pair for row in rows for pair in ranges_of(attributes_of(row)))
             found.append(UnitEntry(about, ranges, about.key, bool(rows)))
         return found
 

@@ -137,8 +137,11 @@ class Rows:
         return place >= highest - 1 or (place == 0 and not self.zero)
 
     def key(self, die: Die) -> int:
-        bit = columns.IN_TYPES if self.units.in_types(die.cu) else 0
-        return int(die.offset) | (bit if die.cu.dwarfinfo is self.units.dwarf else columns.IN_ALTERNATE)
+        return self.place(die.cu, die.offset)
+
+    def place(self, unit: Unit, offset: int) -> int:
+        bit = columns.IN_TYPES if self.units.in_types(unit) else 0
+        return offset | (bit if unit.dwarfinfo is self.units.dwarf else columns.IN_ALTERNATE)
 
     def unit_number(self, die: Die) -> int:
         return self.unit_numbers.get(id(die.cu), 0)
@@ -146,7 +149,7 @@ class Rows:
 
 def walk(units: Units, zero: bool) -> Rows:
     rows = Rows(units, zero)
-    for unit, _ in units.all:
+    for unit, _ in units.all[: units.walked]:
         top = units.top(unit)
         if top is not None:
             _walk_unit(rows, top)
@@ -198,9 +201,9 @@ def _enter(rows: Rows, die: Die, frame: _Frame) -> _Frame | None:
 
 def _add_type(rows: Rows, die: Die) -> None:
     place, name = die, text(die, "name")
-    if not name and "DW_AT_specification" in die.attributes:
-        target = rows.units.follow(die, "specification")
-        place, name = (target, text(target, "name")) if target is not None else (die, "")
+    target = rows.units.follow(die, "specification")
+    if target is not None:
+        place, name = target, name or text(target, "name")
     if not name or flag(die, "declaration"):
         return
     scope = "" if die.tag == "DW_TAG_base_type" else rows.units.scope(place)

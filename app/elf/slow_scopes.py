@@ -45,9 +45,9 @@ class ScopeMaker:
         starts, inner = self._segments()
         return Scopes(
             np.array(self._keys, np.uint64),
-            self._parents,
+            np.array(self._parents, np.int32),
             bytes(self._inlined),
-            self._calls,
+            np.array(self._calls, np.uint32).reshape(-1, 3),
             self._names,
             self._linkages,
             table[:, 0],

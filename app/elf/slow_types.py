@@ -115,11 +115,11 @@ class Types:
         if "DW_AT_signature" in die.attributes:
             return self.of(die, asked, "signature", depth + 1)
         name, place = text(die, "name"), die
-        if not name and "DW_AT_specification" in die.attributes:
+        if "DW_AT_specification" in die.attributes:
             found = self.units.follow(die, "specification")
             if found is None:
                 return None
-            name, place = text(found, "name"), found
+            name, place = name or text(found, "name"), found
         keyword = _KEYWORDS[die.tag]
         if not name:
             return Type(f"{keyword} {{...}}")
@@ -128,7 +128,13 @@ class Types:
 
     def _marked(self, child: Type, mark: str, language: int) -> Type:
         if language == _D and mark == "*":
+            if child.kind == "function":
+                (result,) = child.parts
+                assert isinstance(result, Type)
+                return _framed(f"| function{child.right.removesuffix(result.right)}", result)
             return _framed("|*", child)
+        if language == _D and mark == "&":
+            return _framed("ref |", child)
         if language == _RUST and mark == "*":
             return _framed("*mut |", child)
         if language in _FORTRAN and mark == "*":
@@ -176,7 +182,8 @@ class Types:
                 if found is None:
                     return None
                 texts.append(found.text)
-        if not texts and not (self._language(die, asked) in _C and not flag(die, "prototyped")):
+        language = self._language(die, asked)
+        if not texts and language != _D and (language not in _C or flag(die, "prototyped")):
             texts = ["void"]
         return Type(
             _gap(result.left), f"({', '.join(texts)}){result.right}", "function", frozenset(), (result,)

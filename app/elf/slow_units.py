@@ -79,7 +79,9 @@ class Units:
     def __init__(self, dwarf: DWARFInfo) -> None:
         self.dwarf = dwarf
         self.whole = True
-        self.all: list[tuple[Unit, bool]] = []  # and whether it lies in .debug_types
+        self.all: list[
+            tuple[Unit, bool]
+        ] = []  # and whether it lies in .debug_types; the alternate file's last
         self._signatures: dict[int, tuple[Unit, int]] = {}
         for units, in_types in ((dwarf.iter_CUs, False), (dwarf.iter_TUs, True)):
             try:
@@ -88,6 +90,12 @@ class Units:
                     self._sign(unit, in_types)
             except ERRORS:
                 self.whole = False
+        self.walked = len(self.all)
+        try:
+            other = dwarf.supplementary_dwarfinfo
+            self.all += [(unit, False) for unit in other.iter_CUs()] if other is not None else []
+        except ERRORS:
+            self.whole = False
         self._languages: dict[int, int] = {}
         self._scopes: dict[tuple[int, int], str] = {}
         self._files: dict[int, list[str]] = {}
@@ -166,9 +174,9 @@ class Units:
             return ""
         place, name = die, text(die, "name")
         for link in ("specification", "extension", "signature"):
-            target = self.follow(die, link) if not name else None
+            target = self.follow(die, link)
             if target is not None:
-                name = text(target, "name")
+                name = name or text(target, "name")
                 place = target if link == "specification" else place
         name = name or (f"(anonymous {kind})" if kind else "")
         return self.join(self.scope(place), name, die.cu)

@@ -14,6 +14,7 @@ from app.elf.cursor import Cursor
 from app.elf.declarators import (
     POINTERS,
     STRUCTS,
+    Budget,
     bare,
     declare,
     keyword,
@@ -26,6 +27,10 @@ from app.elf.dies import At, Class, Die, Tag
 
 # Structs in structs in structs: deeper than this is cut off.
 _DEEPEST = 16
+# Members of one type and of all that are defined in it: a type that claims more holds itself.
+_MOST_MEMBERS = 5_000
+# Types looked at for the alignment of one member.
+_MOST_NESTED = 200
 _ACCESS = {1: "public", 2: "protected", 3: "private"}
 
 
@@ -106,13 +111,17 @@ class _Holes:
         return self.padding != 0 or self.hole != 0 or any(draft.hole for draft in self.drafts)
 
 
-def read_struct(die: Die, depth: int = 0) -> Struct:
+def read_struct(die: Die) -> Struct:
     """The layout of any named type; of a typedef, what it stands for."""
+    return _read(die, 0, Budget(_MOST_MEMBERS))
+
+
+def _read(die: Die, depth: int, budget: Budget) -> Struct:
     found = whole(die) or die
     name = found.name or ""
     size = size_of(found)
     if found.tag == Tag.typedef:
-        return _typedef(found, name, size, depth)
+        return _typedef(found, name, size, depth, budget)
     if found.tag == Tag.enumeration_type:
         values = tuple(
             (child.name or "", _signed_value(child, found))
@@ -125,17 +134,16 @@ def read_struct(die: Die, depth: int = 0) -> Struct:
     if found.tag not in STRUCTS and found.tag != Tag.union_type:
         return Struct("base", name, size, alias=declare(found, ""), key=found.key)
     kind = keyword(found.tag)
-    if found.flag(At.declaration) or depth >= _DEEPEST:
-        return Struct(
-            kind, name, size, declared_only=found.flag(At.declaration), cut=depth >= _DEEPEST, key=found.key
-        )
+    deep = depth >= _DEEPEST or budget.left <= 0
+    if found.flag(At.declaration) or deep:
+        return Struct(kind, name, size, declared_only=found.flag(At.declaration), cut=deep, key=found.key)
     drafts = [draft for child in _member_dies(found) if (draft := _draft(child, found)) is not None]
     holes = _find_holes(drafts, size or 0) if found.tag != Tag.union_type else _Holes(drafts=drafts)
     return Struct(
         kind,
         name,
         size,
-        tuple(_member(draft, depth) for draft in holes.drafts),
+        tuple(_member(draft, depth, budget) for draft in holes.drafts if budget.spend()),
         alignment=found.number(At.alignment),
         packed=found.tag != Tag.union_type and not holes.any and _is_packed(found, drafts, size or 0),
         hole=holes.hole,
@@ -148,14 +156,14 @@ def read_struct(die: Die, depth: int = 0) -> Struct:
     )
 
 
-def _typedef(die: Die, name: str, size: int | None, depth: int) -> Struct:
+def _typedef(die: Die, name: str, size: int | None, depth: int, budget: Budget) -> Struct:
     following, known = target(die)
     if following is not None and At.signature in following.attributes:
         following = whole(following)
     inner = None
     unnamed = following is not None and not following.name and _is_layout(following)
     if following is not None and unnamed and depth < _DEEPEST:
-        inner = read_struct(following, depth + 1)
+        inner = _read(following, depth + 1, budget)
     return Struct(
         "typedef", name, size, alias=declare(following, name, known), target=inner, key=die.key,
         line=die.number(At.decl_line),
@@ -276,12 +284,12 @@ def _find_holes(drafts: list[_Draft], size: int) -> _Holes:
     return holes
 
 
-def _natural_alignment(die: Die | None, depth: int = 0) -> int:
+def _natural_alignment(die: Die | None, budget: Budget) -> int:
     found = whole(bare(die))
     for _ in range(_DEEPEST):
         if found is not None and found.tag == Tag.array_type:
             found = whole(bare(target(found)[0]))
-    if found is None or depth > _DEEPEST:
+    if found is None or not budget.spend():
         return 1
     if found.tag in POINTERS:
         return found.unit.address_size
@@ -289,7 +297,7 @@ def _natural_alignment(die: Die | None, depth: int = 0) -> int:
         return size_of(found) or 1
     if found.tag in STRUCTS or found.tag == Tag.union_type:
         inner = [
-            _natural_alignment(child.reference(At.type), depth + 1)
+            _natural_alignment(child.reference(At.type), budget)
             for child in found.children
             if child.tag == Tag.member and not child.flag(At.external)
         ]
@@ -303,14 +311,14 @@ def _is_packed(die: Die, drafts: list[_Draft], size: int) -> bool:
     for draft in drafts:
         if not draft.placed:
             continue
-        natural = _natural_alignment(draft.type)
+        natural = _natural_alignment(draft.type, Budget(_MOST_NESTED))
         most = max(most, natural)
         if natural > 1 and draft.offset % natural:
             return True
     return most > 1 and (die.number(At.alignment) == 1 or size % most != 0)
 
 
-def _member(draft: _Draft, depth: int) -> Member:
+def _member(draft: _Draft, depth: int, budget: Budget) -> Member:
     member = draft.member
     name = member.name or ""
     inline, pointers = _inline(draft.type)
@@ -337,7 +345,7 @@ def _member(draft: _Draft, depth: int) -> Member:
         _ACCESS.get(member.number(At.accessibility) or 0, ""),
         draft.hole,
         draft.bit_hole,
-        read_struct(inline, depth + 1) if inline is not None else None,
+        _read(inline, depth + 1, budget) if inline is not None else None,
         pointers,
         _shallow(found) if shown and found is not None else None,
     )

@@ -65,5 +65,5 @@ def _variable(
         die.tag == Tag.formal_parameter,
         inlined,
         place or Place("unavailable", "not available"),
-        die.inherited(At.decl_line),
+        die.inherited_number(At.decl_line),
     )

@@ -29,6 +29,7 @@ CREATE TABLE binaries (
     uploaded INTEGER NOT NULL, indexed REAL NOT NULL, columns TEXT NOT NULL, blob TEXT,
     state TEXT NOT NULL, info TEXT NOT NULL
 );
+CREATE INDEX binaries_columns ON binaries (columns);
 CREATE INDEX binaries_indexed ON binaries (indexed);
 CREATE TABLE paths (
     path TEXT PRIMARY KEY, binary TEXT REFERENCES binaries (id) ON DELETE CASCADE,
@@ -56,7 +57,7 @@ class BinaryRow:
     size: int
     uploaded: bool
     indexed: float
-    columns: str  # name below the columns directory
+    columns: str  # NAME@OFFSET+SIZE: a part of a file in the columns directory
     blob: str | None  # name below the blobs directory
     info: dict[str, Any]
     paths: tuple[str, ...] = ()
@@ -236,8 +237,13 @@ class Catalogue:
             connection.execute("UPDATE binaries SET sha256 = ? WHERE id = ?", (sha256, binary_id))
 
     def columns(self) -> set[str]:
-        """The files of columns that are in use."""
+        """Where all columns are."""
         return {row[0] for row in self._rows("SELECT columns FROM binaries")}
+
+    def uses(self, file: str) -> bool:
+        """Whether some columns are in a file."""
+        below = (f"{file}@", f"{file}A")  # "A" comes behind "@"
+        return bool(self._rows("SELECT 1 FROM binaries WHERE columns >= ? AND columns < ? LIMIT 1", *below))
 
     def remove(self, binary_id: str) -> None:
         with self._writing() as connection:
@@ -333,7 +339,8 @@ class Catalogue:
 
 
 def _job(row: sqlite3.Row, results: Sequence[dict[str, Any]] = ()) -> Job:
-    return Job(**json.loads(row["job"]), results=tuple(results))
+    values = json.loads(row["job"])
+    return Job(**{**values, "what": tuple(values.get("what", ())), "results": tuple(results)})
 
 
 @contextmanager

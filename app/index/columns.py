@@ -167,6 +167,7 @@ _TABLES = tuple(_FIRST)
 _SAYS = np.array([_FIRST[column.table.removesuffix("+1")] for column in ARRAYS.values()])
 _SAY = np.array(list(_FIRST.values()))
 _SOURCES = 4
+_NOT_SHOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 class BadColumns(NotFound):
@@ -248,15 +249,15 @@ class Columns:
 
 def _shown(raw: bytes) -> str:
     text = raw.decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\x01" for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else _NOT_SHOWN for c in text)
 
 
 def write_columns(
-    descriptor: int, arrays: Mapping[str, Array | bytes | memoryview], meta: Mapping[str, Any]
-) -> None:
-    """Writes the whole file; what ``arrays`` lacks is empty. Raises OSError when it does not fit.
+    descriptor: int, arrays: Mapping[str, Array | bytes | memoryview], meta: Mapping[str, Any], base: int = 0
+) -> int:
+    """Writes from ``base`` to the end of the file; what ``arrays`` lacks is empty. Gives the size.
 
-    An array is numpy's, or a buffer of the right little-endian numbers.
+    Raises OSError when it does not fit. An array is numpy's, or a buffer of the right little-endian numbers.
     """
     text = json.dumps(meta, separators=(",", ":")).encode()
     at = -(-(_HEAD.size + _TABLE_BYTES + len(text)) // _ALIGN) * _ALIGN
@@ -281,13 +282,14 @@ def write_columns(
             parts.append(_PADDING[: -size % _ALIGN])
             at += -size % _ALIGN
     parts[1] = _PLACES.pack(*places)
-    _write_all(descriptor, parts)
-    if os.fstat(descriptor).st_size != at:
-        os.ftruncate(descriptor, at)
+    _write_all(descriptor, parts, base)
+    if os.fstat(descriptor).st_size != base + at:
+        os.ftruncate(descriptor, base + at)
+    return at
 
 
-def _write_all(descriptor: int, parts: list[bytes | memoryview]) -> None:
-    offset, first = 0, 0
+def _write_all(descriptor: int, parts: list[bytes | memoryview], offset: int) -> None:
+    first = 0
     while first < len(parts):
         done = os.pwritev(descriptor, parts[first : first + _MOST_BUFFERS], offset)
         offset += done
@@ -298,12 +300,13 @@ def _write_all(descriptor: int, parts: list[bytes | memoryview]) -> None:
             parts[first] = memoryview(parts[first])[done:]
 
 
-def open_columns(descriptor: int) -> Columns:
-    """Maps the file behind ``descriptor``, which may be closed afterwards. Raises BadColumns."""
-    size = os.fstat(descriptor).st_size
+def open_columns(descriptor: int, offset: int = 0, size: int | None = None) -> Columns:
+    """Maps the file behind ``descriptor``, which may be closed then, or a part of it. Raises BadColumns."""
+    room = os.fstat(descriptor).st_size - offset
+    size = room if size is None else min(size, room)
     if size < _HEAD.size + _TABLE_BYTES:
         raise BadColumns("The columns are too short.")
-    data = memoryview(mmap.mmap(descriptor, size, access=mmap.ACCESS_READ))
+    data = memoryview(mmap.mmap(descriptor, size, access=mmap.ACCESS_READ, offset=offset))
     magic, arrays, length = _HEAD.unpack_from(data)
     if magic != _MAGIC or arrays != len(ARRAYS):
         raise BadColumns("The columns are of another epoch.")
@@ -318,8 +321,8 @@ def open_columns(descriptor: int) -> Columns:
         raise BadColumns("The meta of the columns is not well-formed.")
     table = np.frombuffer(data, "<u8", 2 * len(ARRAYS), _HEAD.size)
     offsets, counts = table[::2], table[1::2]
-    room = np.uint64(size) - np.minimum(offsets, np.uint64(size))
-    outside = (counts > room // _ITEM_SIZES) | (offsets > size) | (offsets % np.uint64(_ALIGN) != 0)
+    left = np.uint64(size) - np.minimum(offsets, np.uint64(size))
+    outside = (counts > left // _ITEM_SIZES) | (offsets > size) | (offsets % np.uint64(_ALIGN) != 0)
     if outside.any():
         raise BadColumns("An array lies outside the columns.")
     return Columns(data, table.tolist(), _counts(counts, meta), meta)

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from app.elf import details, dwarf
-from app.elf.debug import open_debug
+from app.elf import dwarf
 from app.elf.image import Image, open_image
 from app.elf.links import Links, fitting_alternate, links
 from app.elf.model import Facts
@@ -22,34 +21,36 @@ from app.index.columns import write_columns
 from app.index.tables import tables
 
 Data = bytes | mmap.mmap
-
-
 # Bytes of debug sections from which on all threads take part: below, sharing costs more than it gains.
 _MANY = 4 << 20
-_threads = 1
 
 
 def warm_up(answers: bool) -> None:
     """Loads what is loaded late; ``answers``: also what questions need."""
     tables(read_facts(b""))
+    dwarf.load()
+    if answers:
+        from app.elf import details  # noqa: F401 - loads much that columns need not
 
 
-def start_threads(count: int) -> None:
-    """Those of the native core, which stay."""
-    global _threads
-    _threads = 1 + dwarf.start_threads(count - 1) if count > 1 else 1
+def start_threads(count: int) -> int:
+    """Those of the native core, which stay; gives how many may work on one file, the caller's included."""
+    return 1 + dwarf.start_threads(count - 1) if count > 1 else 1
 
 
-def columns(target: int, data: Data, alt: Data | None, split: list[Data]) -> dict[str, Any]:
-    """Fills ``target`` with the columns of a file; gives their meta."""
-    facts, debug, found = _read(data, alt, split)
+def columns(
+    target: int, base: int, data: Data, alt: Data | None, split: list[Data], threads: int
+) -> tuple[dict[str, Any], int]:
+    """Fills ``target`` from ``base`` on with the columns of a file; gives their meta and size."""
+    facts, debug, found = _read(data, alt, split, threads)
     arrays, meta = tables(facts, debug)
     meta["links"] = found.as_dict()
-    write_columns(target, arrays, meta)
-    return meta
+    return meta, write_columns(target, arrays, meta, base)
 
 
-def _read(data: Data, alt: Data | None, split: list[Data]) -> tuple[Facts, dict[str, Any], Links]:
+def _read(
+    data: Data, alt: Data | None, split: list[Data], threads: int
+) -> tuple[Facts, dict[str, Any], Links]:
     try:
         image = open_image(data)
         facts = facts_of(image)
@@ -59,7 +60,7 @@ def _read(data: Data, alt: Data | None, split: list[Data]) -> tuple[Facts, dict[
         size = sum(
             section.size for section in image.sections if section.name.startswith((".debug_", ".zdebug_"))
         )
-        found = dwarf.read_dwarf(image, _threads if size >= _MANY else 1, alternate, parts)
+        found = dwarf.read_dwarf(image, threads if size >= _MANY else 1, alternate, parts)
         facts = replace(facts, usdt=typed(image, facts.usdt))
     except MemoryError:
         return out_of_memory(), {}, Links()
@@ -80,6 +81,9 @@ def answer(
     question: str, data: Data, alt: Data | None, split: list[Data], arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """One question about a file whose answer is in no column."""
+    from app.elf import details
+    from app.elf.debug import open_debug
+
     image = open_image(data)
     _, alternate, parts = _others(image, alt, split)
     return details.Details(image, open_debug(image, alternate, parts)).answer(question, arguments)

@@ -119,7 +119,7 @@ class Everywhere:
 
     def refresh_soon(self) -> None:
         """Lays new names in a thread, so that the next question need not wait for them."""
-        if self._thread is None or not self._thread.is_alive():
+        if not self._closing.is_set() and (self._thread is None or not self._thread.is_alive()):
             self._thread = threading.Thread(target=self._refreshed_quietly, name="names")
             self._thread.start()
 

@@ -211,8 +211,7 @@ class Indexing:
         try:
             if file.unchanged():
                 return _taken(entry.path, self._keep(file, outcome, pending))
-            if outcome.path is not None:
-                outcome.path.unlink(missing_ok=True)
+            outcome.done()
             return _taken(entry.path, self._at(entry.path))
         except StorageFull:
             raise
@@ -279,8 +278,7 @@ class Indexing:
                 outcome = self._readers.read(Source(file.descriptor, file.stamp[2]))
                 if file.unchanged():
                     return self._keep(file, outcome)
-                if outcome.path is not None:
-                    outcome.path.unlink(missing_ok=True)
+                outcome.done()
         raise Conflict(f"{path} changes while it is read.", "Try again when the file is at rest.")
 
     def _known(self, file: files.HostFile) -> BinaryRow | None:
@@ -301,8 +299,7 @@ class Indexing:
         with companions.opened(file.path, outcome.meta["links"], self._settings.roots) as others:
             if not others:
                 return outcome
-            if outcome.path is not None:
-                outcome.path.unlink(missing_ok=True)
+            outcome.done()
             return self._readers.read(Source(file.descriptor, file.stamp[2], others.alternate, others.parts))
 
 

@@ -157,7 +157,7 @@ class Items:
                     address=row.address,
                     size=row.size,
                     offset=row.offset,
-                    section=spell.section_of(row.section, self.sections),
+                    section=self._section(row),
                     type=spell.symbol_type(row.type),
                     bind=spell.symbol_bind(row.bind if row.symbols else flags & EXTERNAL),
                     file=known.file.get(fn) or None,
@@ -211,7 +211,7 @@ class Items:
                 type=None
                 if known.flags.get(row.known, 0) & _VAR_TYPE_UNKNOWN
                 else types.get(row.known) or None,
-                section=spell.section_of(row.section, self.sections),
+                section=self._section(row),
                 file=known.file.get(row.known) or None,
                 line=known.line.get(row.known) or None,
                 scope=known.scope.get(row.known) or None,
@@ -288,6 +288,11 @@ class Items:
         if row.address is None or (self._relocatable and not row.symbols):
             return f"inline-{known.die[row.known]:x}" if prefix == "fn" else f"entry-{known.die[row.known]:x}"
         return f"{row.section:x}-{row.address:x}" if self._relocatable else f"{row.address:x}"
+
+    def _section(self, row: _Row) -> str:
+        if not row.section and not row.symbols:
+            return ""  # it has no place, or one that only the debug information knows
+        return spell.section_of(row.section, self.sections)
 
     def version(self, row: int) -> str:
         """With its separator, ``@V`` or ``@@V``; "" for none."""

@@ -172,6 +172,7 @@ class Jobs:
             self._submit(Task(self, anew, owner, spec))
 
     def add(self, kind: Literal["index", "upload"], owner: str, spec: dict[str, Any]) -> Job:
+        names = spec.get("paths") or [file["name"] for file in spec.get("files", ())]
         job = Job(
             id=os.urandom(8).hex(),
             kind=kind,
@@ -186,6 +187,7 @@ class Jobs:
             message=None,
             started=time.time(),
             ended=None,
+            what=tuple(names),
         )
         task = Task(self, job, owner, spec)
         self.save(task)
@@ -207,9 +209,8 @@ class Jobs:
 
     def _perform(self, task: Task) -> None:
         try:
-            if not task.cancelled():
-                task.update(save=True, state="running")
-                self._run(task)
+            task.update(save=True, state="running")
+            self._run(task)  # also one that is cancelled, to clear away what it was given
             if task.told_to_stop:
                 self._end(task, "cancelled", "Cancelled; what was read before is kept.")
             elif self.closing.is_set():

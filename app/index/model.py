@@ -66,7 +66,7 @@ class Binary(Item):
     id: str  # build-id in hex, else "sha256-" and the hash
     build_id: str | None
     name: str  # last part of the first path
-    path: str | None  # first path on the host; None for an upload
+    path: str | None  # first path on the host that is still there, else the first; None for an upload
     paths: tuple[str, ...]
     sha256: str | None
     size: int
@@ -86,6 +86,7 @@ class Binary(Item):
     problems: tuple[Problem, ...]
     uploaded: bool
     indexed: float  # seconds since the epoch
+    gone: bool = False  # nothing is at its paths any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,3 +272,4 @@ class Job(Item):
     files_per_second: float | None = None  # of late, while it runs
     bytes_per_second: float | None = None
     seconds_left: float | None = None  # by bytes, and a little for each file
+    what: tuple[str, ...] = ()  # the paths or the name that were given

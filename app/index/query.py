@@ -198,7 +198,10 @@ class _Table:
         if name == "source":
             counted = {source: int((self._source(source) & mask).sum()) for source in _SOURCES}
             return {value: count for value, count in counted.items() if count}
-        values, counts = np.unique(self._numbers(name)[mask], return_counts=True)
+        numbers = self._numbers(name)[mask]
+        if name == "section" and self._kind != "symbol":
+            numbers = numbers[numbers != 0]
+        values, counts = np.unique(numbers, return_counts=True)
         out: dict[str, int] = {}
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             word = self._word(name, value)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import array
 import json
+import mmap
+import os
 import signal
 import socket
 import time
@@ -20,7 +22,7 @@ from typing import Any
 from app.config import Settings
 from app.elf.model import Problem
 from app.index.build import Child
-from app.index.meta import is_sha256, is_summary
+from app.index.meta import fits, is_sha256, is_summary
 
 MOST_DESCRIPTORS = 96  # of one message; the kernel takes 253
 _START_SECONDS = 60.0
@@ -43,14 +45,43 @@ class Source:
         return [self.descriptor, *([] if self.alt is None else [self.alt]), *self.split]
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What one file gave: ``meta`` and the columns at ``path`` (the caller's to move), or the problem."""
+@dataclass(slots=True, eq=False)
+class Pack:
+    """A file that holds the columns of all files of one message; gone with the last that could want it."""
 
-    meta: dict[str, Any] | None
-    sha256: str | None
-    path: Path | None
-    problem: Problem | None
+    path: Path
+    waiting: int  # files whose outcome is not done with
+    name: str | None = None  # where it is kept
+
+    def moved(self, directory: Path) -> str:
+        """Its name in ``directory``, where it goes when the first of its columns are kept. Raises OSError."""
+        if self.name is None:
+            name = f"{os.urandom(8).hex()}.columns"
+            self.path.rename(directory / name)
+            self.path, self.name = directory / name, name
+        return self.name
+
+    def done(self) -> None:
+        self.waiting -= 1
+        if not self.waiting and self.name is None:
+            self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one file gave: its ``meta`` and where its columns are in the pack, or the problem.
+
+    Whoever takes it says ``done`` when it has moved the pack, or wants nothing of it.
+    """
+
+    pack: Pack
+    meta: dict[str, Any] | None = None
+    place: tuple[int, int] = (0, 0)  # offset and size
+    sha256: str | None = None
+    problem: Problem | None = None
+
+    def done(self) -> None:
+        self.pack.done()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +98,7 @@ class Asked:
     """A file that a reader has in hand, and the file that it fills."""
 
     source: Source
-    path: Path | None
+    pack: Pack | None
 
 
 @dataclass(slots=True, eq=False)
@@ -107,14 +138,13 @@ class Reader:
         except OSError:
             self.over = True  # which is said when it is listened to
 
-    def ask(self, batch: Sequence[Asked], targets: Sequence[int], **question: Any) -> None:
+    def ask(self, batch: Sequence[Asked], target: int, **question: Any) -> None:
         """Hands over files; a reader that is dead is noticed when it is listened to."""
-        rights: list[int] = []
+        rights = [target]
         files = []
-        for each, target in zip(batch, targets, strict=True):
-            first, *others = each.source.descriptors
-            rights.extend((first, target, *others))
+        for each in batch:
             source = each.source
+            rights.extend(source.descriptors)
             others_of = {"alt": source.alt is not None, "split": len(source.split)}
             files.append(others_of | {"hash": source.hashed})
         if not self.asked:
@@ -189,12 +219,14 @@ def _believed(answer: bytes) -> dict[str, Any] | Problem:
         found: dict[str, Any] = json.loads(answer)
         if "problem" in found:
             return Problem(str(found["problem"])[:40], str(found["text"])[:500])
-        if not found or _is_indexed(found["meta"], found["sha256"]):
+        if not found or _is_indexed(**found):
             return found
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     return Problem("fault", "The reader of this file gave no answer that can be understood.")
 
 
-def _is_indexed(meta: Any, sha256: Any) -> bool:
+def _is_indexed(meta: Any, at: Any, sha256: Any) -> bool:
+    if not fits(at, [int]) or len(at) != 2 or min(at) < 0 or at[0] % mmap.ALLOCATIONGRANULARITY:
+        return False
     return is_summary(meta) and (is_sha256(sha256) or (sha256 is None and meta["build_id"] is not None))

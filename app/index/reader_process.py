@@ -3,11 +3,11 @@
 Started by ``app.index.build`` with its socket's number. It imports all it needs, waits for its limits, shuts
 itself in and says ``{}``. Messages are JSON, with their descriptors (SCM_RIGHTS):
 
-- ``{"op": "index", "files": [{"alt": bool, "split": count, "hash": bool}, ...]}``: for each file the one to
-  read, the one to fill with columns, then its dwz file, then its .dwo or .dwp files. One answer a file, in
-  their order: ``{"meta": summary, "sha256": hex or null}`` or ``{"problem": code, "text": sentence}``. The
-  hash is there unasked when there is no build-id.
-- ``{"op": "answer", "question": name, "arguments": {...}, "files": [one]}``: the second descriptor is filled
+- ``{"op": "index", "files": [{"alt": bool, "split": count, "hash": bool}, ...]}``: first the file to fill
+  with the columns of all, then for each file it, its dwz file, and its .dwo or .dwp files. One answer a file,
+  in their order: ``{"meta": summary, "at": [offset, size], "sha256": hex or null}`` or
+  ``{"problem": code, "text": sentence}``. The hash is there unasked when there is no build-id.
+- ``{"op": "answer", "question": name, "arguments": {...}, "files": [one]}``: the first descriptor is filled
   with the answer as JSON; ``{}`` or a problem.
 
 Sources: prctl(2), setrlimit(2), unshare(2), ioprio_set(2), unix(7) for SCM_RIGHTS.
@@ -38,8 +38,11 @@ _IDLE = 3 << 13  # ioprio_set's class for who takes only what nobody else wants
 _MESSAGE = 1 << 16
 
 
-def shut_in(limits: dict[str, Any]) -> None:
-    """Gives up root, network, new processes and whatever exceeds ``limits`` (memory, cpu, output)."""
+def shut_in(limits: dict[str, Any]) -> int:
+    """Gives up root, network, new processes and whatever exceeds ``limits`` (memory, cpu, output).
+
+    Gives how many threads may work on one file.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0:
         # Where a container does not allow it, its own network rules hold.
@@ -61,7 +64,7 @@ def shut_in(limits: dict[str, Any]) -> None:
         libc.syscall(_IOPRIO_SET[os.uname().machine], 1, 0, _IDLE)
     # Namespaces, rights and niceness are each thread's own, so threads start with those of the box; later
     # none can be started.
-    contents.start_threads(limits["threads"])
+    threads = contents.start_threads(limits["threads"])
     for kind, value in (
         (resource.RLIMIT_AS, limits["memory"]),
         (resource.RLIMIT_CPU, limits["cpu"]),
@@ -71,9 +74,10 @@ def shut_in(limits: dict[str, Any]) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (value, value))
+    return threads
 
 
-def serve(channel: socket.socket, most: int) -> None:
+def serve(channel: socket.socket, most: int, threads: int) -> None:
     """Answers one message after another until the other end closes."""
     while True:
         message, control, _, _ = channel.recvmsg(_MESSAGE, socket.CMSG_SPACE(most * 4))
@@ -84,30 +88,33 @@ def serve(channel: socket.socket, most: int) -> None:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 descriptors.frombytes(data[: len(data) // 4 * 4])
         asked = json.loads(message)
-        given = iter(descriptors)
-        for each in asked["files"]:
-            source, target = next(given), next(given)
-            others = [next(given) for _ in range(each["alt"] + each["split"])]
-            try:
-                answer = _attempt(asked, each, source, target, others)
-            finally:
-                for descriptor in (source, target, *others):
-                    os.close(descriptor)
+        target, *left = descriptors
+        for number, each in enumerate(asked["files"]):
+            count = 1 + each["alt"] + each["split"]
+            sources, left = left[:count], left[count:]
+            answer = _attempt(asked, each, target, sources, threads)
+            for descriptor in sources:
+                os.close(descriptor)
+            if number + 1 == len(asked["files"]):
+                os.close(target)
             channel.send(json.dumps(answer).encode())
 
 
 def _attempt(
-    asked: dict[str, Any], each: dict[str, Any], source: int, target: int, others: list[int]
+    asked: dict[str, Any], each: dict[str, Any], target: int, sources: list[int], threads: int
 ) -> dict[str, Any]:
     """One file's answer; what goes wrong is one, too."""
     try:
-        data = _mapped(source)
-        further = [_mapped(other) for other in others]
+        data, *further = map(_mapped, sources)
         alt, split = (further[0], further[1:]) if each["alt"] else (None, further)
         if asked["op"] == "index":
-            meta = summary(contents.columns(target, data, alt, split))
+            # Each part of the file is mapped alone, so it starts with a page.
+            base = -(-os.fstat(target).st_size // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
+            whole, size = contents.columns(target, base, data, alt, split, threads)
+            meta = summary(whole)
             hashed = each["hash"] or not meta["build_id"]
-            return {"meta": meta, "sha256": hashlib.sha256(data).hexdigest() if hashed else None}
+            digest = hashlib.sha256(data).hexdigest() if hashed else None
+            return {"meta": meta, "at": [base, size], "sha256": digest}
         found = contents.answer(asked["question"], data, alt, split, asked["arguments"])
         with os.fdopen(target, "w", closefd=False) as file:
             json.dump(found, file)
@@ -140,8 +147,8 @@ def main(descriptor: int) -> None:
         if limits is None:
             return
         contents.warm_up(limits["answers"])
-        shut_in(limits)
+        threads = shut_in(limits)
         if os.getppid() != parent:
             return
         channel.send(b"{}")
-        serve(channel, limits["descriptors"])
+        serve(channel, limits["descriptors"], threads)

@@ -22,7 +22,7 @@ from app.config import Settings
 from app.elf.model import Problem
 from app.errors import Busy, StorageFull
 from app.index.build import Child
-from app.index.reader import MOST_DESCRIPTORS, Asked, Kind, Outcome, Reader, Source
+from app.index.reader import MOST_DESCRIPTORS, Asked, Kind, Outcome, Pack, Reader, Source
 
 _BATCH_FILES = 24
 _BATCH_BYTES = 1 << 20
@@ -113,9 +113,7 @@ class Readers:
             while True:
                 (reader,) = borrow(wanted=True)
                 used = reader.files > 0
-                reader.ask(
-                    [Asked(source, None)], [target], op="answer", question=question, arguments=arguments
-                )
+                reader.ask([Asked(source, None)], target, op="answer", question=question, arguments=arguments)
                 while (heard := reader.listen()) is None:
                     _with_news([reader])
                 found = heard[1]
@@ -129,17 +127,12 @@ class Readers:
         if sum(each.source.size for each in reader.asked) >= _BATCH_BYTES or len(reader.asked) > _BATCH_FILES:
             return
         batch = work.batch(fresh=not reader.files and not reader.asked)
-        asked: list[Asked] = []
-        targets: list[int] = []
-        try:
-            for source in batch:
-                path = self._place()
-                targets.append(_created(path))
-                asked.append(Asked(source, path))
-            if asked:
-                reader.ask(asked, targets)
-        finally:
-            for target in targets:
+        if batch:
+            pack = Pack(self._place(), len(batch))
+            target = _created(pack.path)
+            try:
+                reader.ask([Asked(source, pack) for source in batch], target)
+            finally:
                 os.close(target)
 
     def _place(self) -> Path:
@@ -150,20 +143,22 @@ class Readers:
     def _heard(self, reader: Reader, work: _Work) -> Iterator[tuple[Source, Outcome]]:
         while (heard := reader.listen()) is not None:
             asked, found = heard
-            source, path = asked.source, asked.path
-            assert path is not None
+            source, pack = asked.source, asked.pack
+            assert pack is not None
             if not isinstance(found, Problem) and found:
-                yield source, Outcome(found["meta"], found["sha256"], path, None)
+                at = found["at"]
+                yield source, Outcome(pack, found["meta"], (at[0], at[1]), found["sha256"])
                 continue
-            path.unlink(missing_ok=True)
             problem = found if isinstance(found, Problem) else Problem("fault", "There was no answer.")
             if problem.code == "disk_full":
+                pack.done()
                 raise full()
             if reader.over and reader.files and problem.code in _AFTER_A_DEATH and not work.retried(source):
                 # Not this file's fault, if an earlier one or an idle hour broke the reader: a new one tells.
+                pack.done()
                 work.retry(source)
             else:
-                yield source, Outcome(None, None, None, problem)
+                yield source, Outcome(pack, problem=problem)
             if reader.over:
                 work.back([each.source for each in reader.asked])
                 _drop(reader)
@@ -304,11 +299,11 @@ class _Work:
         if fresh and self._suspects:
             return [self._suspects.popleft()]
         found: list[Source] = []
-        size = count = 0
+        size, count = 0, 1
         while len(found) < _BATCH_FILES and self._more():
             following = self._back[0]
             size += following.size
-            count += 1 + len(following.descriptors)
+            count += len(following.descriptors)
             if found and (size > _BATCH_BYTES or count > MOST_DESCRIPTORS):
                 break
             found.append(self._back.popleft())
@@ -375,8 +370,8 @@ def _created(path: Path) -> int:
 def _drop(reader: Reader) -> None:
     """Forgets what it has in hand."""
     for each in reader.asked:
-        if each.path is not None:
-            each.path.unlink(missing_ok=True)
+        if each.pack is not None:
+            each.pack.done()
     reader.asked.clear()
 
 

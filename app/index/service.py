@@ -36,10 +36,14 @@ T = TypeVar("T")
 
 
 class Index(Indexing):
-    """One data directory: catalogue.sqlite, columns/, blobs/, uploads/, scratch/."""
+    """One data directory: catalogue.sqlite, columns/, blobs/, uploads/, scratch/.
 
-    def __init__(self, settings: Settings) -> None:
+    With ``ahead`` the names of the catalogue are laid when a job ends, so that the next search need not.
+    """
+
+    def __init__(self, settings: Settings, *, ahead: bool = False) -> None:
         super().__init__(settings)
+        self._ahead = ahead
         self._selections = query.Selections()
         self.answers = Answers(self._store, self._readers, settings.roots)
         self._differences: dict[tuple[str, str], Difference] = {}
@@ -56,7 +60,8 @@ class Index(Indexing):
 
     def _perform(self, task: Task) -> None:
         super()._perform(task)
-        self._everywhere.refresh_soon()
+        if self._ahead:
+            self._everywhere.refresh_soon()
 
     # Binaries
 

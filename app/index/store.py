@@ -12,7 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +23,7 @@ from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, TooLar
 from app.index import files
 from app.index.catalogue import Batch, BinaryRow, Catalogue, KnownRow, PathRow
 from app.index.model import Binary, Debug
-from app.index.reader import Outcome
+from app.index.reader import Outcome, Pack
 
 if TYPE_CHECKING:
     from app.index.columns import Columns
@@ -52,6 +52,7 @@ class Store:
         self._blobs = settings.data / "blobs"
         self._kept: OrderedDict[str, tuple[Columns, Items]] = OrderedDict()
         self._lock = threading.Lock()
+        self._filled: set[str] = set()  # files of columns that get more
         # What limits a reader: an answer that they gave is another one when they are others.
         self._limits = [
             settings.reader_memory,
@@ -71,10 +72,10 @@ class Store:
 
     def drop_leftovers(self) -> None:
         """Columns that a kill left without their row."""
-        used = self.catalogue.columns()
-        for left in os.scandir(self._columns_dir):
+        used = {_file_of(columns) for columns in self.catalogue.columns()}
+        for left in self._columns_dir.iterdir():
             if left.name not in used:
-                Path(left.path).unlink(missing_ok=True)
+                left.unlink(missing_ok=True)
 
     # What is known
 
@@ -85,7 +86,7 @@ class Store:
                 raise self.problem(known.problem)
             return None
         row = self.catalogue.binary(known.binary) if known.binary else None
-        return row if row is not None and (self._columns_dir / row.columns).exists() else None
+        return row if row is not None and self._file(row.columns).exists() else None
 
     def known_below(self, top: str) -> files.Known:
         """What need not be opened again below a directory."""
@@ -94,7 +95,7 @@ class Store:
         rows = [
             row
             for row in known.rows
-            if (row.columns in there if row.problem is None else self._still(row.problem))
+            if (_file_of(row.columns) in there if row.problem is None else self._still(row.problem))
         ]
         return known if len(rows) == len(known.rows) else known.with_rows(rows)
 
@@ -147,8 +148,7 @@ class Store:
             batch.batch.paths.append(PathRow(path, None, stamp, problem))
             raise self.problem(problem) from error
         finally:
-            if outcome.path is not None:
-                outcome.path.unlink(missing_ok=True)
+            outcome.done()
             batch.flush(pending is None)
         return row if pending else self.row(row.id)
 
@@ -163,7 +163,7 @@ class Store:
         pending: Pending,
     ) -> BinaryRow:
         meta = outcome.meta
-        if meta is None or outcome.path is None:
+        if meta is None:
             problem = outcome.problem or Problem("fault", "Reading this file failed.")
             kind, hint = _PROBLEMS.get(problem.code, (NotElf, "The file is not what its header says."))
             raise kind(problem.text, hint, code=problem.code)
@@ -174,15 +174,14 @@ class Store:
         size = os.fstat(descriptor).st_size
         binary_id, sha256, same = self._id(meta, size, outcome.sha256, descriptor, path, pending)
         before = pending.binary(binary_id)
-        place = f"{binary_id[:40]}-{os.urandom(4).hex()}.columns"
         held = before.blob if before is not None and same else None
         if blob is not None:
             assert sha256 is not None
             held = sha256
             shutil.move(blob, self._blobs / held)
             (self._blobs / held).chmod(0o600)
-        outcome.path.rename(self._columns_dir / place)
-        outcome.path = None
+        offset, length = outcome.place
+        place = f"{self.filling(outcome.pack)}@{offset}+{length}"
         row = BinaryRow(
             id=binary_id,
             build_id=meta["build_id"],
@@ -195,7 +194,7 @@ class Store:
             blob=held,
             info=_info(meta),
         )
-        pending.put(row, before, path, stamp)
+        pending.put(row, before, path, stamp, outcome.pack)
         return row
 
     def _id(
@@ -243,19 +242,38 @@ class Store:
                 return replace(row, sha256=found)
         return row
 
-    def files_of(self, row: BinaryRow, after: BinaryRow | None) -> list[Path]:
-        """What a row has on disk that the one after it has not."""
-        found = [] if after and after.columns == row.columns else [self._columns_dir / row.columns]
+    def drop_unused(self, row: BinaryRow, after: BinaryRow | None = None) -> None:
+        """Takes from disk what ``row`` had and the one after it has not; a file of columns with its last."""
+        self._drop_file(_file_of(row.columns))
         if row.blob is not None and (after is None or after.blob != row.blob):
-            found.append(self._blobs / row.blob)
-        return found
+            (self._blobs / row.blob).unlink(missing_ok=True)
+
+    def _drop_file(self, name: str) -> None:
+        with self._lock:
+            # One that is being filled may be wanted by rows that are not written yet.
+            if name not in self._filled and not self.catalogue.uses(name):
+                (self._columns_dir / name).unlink(missing_ok=True)
+
+    def filling(self, pack: Pack) -> str:
+        """Its name in its place, where it stays until ``filled``. Raises OSError."""
+        name = pack.moved(self._columns_dir)
+        with self._lock:
+            self._filled.add(name)
+        return name
+
+    def filled(self, pack: Pack) -> None:
+        with self._lock:
+            self._filled.discard(str(pack.name))
+        self._drop_file(str(pack.name))
+
+    def _file(self, columns: str) -> Path:
+        return self._columns_dir / _file_of(columns)
 
     def remove(self, binary_id: str) -> None:
         """Takes away the row, its columns and its bytes. Raises NotFound."""
         row = self.row(binary_id)
         self.catalogue.remove(binary_id)
-        for path in self.files_of(row, None):
-            path.unlink(missing_ok=True)
+        self.drop_unused(row)
 
     def row(self, binary_id: str) -> BinaryRow:
         """Raises NotFound."""
@@ -300,8 +318,9 @@ class Store:
                 self._kept.move_to_end(row.columns)
                 return kept
         try:
-            with (self._columns_dir / row.columns).open("rb") as file:
-                columns = open_columns(file.fileno())
+            offset, _, size = row.columns.partition("@")[2].partition("+")
+            with self._file(row.columns).open("rb") as file:
+                columns = open_columns(file.fileno(), int(offset), int(size))
                 check(columns)
         except (OSError, BadColumns) as error:
             raise NotFound(
@@ -321,7 +340,8 @@ class Pending:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.batch = Batch()
-        self._stale: list[Path] = []
+        self._stale: list[tuple[BinaryRow, BinaryRow]] = []
+        self._packs: set[Pack] = set()
         self._since = time.monotonic()
 
     def binary(self, binary_id: str) -> BinaryRow | None:
@@ -336,12 +356,15 @@ class Pending:
         found = [each for each in self.batch.paths if each.path == path]
         return found[-1] if found else self._store.catalogue.path(path)
 
-    def put(self, row: BinaryRow, before: BinaryRow | None, path: str | None, stamp: Stamp | None) -> None:
+    def put(
+        self, row: BinaryRow, before: BinaryRow | None, path: str | None, stamp: Stamp | None, pack: Pack
+    ) -> None:
+        self._packs.add(pack)
         self.batch.binaries[row.id] = replace(row, paths=before.paths if before else ())
         if path is not None and stamp is not None:
             self.batch.paths.append(PathRow(path, row.id, stamp, None))
         if before is not None:
-            self._stale += self._store.files_of(before, row)
+            self._stale.append((before, row))
 
     def flush(self, now: bool = True) -> None:
         """Writes them when ``now``, or when they are many or waited long. Raises StorageFull."""
@@ -351,25 +374,26 @@ class Pending:
         self._since = time.monotonic()
         batch, self.batch = self.batch, Batch()
         stale, self._stale = self._stale, []
-        if len(batch):
-            try:
+        try:
+            if len(batch):
                 self._store.catalogue.write(batch, time.time())
-            except AppError:
-                stale = [path for row in batch.binaries.values() for path in self._store.files_of(row, None)]
-                raise
-            finally:
-                for path in stale:
-                    path.unlink(missing_ok=True)
+            for before, row in stale:
+                self._store.drop_unused(before, row)
+        finally:
+            for pack in [each for each in self._packs if not each.waiting]:
+                self._packs.discard(pack)
+                self._store.filled(pack)
 
 
 def binary_of(row: BinaryRow) -> Binary:
     """A row as the other rooms see it."""
     info = row.info
+    there = next((path for path in row.paths if _there(path)), None)
     return Binary(
         id=row.id,
         build_id=row.build_id,
         name=row.name,
-        path=row.paths[0] if row.paths else None,
+        path=there or (row.paths[0] if row.paths else None),
         paths=row.paths,
         sha256=row.sha256,
         size=row.size,
@@ -389,7 +413,24 @@ def binary_of(row: BinaryRow) -> Binary:
         problems=tuple(Problem(**problem) for problem in info["problems"]),
         uploaded=row.uploaded,
         indexed=row.indexed,
+        gone=bool(row.paths) and there is None,
     )
+
+
+def _there(path: str) -> bool:
+    """Whether something is at the path; one that may not be looked at is taken to be there."""
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _file_of(columns: str | None) -> str:
+    """The file of ``NAME@OFFSET+SIZE``, which several binaries may share."""
+    return (columns or "").partition("@")[0]
 
 
 def _info(meta: dict[str, Any]) -> dict[str, Any]:
@@ -397,4 +438,4 @@ def _info(meta: dict[str, Any]) -> dict[str, Any]:
     has = {key: meta[key] for key in ("dwarf", "lines")}
     has |= {"symtab": 0 in meta["tables"], "dynsym": 1 in meta["tables"]}
     left = {key: value for key, value in meta.items() if key not in {"build_id", "tables", "dwarf", "lines"}}
-    return left | {"debug": asdict(Debug("embedded" if meta["dwarf"] else "none", None, has))}
+    return left | {"debug": {"kind": "embedded" if meta["dwarf"] else "none", "path": None, "has": has}}

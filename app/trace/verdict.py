@@ -141,6 +141,10 @@ def _against(binary: Binary, capabilities: Capabilities) -> list[Reason]:
                 "Index the same file (by its build-id) on the host where it runs.",
             )
         )
+    elif binary.gone:
+        found.append(
+            Reason("gone", f"{binary.path} is not there any more.", "Index the file that took its place.")
+        )
     elif problem := path_problem(binary.path):
         found.append(
             Reason("bad_path", problem, "Trace it through /proc/PID/exe, or a link with a plain name.")

@@ -66,7 +66,7 @@ class Rooms:
 
     def __init__(self, settings: Settings) -> None:
         self.bpftrace = Bpftrace(settings)
-        self.index = Index(settings)
+        self.index = Index(settings, ahead=True)
         self.sessions = Sessions(settings, self.bpftrace, self.index)
         self.opened = False
 

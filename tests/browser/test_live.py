@@ -166,3 +166,26 @@ def test_a_target_that_ends_is_the_reason(tab: Tab, server: Server, shop: Shop) 
     expect_state(page, "ended")
     expect(page.locator("[data-reason]")).to_have_text(re.compile(rf"Process {shop.pid} ended\."))
     expect(page.locator("[data-map-table] td[data-value]")).to_have_attribute("data-value", "3")
+
+
+def test_a_script_is_checked_as_it_is_edited_and_run_as_it_stands(
+    tab: Tab, server: Server, shop: Shop
+) -> None:
+    page = tab.open(f'/sessions/new?recipe=count&pid={shop.pid}&probe=uprobe:"{shop.path}":checkout')
+    script = page.locator("#script")
+    text = script.input_value()
+    script.fill(text.replace("count()", "cuont()"))
+    expect(page.locator("[data-diagnostics]")).to_contain_text("cuont")
+    expect(page.locator("[data-gutter] .err")).to_have_count(1)
+    edited = text.replace("@calls", "@mine")
+    script.fill(edited)
+    expect(page.locator("[data-diagnostics]")).to_contain_text("bpftrace takes it.")
+    expect(page.locator("[data-gutter] .err")).to_have_count(0)
+    script.press("Control+Enter")
+    expect_state(page, "running")
+    made = shop.sell(6)
+    page.locator("[data-view-link=table]").click()
+    cells = page.locator("[data-map-table='@mine'] td[data-value]")
+    expect(cells).to_have_attribute("data-value", str(made))
+    session = page.url.rsplit("/", 1)[1].partition("?")[0]
+    assert server.get(f"/api/v1/sessions/{session}")["script"].split() == edited.split()

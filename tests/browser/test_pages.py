@@ -267,3 +267,9 @@ def test_the_theme_is_kept(tab: Tab) -> None:
         assert f'data-theme="{theme}"' in tab.context.request.get(f"{tab.server.url}/help").text()
         assert page.evaluate(colour) == seen[theme]
     assert seen == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 26)"}
+
+
+def test_a_binary_names_the_processes_that_map_it(tab: Tab, places: dict[str, str], shop: Shop) -> None:
+    for name in ("binary", "function", "USDT probe"):
+        page = tab.open(places[name])
+        expect(page.locator(f"a[href^='/processes/{shop.pid}-']")).to_have_text("shopd")

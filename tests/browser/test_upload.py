@@ -55,6 +55,7 @@ def test_several_files_are_dropped_anywhere(tab: Tab, tmp_path: Path) -> None:
     latest = page.locator("#jobs tbody tr").filter(has_text=re.compile("first|second|notes.txt"))
     expect(latest.locator("[data-state=done]")).to_have_count(2)
     expect(latest.locator("[data-state=failed]")).to_have_count(1)
+    expect(latest.get_by_role("link")).to_have_text(["upload notes.txt", "upload second", "upload first"])
     expect(page.locator("#jobs")).to_contain_text("notes.txt is not an ELF file.")
     for name in ("first", "second"):
         page.goto(f"{tab.server.url}/binaries?q={name}")
@@ -78,3 +79,36 @@ def test_a_path_of_the_host(tab: Tab) -> None:
     expect(page.locator("#job")).to_have_attribute("data-job", "done")
     page.locator("main tbody [data-open]").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("true")
+
+
+def test_an_upload_shows_how_far_it_is(tab: Tab) -> None:
+    page = tab.open("/binaries/upload")
+    slow = tab.context.new_cdp_session(page)
+    slow.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 300_000},
+    )
+    page.locator("input[type=file]").set_input_files("/usr/bin/bash")
+    page.get_by_role("button", name="Upload").click()
+    meter = page.locator("form progress")
+    expect(meter).to_be_visible()
+    expect(meter).to_have_attribute("value", re.compile(r"^0\.[1-9]"))
+    page.wait_for_url("**/jobs/*")
+    expect(page.locator("#job")).to_have_attribute("data-job", "done")
+
+
+def test_a_job_shows_its_progress_and_is_cancelled(tab: Tab, tmp_path: Path) -> None:
+    for number in range(400):
+        # All have the same code, and none the same bytes.
+        (tmp_path / f"copy{number}").write_bytes(Path("/usr/bin/bash").read_bytes() + b"%d" % number)
+    page = tab.open("/binaries/upload")
+    page.locator("[name=paths]").fill(str(tmp_path))
+    page.get_by_role("button", name="Index").click()
+    page.wait_for_url("**/jobs/*")
+    job = page.locator("#job")
+    expect(job).to_have_attribute("data-job", "running")
+    expect(job.locator("progress")).to_have_attribute("value", re.compile("^[1-9]"))
+    expect(job).to_contain_text(re.compile(r"\d+ of 400 files"))
+    page.get_by_role("button", name="Cancel").click()
+    expect(job).to_have_attribute("data-job", "cancelled")
+    expect(job.locator("progress")).to_have_count(0)

@@ -49,6 +49,24 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_c(tmp_path_factory.mktemp("programs"), SOURCE, "a program+")
 
 
+ORDERS = """#include <stdlib.h>
+struct order { int id; double price; };
+static inline __attribute__((always_inline)) int twice(int value) {
+  return value * 2 + rand(); }
+__attribute__((noinline)) double checkout(struct order *order, const char *name) {
+  return order->price * twice(order->id) + name[0]; }
+int main(int argc, char **argv) {
+  struct order one = {argc, 2.5};
+  return (int)checkout(&one, argv[0]); }
+"""
+
+
+@pytest.fixture(scope="session")
+def orders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program with debug information, an inlined call and a struct."""
+    return compile_c(tmp_path_factory.mktemp("orders"), ORDERS, "orders", "-g", "-O2")
+
+
 @pytest.fixture(scope="session")
 def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalogue that the tests of reading commands fill together."""

@@ -29,6 +29,7 @@ CONTRACT = {
     "variables": "name linkage_name demangled address size type file line external sources",
     "usdt": "provider name sites verdict",
     "search": "kind name demangled binary key",
+    "locate": "address function offset_in_function file line inlined",
 }
 BASH = "/usr/bin/bash"
 CALLS = {
@@ -69,6 +70,17 @@ def test_the_example_of_usdt(run: Run, program: Path) -> None:
     assert parsed[0] == parsed[1]
     assert example["sites"] == found["sites"]
     assert set(example["verdict"]) == set(found["verdict"])
+
+
+def test_the_examples_of_places_and_types(run: Run, orders: Path) -> None:
+    (line,) = run("lines", "--json", orders, "orders.c:4").objects
+    near = [hex(line["address"] + step) for step in range(64)]
+    places = run("locate", "--json", orders, *near).objects
+    inlined = next(each for each in places if each["inlined"])
+    assert shape(EXAMPLES["lines"]) == shape(EXAMPLES["locate"]) == shape(inlined)
+    assert set(line) == set(inlined)
+    (struct,) = run("structs", "--json", orders, "order").objects
+    assert shape(EXAMPLES["structs"]) == shape(struct)
 
 
 @pytest.mark.parametrize("command", CONTRACT)

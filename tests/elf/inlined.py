@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -136,6 +138,7 @@ def program(compiler: str, *flags: str) -> Path:
     """One of the two, compiled for debugging with ``flags``; kept for the run of the tests."""
     cpp = compiler.endswith("++")
     directory = Path(mkdtemp(prefix="probescope-inlined-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     source = directory / ("program.cpp" if cpp else "program.c")
     source.write_text(CPP if cpp else C)
     out = directory / "program"

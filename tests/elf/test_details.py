@@ -174,3 +174,46 @@ def test_mutated_files_have_answers() -> None:
             ("addresses_of", {"file": "program.c", "line": 7}),
         ):
             json.dumps(details.answer(op, arguments))
+
+
+def test_types_that_hold_themselves_end(tmp_path: Path) -> None:
+    # An assembler may write what no compiler does: a struct without a name that has two members of its own
+    # type, and a function type whose parameters are of that same type.
+    source, out = tmp_path / "loop.s", tmp_path / "loop.o"
+    source.write_text(
+        """
+        .section .debug_abbrev,"",@progbits
+        .uleb128 1; .uleb128 0x11; .byte 1; .uleb128 0; .uleb128 0
+        .uleb128 2; .uleb128 0x13; .byte 1; .uleb128 0x0b; .uleb128 0x0b; .uleb128 0; .uleb128 0
+        .uleb128 3; .uleb128 0x0d; .byte 0; .uleb128 0x03; .uleb128 0x08; .uleb128 0x49; .uleb128 0x13
+        .uleb128 0x38; .uleb128 0x0b; .uleb128 0; .uleb128 0
+        .uleb128 4; .uleb128 0x16; .byte 0; .uleb128 0x03; .uleb128 0x08; .uleb128 0x49; .uleb128 0x13
+        .uleb128 0; .uleb128 0
+        .uleb128 5; .uleb128 0x15; .byte 1; .uleb128 0; .uleb128 0
+        .uleb128 6; .uleb128 0x05; .byte 0; .uleb128 0x49; .uleb128 0x13; .uleb128 0; .uleb128 0
+        .byte 0
+        .section .debug_info,"",@progbits
+        start: .long end - after
+        after: .short 4; .long 0; .byte 8
+        .uleb128 1
+        loop: .uleb128 2; .byte 16
+        .uleb128 3; .asciz "a"; .long loop - start; .byte 0
+        .uleb128 3; .asciz "b"; .long loop - start; .byte 8
+        .byte 0
+        .uleb128 4; .asciz "Loop"; .long loop - start
+        call: .uleb128 5
+        .uleb128 6; .long call - start
+        .uleb128 6; .long call - start
+        .byte 0
+        .uleb128 4; .asciz "Call"; .long call - start
+        .uleb128 4; .asciz "Self"; .long self - start
+        self: .uleb128 4; .asciz "Self2"; .long self - start
+        .byte 0
+        end:
+        """
+    )
+    subprocess.run(["as", "-o", str(out), str(source)], check=True)
+    found = answer("structs", open_image(out.read_bytes()), {"names": ["Loop", "Call", "Self", "Self2"]})
+    assert [entry["name"] for entry in found["structs"]] == ["Loop", "Call", "Self", "Self2"]
+    assert "nested too deeply" in found["structs"][0]["declaration"]
+    assert len(found["structs"][1]["declaration"]) < 100_000

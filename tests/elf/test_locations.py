@@ -13,7 +13,7 @@ from app.elf.debug import open_debug
 from app.elf.dies import At, Class
 from app.elf.image import open_image
 from app.elf.locations import Place, PlaceRange, Setting, location_list, place, place_at
-from app.elf.registers import register_name
+from app.elf.dwarf_registers import register_name
 from tests.elf.inlined import program
 
 X86 = Setting("x86_64", frame_base=b"\x9c")

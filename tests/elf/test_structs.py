@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import re
+import shutil
 import subprocess
 import sysconfig
 from functools import cache
@@ -76,6 +78,7 @@ WRONG = re.compile(r"\)\(.*\)\[|\(\)\(|<ERROR|const const|FART")
 @cache
 def compiled(text: str, *flags: str) -> Path:
     directory = Path(mkdtemp(prefix="probescope-structs-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     source, out = directory / "types.c", directory / "types"
     source.write_text(text)
     include = sysconfig.get_paths()["include"]

@@ -40,8 +40,7 @@ def test_a_file_becomes_columns(readers: Readers) -> None:
     assert outcome.problem is None
     assert outcome.meta is not None
     assert outcome.meta["counts"]["symbols"] > 2000
-    assert outcome.path is not None
-    assert outcome.path.stat().st_mode & 0o777 == 0o600
+    assert outcome.pack.path.stat().st_mode & 0o777 == 0o600
 
 
 @as_root
@@ -64,6 +63,25 @@ def test_a_reader_is_nobody_without_network_and_rights(readers: Readers) -> None
     for name in ("Max address space", "Max cpu time", "Max file size", "Max core file size"):
         line = next(entry for entry in limits.splitlines() if entry.startswith(name))
         assert "unlimited" not in line
+
+
+@as_root
+def test_threads_are_in_the_box_and_no_more_can_be_started(settings: Settings) -> None:
+    readers = Readers(replace(settings, reader_threads=3))
+    readers.start()
+    read(readers, "/bin/bash")
+    (pid,) = children()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        status = (task / "status").read_text()
+        assert "\nUid:\t65534\t65534\t65534\t65534\n" in status
+        assert "\nNoNewPrivs:\t1\n" in status
+        assert os.getpriority(os.PRIO_PROCESS, int(task.name)) == os.getpriority(os.PRIO_PROCESS, pid)
+        assert (task / "ns" / "net").readlink() == Path(f"/proc/{pid}/ns/net").readlink()
+    (limit,) = [
+        line for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if "Max processes" in line
+    ]
+    assert limit.split()[2:4] == ["0", "0"]
+    readers.close()
 
 
 def test_readers_stay_and_serve_no_two_uploaders(readers: Readers) -> None:
@@ -93,11 +111,15 @@ def test_one_killed_while_it_was_idle_harms_no_file(readers: Readers) -> None:
     assert read(readers, "/bin/bash").problem is None
 
 
-def test_memory_has_a_ceiling(settings: Settings) -> None:
-    largest = max(
+def largest_library() -> Path:
+    return max(
         (path for path in Path("/usr/lib").glob("*-linux-gnu/*.so*") if path.is_file()),
-        key=lambda p: p.stat().st_size,
+        key=lambda path: path.stat().st_size,
     )
+
+
+def test_memory_has_a_ceiling(settings: Settings) -> None:
+    largest = largest_library()
     readers = Readers(replace(settings, reader_memory=(200 << 20)))
     readers.start()
     outcome = read(readers, largest)
@@ -111,7 +133,7 @@ def test_memory_has_a_ceiling(settings: Settings) -> None:
 def test_time_has_a_ceiling(settings: Settings) -> None:
     readers = Readers(replace(settings, reader_wall=0.001))
     readers.start()
-    outcome = read(readers, "/usr/bin/bash")
+    outcome = read(readers, largest_library())
     readers.close()
     assert outcome.problem is not None
     assert outcome.problem.code == "time"
@@ -124,6 +146,7 @@ def test_output_has_a_ceiling(settings: Settings) -> None:
     readers.close()
     assert outcome.problem is not None
     assert outcome.problem.code == "output"
+    outcome.done()
     assert list((settings.data / "scratch").iterdir()) == []
 
 

@@ -42,7 +42,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_a_file_without_symbols(tmp_path: Path) -> None:
     columns = opened(columns_of(tmp_path / "c", b"\x7fELF" + b"\x02\x01\x01" + b"\0" * 57))
-    assert columns.meta["counts"] == {"symbols": 0, "functions": 0, "variables": 0, "usdt": 0}
+    assert columns.meta["counts"] == {"symbols": 0, "functions": 0, "variables": 0, "usdt": 0, "types": 0}
 
 
 def test_mutated_columns_are_refused_or_harmless(tmp_path: Path) -> None:

@@ -100,6 +100,15 @@ def test_cancelling_keeps_what_was_read(index: Index) -> None:
     assert index.cancel(job.id) == over
 
 
+def test_an_upload_that_is_cancelled_leaves_nothing(index: Index) -> None:
+    largest = max(Path("/usr/lib").glob("*-linux-gnu/*.so*"), key=lambda path: path.stat().st_size)
+    (job,) = index.add_upload([upload(index, largest, "large")], "me")
+    index.cancel(job.id)
+    over = index.wait(job.id)
+    assert over.state == "cancelled" or over.done == 1
+    assert list(index.upload_dir.iterdir()) == []
+
+
 def test_no_such_job(index: Index) -> None:
     with pytest.raises(NotFound):
         index.job("none")

@@ -43,10 +43,9 @@ def test_every_file_is_answered_once(readers: Readers, sources: list[Source]) ->
     answered = []
     for source, outcome in readers.stream(sources, Kind(), 2):
         answered.append(source.tag)
-        assert (outcome.meta is None) == (outcome.path is None)
-        if outcome.path is not None:
-            assert outcome.path.stat().st_size > 0
-            outcome.path.unlink()
+        if outcome.meta is not None:
+            assert outcome.pack.path.stat().st_size >= sum(outcome.place)
+        outcome.done()
     assert sorted(answered) == sorted(source.tag for source in sources)
     assert len(children()) == 2
     assert list(readers.scratch.iterdir()) == []
@@ -58,8 +57,7 @@ def test_readers_that_are_killed_cost_no_file_its_answer(readers: Readers, sourc
         answered.append(source.tag)
         # A new reader may have been killed over its first file; that is told of this file.
         assert outcome.problem is None or outcome.problem.code == "fault"
-        if outcome.path is not None:
-            outcome.path.unlink()
+        outcome.done()
         if number in {5, 40}:
             for pid in children():
                 os.kill(pid, signal.SIGKILL)
@@ -74,7 +72,8 @@ def test_readers_are_replaced_within_a_stream(settings: Settings, sources: list[
     count = 0
     for _, outcome in readers.stream(sources, Kind(), 1):
         seen |= children()
-        count += outcome.path is not None
+        count += outcome.meta is not None
+        outcome.done()
     assert count > 100
     assert len(seen) >= 3
     readers.close()

@@ -48,7 +48,7 @@ def test_a_binary_says_what_it_is(index: Index, program: Path) -> None:
     )
     assert binary.state == "ok"
     found = binary.as_dict()
-    assert set(found["counts"]) == {"symbols", "functions", "variables", "usdt"}
+    assert set(found["counts"]) == {"symbols", "functions", "variables", "types", "usdt"}
 
 
 def test_functions_fold_their_aliases(index: Index, program: Path) -> None:
@@ -256,6 +256,11 @@ def test_one_binary_at_many_paths_and_other_bytes_with_its_build_id(index: Index
     assert stripped.id.startswith("sha256-")
     assert index.binary_at(str(bare)).id == stripped.id
     assert not index.binary(first.id).stripped
+    program.unlink()
+    found = index.binary(first.id)
+    assert (found.path, found.gone) == (str(copy), False)
+    copy.unlink()
+    assert index.binary(first.id).gone
 
 
 def test_what_is_known_outlives_the_server(settings: Settings, program: Path) -> None:

@@ -35,6 +35,7 @@ def test_a_plain_function_can_be_traced_at_both_ends() -> None:
     [
         ({"path": None, "uploaded": True}, "not_on_host"),
         ({"path": "/opt/a:b"}, "bad_path"),
+        ({"gone": True}, "gone"),
         ({"machine": "s390x"}, "foreign_machine"),
         ({"type": "REL"}, "not_loaded"),
     ],

@@ -196,8 +196,8 @@ static void make_rows(Numberer *numberer, Pool *pool)
         numberer->memory = true;
         return;
     }
-    memset(numberer->numbering->made.items, 0, count * sizeof(FnRow));
-    numberer->numbering->made.count = count;
+    while (numberer->numbering->made.count < count)
+        numberer->numbering->made.items[numberer->numbering->made.count++] = (FnRow){0};
     for (unsigned w = 0; w < reading->worker_count; w++)
         reading->workers[w].unit = NULL;
     pool_run(pool, reading->worker_count, (count + 63) / 64, make_task, numberer);

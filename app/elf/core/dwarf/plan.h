@@ -133,6 +133,13 @@ static inline bool has(const Fields *fields, Slot slot)
     return fields->present >> slot & 1;
 }
 
+/* The plan of an abbreviation code; NULL where there is none. */
+static inline const Plan *plan_at(const Unit *unit, const Plans *plans, uint64_t code)
+{
+    const Abbrev *abbrev = abbrev_find(unit->abbrevs, code);
+    return abbrev ? &plans->plans[abbrev - unit->abbrevs->abbrevs.items] : NULL;
+}
+
 /* Passes over a DIE's attributes. */
 static inline void plan_skip(const Unit *unit, const Plans *plans, const Plan *plan, Cursor *at)
 {

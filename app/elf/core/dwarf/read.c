@@ -72,8 +72,7 @@ static bool order_units(Reading *reading)
 static void prepare_task(void *context, size_t task, unsigned worker)
 {
     Reading *reading = context;
-    UnitRows *rows = &reading->units.items[reading->order[task].unit];
-    plans_of(&reading->workers[worker], rows->unit);
+    plans_of(&reading->workers[worker], reading->units.items[task].unit);
 }
 
 static void walk_task(void *context, size_t task, unsigned worker)
@@ -201,7 +200,7 @@ static bool read_all(Reading *reading, Pool *pool, DwarfOutput *output)
     for (unsigned w = 0; w < reading->worker_count; w++)
         if (!open_worker(&reading->workers[w], reading))
             return false;
-    pool_run(pool, reading->worker_count, reading->order_count, prepare_task, reading);
+    pool_run(pool, reading->worker_count, reading->units.count, prepare_task, reading);
     pool_run(pool, reading->worker_count, reading->order_count, walk_task, reading);
     if (any_memory(reading))
         return false;

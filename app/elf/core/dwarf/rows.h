@@ -130,7 +130,9 @@ typedef struct {
     bool wanted;   /* a site means it */
 } Raw;
 
-/* Texts of types; see types.c. */
+enum { NODE_UNKNOWN, NODE_VOID };
+
+/* A type as a text; see nodes.h. */
 typedef struct {
     uint32_t text, split, child, extra;
     uint8_t kind, qualifiers;
@@ -252,17 +254,27 @@ typedef struct Reading {
 
 /* walk.c: all rows of one unit. */
 void walk_unit(Worker *worker, uint32_t unit_row);
-bool scoped_language(uint16_t language);
-/* The walk's view of a DIE's fields. */
-Raw raw_of(Worker *worker, const Unit *unit, const Fields *fields);
-RawParam param_of(Worker *worker, const Unit *unit, const Fields *fields);
-/* Scopes of a unit that is not at work; NULL when memory is out. */
+
+/* scopes.c: those of a unit; NULL when memory is out. */
 const Scopes *scopes_of(Worker *worker, Unit *unit);
+/* What the DIE at `offset` lies in, "outer::inner". */
 uint32_t scope_at(Worker *worker, Unit *unit, uint64_t offset);
-/* The unit's plans; NULL when it cannot be read. */
+
+/* decode.c: the unit's plans; NULL when it cannot be read. */
 const Plans *plans_of(Worker *worker, Unit *unit);
 /* Decodes the DIE at `offset`; NULL where there is none. `at` is left at its children. */
 const Plan *fields_at(Worker *worker, Unit *unit, uint64_t offset, Fields *fields, Cursor *at);
+/* Follows a reference; false where it leads nowhere. The unit it leads to is ready. */
+bool follow(Worker *worker, Unit *unit, RawRef reference, DieRef *die);
+/* Whether classes of the language can hold functions and types that they are a scope of. */
+bool scoped_language(uint16_t language);
+Raw raw_of(Worker *worker, const Unit *unit, const Fields *fields);
+RawParam param_of(Worker *worker, const Unit *unit, const Fields *fields);
+/* The ranges of a function or site, added to the worker's, an empty one only if wanted; `low`: where they start.
+ * None for code that the linker dropped. */
+Span span_of(Worker *worker, const Unit *unit, const Fields *fields, bool empty, uint64_t *low);
+/* What a location says of a variable with static storage, as VAR flags; 0 for other ones. */
+uint32_t static_location(const Unit *unit, Bytes expression, uint64_t *address);
 
 /* names.c: texts to ids. */
 uint32_t name_of(Worker *worker, const Unit *unit, const Value *value);
@@ -274,10 +286,10 @@ uint32_t join_scope(Worker *worker, uint32_t outer, uint32_t inner);
 uint32_t file_of(Worker *worker, const Unit *unit, uint64_t file);
 void files_forget(Worker *worker);
 
-/* types.c */
-enum { NODE_UNKNOWN, NODE_VOID };
+/* types.c: the node of the type that is referred to. */
 uint32_t type_node(Worker *worker, Unit *unit, const RawRef *type, unsigned depth);
 uint64_t type_size(Worker *worker, Unit *unit, const RawRef *type);
+/* Before a unit is walked: the types of the one before are another unit's now. */
 void type_forget(Worker *worker);
 
 /* functions.c: raw rows of the unit at work to rows. */
@@ -317,8 +329,5 @@ static inline RawRef raw_ref(const Fields *fields, Slot slot)
         return (RawRef){0, 0};
     return (RawRef){fields->value[slot].number, fields->value[slot].form};
 }
-
-/* Follows a reference; false where it leads nowhere. The unit it leads to is ready. */
-bool follow(Worker *worker, Unit *unit, RawRef reference, DieRef *die);
 
 #endif

@@ -1,32 +1,13 @@
-/* Type DIEs to texts in the language's own notation, and to sizes.
+/* Type DIEs to nodes, and to sizes.
  *
- * A type becomes a node, the same node for the same type of any unit, so that each text is made once: what stands
- * left of a declared name and what stands right of it, as C has it. C and C++ are written as gdb writes them;
- * where other languages name their pointers and arrays, the names are taken. A type that cannot be followed makes
- * all of what it is part of unknown. Source: DWARF 5, chapter 5.
+ * Where languages other than C and C++ name their pointers and arrays, the names are taken. A type that cannot be
+ * followed is unknown, and with it all that it is part of. Source: DWARF 5, chapter 5.
  */
 #include <stdio.h>
 
-#include "rows.h"
+#include "types.h"
 
-enum { DEEPEST_TYPE = 200, LONGEST_TYPE = 1 << 16 };
-
-typedef enum {
-    T_NAME = 2,
-    T_POINTER,
-    T_REFERENCE,
-    T_RVALUE,
-    T_ARRAY,    /* extra: text of the count */
-    T_FUNCTION, /* extra: text of the parameters */
-    T_MEMBER,   /* extra: text of the class */
-    T_FRAME,    /* extra: text with a | where the child stands */
-} NodeKind;
-
-enum { Q_CONST = 1, Q_VOLATILE = 2, Q_RESTRICT = 4, Q_ATOMIC = 8, Q_PLUS_PLUS = 16 };
-
-typedef enum { STYLE_C, STYLE_PLUS_PLUS, STYLE_D, STYLE_FORTRAN, STYLE_RUST, STYLE_PLAIN } Style;
-
-static Style style_of(uint16_t language)
+Style style_of(uint16_t language)
 {
     switch (language) {
     case DW_LANG_C89:
@@ -64,164 +45,6 @@ static Style style_of(uint16_t language)
     }
 }
 
-static Bytes text_of(Worker *worker, uint32_t id)
-{
-    return strings_text(&worker->reading->strings, id);
-}
-
-typedef struct {
-    Bytes left, right;
-} Halves;
-
-static Halves halves_of(Worker *worker, uint32_t node)
-{
-    if (node == NODE_VOID)
-        return (Halves){TEXT("void"), {NULL, 0}};
-    const TypeNode *type = &worker->type_nodes.items[node];
-    Bytes text = text_of(worker, type->text);
-    return (Halves){bytes_part(text, 0, type->split), bytes_part(text, type->split, text.size)};
-}
-
-static void add_qualifiers(Text *text, uint8_t qualifiers, bool behind, bool *memory)
-{
-    static const struct {
-        uint8_t bit;
-        const char *word;
-    } words[] = {{Q_CONST, "const"}, {Q_VOLATILE, "volatile"}, {Q_RESTRICT, "restrict"}, {Q_ATOMIC, "_Atomic"}};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (!(qualifiers & words[i].bit))
-            continue;
-        Bytes word = {(const uint8_t *)words[i].word, strlen(words[i].word)};
-        bool plus = words[i].bit == Q_RESTRICT && qualifiers & Q_PLUS_PLUS;
-        *memory |= (behind && !text_add(text, TEXT(" "))) || (plus && !text_add(text, TEXT("__")))
-                   || !text_add(text, word) || (plus && !text_add(text, TEXT("__")))
-                   || (!behind && !text_add(text, TEXT(" ")));
-    }
-}
-
-/* A space, but behind what binds to the declared name. */
-static bool add_gap(Text *text)
-{
-    char last = text->count ? text->items[text->count - 1] : '(';
-    return last == '*' || last == '&' || last == '(' || last == ' ' ? true : text_add(text, TEXT(" "));
-}
-
-/* Writes a node's text; what is left of the name ends at `split`. */
-static bool write_node(Worker *worker, const TypeNode *node, Text *text, uint32_t *split)
-{
-    bool memory = false, pointer = node->kind >= T_POINTER && node->kind <= T_RVALUE;
-    Halves child = halves_of(worker, node->child);
-    uint8_t inner = node->child > NODE_VOID ? worker->type_nodes.items[node->child].kind : 0;
-    bool wrapped = inner == T_ARRAY || inner == T_FUNCTION;
-    Bytes extra = text_of(worker, node->extra);
-    text->count = 0;
-    if (node->kind == T_NAME) {
-        if (node->qualifiers & ~Q_PLUS_PLUS)
-            add_qualifiers(text, node->qualifiers, false, &memory);
-        memory |= !text_add(text, node->extra ? extra : TEXT("void"));
-        *split = (uint32_t)text->count;
-        return !memory;
-    }
-    if (node->kind == T_FRAME) {
-        const uint8_t *bar = memchr(extra.data, '|', extra.size);
-        size_t before = bar ? (size_t)(bar - extra.data) : extra.size;
-        memory |= !text_add(text, bytes_part(extra, 0, before)) || !text_add(text, child.left)
-                  || !text_add(text, child.right) || !text_add(text, bytes_part(extra, before + 1, extra.size));
-        *split = (uint32_t)text->count;
-        return !memory;
-    }
-    memory |= !text_add(text, child.left);
-    if (pointer || node->kind == T_MEMBER) {
-        memory |= !add_gap(text) || (wrapped && !text_add(text, TEXT("(")));
-        if (node->kind == T_MEMBER)
-            memory |= !text_add(text, extra) || !text_add(text, TEXT("::*"));
-        else
-            memory |= !text_add(text, node->kind == T_POINTER ? TEXT("*") : node->kind == T_REFERENCE ? TEXT("&") : TEXT("&&"));
-        add_qualifiers(text, node->qualifiers, true, &memory);
-        *split = (uint32_t)text->count;
-        memory |= (wrapped && !text_add(text, TEXT(")"))) || !text_add(text, child.right);
-        return !memory;
-    }
-    if (node->kind == T_ARRAY) {
-        memory |= inner != T_ARRAY && !add_gap(text);
-        *split = (uint32_t)text->count;
-        memory |= !text_add(text, TEXT("[")) || !text_add(text, extra) || !text_add(text, TEXT("]"));
-    } else {
-        memory |= !add_gap(text);
-        *split = (uint32_t)text->count;
-        memory |= !text_add(text, TEXT("(")) || !text_add(text, extra) || !text_add(text, TEXT(")"));
-    }
-    memory |= !text_add(text, child.right);
-    if (node->kind == T_FUNCTION)
-        add_qualifiers(text, node->qualifiers, true, &memory);
-    return !memory;
-}
-
-/* The node that is made of this; unknown where its child is. */
-static uint32_t make_node(Worker *worker, NodeKind kind, uint32_t child, uint32_t extra, uint8_t qualifiers)
-{
-    if ((kind != T_NAME && child == NODE_UNKNOWN) || child >= 1 << 23)
-        return NODE_UNKNOWN;
-    bool fresh;
-    uint64_t key = (uint64_t)extra << 32 | (uint64_t)child << 9 | (uint64_t)kind << 5 | qualifiers;
-    uint32_t *known = map_put(&worker->nodes, key, &fresh);
-    if (!known) {
-        worker->memory = true;
-        return NODE_UNKNOWN;
-    }
-    if (!fresh)
-        return *known;
-    TypeNode node = {.child = child, .extra = extra, .kind = (uint8_t)kind, .qualifiers = qualifiers};
-    if (!write_node(worker, &node, &worker->text, &node.split)) {
-        worker->memory = true;
-        return NODE_UNKNOWN;
-    }
-    node.text = worker->text.count > LONGEST_TYPE ? 0 : text_id(worker, worker->text.items, worker->text.count);
-    if (!node.text)
-        return *known = NODE_UNKNOWN;
-    if (!vec_push(&worker->type_nodes, node)) {
-        worker->memory = true;
-        return NODE_UNKNOWN;
-    }
-    return *known = (uint32_t)worker->type_nodes.count - 1;
-}
-
-static uint32_t qualify(Worker *worker, uint32_t node, uint8_t qualifiers)
-{
-    if (node == NODE_UNKNOWN)
-        return node;
-    if (node == NODE_VOID)
-        return make_node(worker, T_NAME, 0, 0, qualifiers);
-    TypeNode type = worker->type_nodes.items[node];
-    /* An array is what its elements are. */
-    if (type.kind == T_ARRAY)
-        return make_node(worker, T_ARRAY, qualify(worker, type.child, qualifiers), type.extra, 0);
-    if (type.kind == T_REFERENCE || type.kind == T_RVALUE || type.kind == T_FRAME)
-        return node;
-    return make_node(worker, type.kind, type.child, type.extra, type.qualifiers | qualifiers);
-}
-
-static uint32_t named_node(Worker *worker, uint32_t name)
-{
-    return name ? make_node(worker, T_NAME, 0, name, 0) : NODE_UNKNOWN;
-}
-
-static uint32_t framed_node(Worker *worker, uint32_t child, const char *frame)
-{
-    return make_node(worker, T_FRAME, child, text_id(worker, frame, strlen(frame)), 0);
-}
-
-typedef struct {
-    Worker *worker;
-    Unit *unit;
-    const Plan *plan;
-    Fields fields;
-    Cursor at;
-    uint64_t offset;
-    unsigned depth;
-    Style style;
-} Found;
-
 static uint32_t child_node(Found *found)
 {
     RawRef type = raw_ref(&found->fields, SLOT_TYPE);
@@ -250,95 +73,23 @@ static uint32_t keyword_name(Found *found, uint32_t name)
 static uint32_t class_node(Found *found)
 {
     Worker *worker = found->worker;
-    DieRef die;
     if (has(&found->fields, SLOT_SIGNATURE)) {
         RawRef signature = raw_ref(&found->fields, SLOT_SIGNATURE);
         return type_node(worker, found->unit, &signature, found->depth + 1);
     }
-    uint32_t name = 0, scope = 0;
-    if (has(&found->fields, SLOT_NAME)) {
+    /* One that is defined outside of where it was declared lies there. */
+    bool outside = has(&found->fields, SLOT_SPECIFICATION);
+    DieRef place = {found->unit, found->offset};
+    uint32_t name = 0;
+    if (outside && !follow(worker, found->unit, raw_ref(&found->fields, SLOT_SPECIFICATION), &place))
+        return NODE_UNKNOWN;
+    Value value;
+    if (has(&found->fields, SLOT_NAME))
         name = name_of(worker, found->unit, &found->fields.value[SLOT_NAME]);
-        scope = scope_at(worker, found->unit, found->offset);
-    } else if (has(&found->fields, SLOT_SPECIFICATION)) {
-        Value value;
-        if (!follow(worker, found->unit, raw_ref(&found->fields, SLOT_SPECIFICATION), &die)
-            || !die_value(die.unit, die.offset, DW_AT_name, &value))
-            return NODE_UNKNOWN;
-        name = name_of(worker, die.unit, &value);
-        scope = scope_at(worker, die.unit, die.offset);
-    }
-    return named_node(worker, keyword_name(found, join_scope(worker, name ? scope : 0, name)));
-}
-
-static bool bound_of(const Fields *fields, Slot slot, int64_t *bound)
-{
-    if (!has(fields, slot))
-        return false;
-    /* A bound of one to four bytes is unsigned, where a sign is meant the form has one. */
-    const Value *value = &fields->value[slot];
-    *bound = (int64_t)value->number;
-    uint64_t number;
-    return value_unsigned(value, &number);
-}
-
-/* How many elements a subrange has; -1 where the file does not say, or only at run time. */
-static int64_t count_of(const Fields *fields, Style style, int64_t *lower)
-{
-    int64_t count, upper;
-    if (!bound_of(fields, SLOT_LOWER, lower))
-        *lower = style == STYLE_FORTRAN;
-    if (bound_of(fields, SLOT_COUNT, &count))
-        return count < 0 ? -1 : count;
-    if (!bound_of(fields, SLOT_UPPER, &upper))
-        return -1;
-    /* GCC writes the -1 of an empty array in the bytes of an address or less. */
-    uint16_t form = fields->value[SLOT_UPPER].form;
-    if (*lower == 0 && (upper == -1 || (form == DW_FORM_data4 && upper == UINT32_MAX)))
-        return 0;
-    if (upper < *lower - 1 || (*lower < 0 && upper > INT64_MAX + *lower - 1))
-        return -1;
-    return upper - *lower + 1;
-}
-
-typedef struct {
-    int64_t lower, count;
-} Dimension;
-
-enum { MOST_DIMENSIONS = 32 };
-
-/* The subranges of an array; false where there are too many, or one cannot be read. */
-static bool dimensions_of(Found *found, Dimension *dimensions, unsigned *count)
-{
-    Unit *unit = found->unit;
-    const Plans *plans = unit == found->worker->unit ? found->worker->plans : plans_of(found->worker, unit);
-    Cursor at = found->at;
-    unsigned depth = 1;
-    *count = 0;
-    while (found->plan->children && plans && cursor_left(&at)) {
-        uint64_t code = cursor_uleb(&at);
-        if (!code) {
-            if (!--depth)
-                break;
-            continue;
-        }
-        const Abbrev *abbrev = abbrev_find(unit->abbrevs, code);
-        if (!abbrev)
-            return false;
-        const Plan *plan = &plans->plans[abbrev - unit->abbrevs->abbrevs.items];
-        Fields fields;
-        plan_read(unit, plans, plan, &at, &fields);
-        bool range = plan->tag == DW_TAG_subrange_type || plan->tag == DW_TAG_generic_subrange
-                     || plan->tag == DW_TAG_enumeration_type;
-        if (depth == 1 && range) {
-            if (*count == MOST_DIMENSIONS)
-                return false;
-            Dimension *dimension = &dimensions[(*count)++];
-            dimension->lower = 0;
-            dimension->count = plan->action == ACT_TYPE ? count_of(&fields, found->style, &dimension->lower) : -1;
-        }
-        depth += plan->children;
-    }
-    return !at.bad;
+    else if (outside && die_value(place.unit, place.offset, DW_AT_name, &value))
+        name = name_of(worker, place.unit, &value);
+    uint32_t scope = name ? scope_at(worker, place.unit, place.offset) : 0;
+    return named_node(worker, keyword_name(found, join_scope(worker, scope, name)));
 }
 
 static uint32_t fortran_array(Found *found, uint32_t element, const Dimension *dimensions, unsigned count)
@@ -407,12 +158,11 @@ static bool parameters_of(Found *found, uint32_t *list)
                 break;
             continue;
         }
-        const Abbrev *abbrev = abbrev_find(unit->abbrevs, code);
-        if (!abbrev) {
+        const Plan *plan = plan_at(unit, plans, code);
+        if (!plan) {
             known = false;
             break;
         }
-        const Plan *plan = &plans->plans[abbrev - unit->abbrevs->abbrevs.items];
         Fields fields;
         plan_read(unit, plans, plan, &at, &fields);
         if (depth == 1 && (plan->action == ACT_PARAMETER || plan->action == ACT_ELLIPSIS)) {
@@ -431,7 +181,9 @@ static bool parameters_of(Found *found, uint32_t *list)
         depth += plan->children;
     }
     known = known && !at.bad;
-    bool empty = !some && found->style == STYLE_C && !(found->fields.flags & FIELD_PROTOTYPED);
+    bool empty = !some
+                 && (found->style == STYLE_D
+                     || (found->style == STYLE_C && !(found->fields.flags & FIELD_PROTOTYPED)));
     if (known && memory)
         *list = some ? text_id(worker, text.items, text.count) : empty ? 0 : text_id(worker, "void", 4);
     worker->memory |= !memory;
@@ -476,6 +228,24 @@ static uint32_t qualified_node(Found *found, uint8_t qualifiers)
     return qualify(found->worker, node, qualifiers | (found->style == STYLE_PLUS_PLUS && qualifiers == Q_RESTRICT ? Q_PLUS_PLUS : 0));
 }
 
+/* "int function(char)", without a mark of its being a pointer. */
+static uint32_t d_pointer(Found *found)
+{
+    Worker *worker = found->worker;
+    uint32_t child = child_node(found);
+    TypeNode type = worker->type_nodes.items[child];
+    if (type.kind != T_FUNCTION)
+        return framed_node(worker, child, "|*");
+    Text *text = &worker->text;
+    text->count = 0;
+    if (!text_add(text, TEXT("| function(")) || !text_add(text, text_of(worker, type.extra))
+        || !text_add(text, TEXT(")"))) {
+        worker->memory = true;
+        return NODE_UNKNOWN;
+    }
+    return make_node(worker, T_FRAME, type.child, text_id(worker, text->items, text->count), 0);
+}
+
 static uint32_t node_of(Found *found)
 {
     Worker *worker = found->worker;
@@ -505,7 +275,7 @@ static uint32_t node_of(Found *found)
     switch (tag) {
     case DW_TAG_pointer_type:
         if (found->style == STYLE_D)
-            return framed_node(worker, child_node(found), "|*");
+            return d_pointer(found);
         if (found->style == STYLE_RUST)
             return framed_node(worker, child_node(found), "*mut |");
         if (found->style == STYLE_FORTRAN)
@@ -514,6 +284,8 @@ static uint32_t node_of(Found *found)
     case DW_TAG_reference_type:
         if (found->style == STYLE_FORTRAN)
             return child_node(found);
+        if (found->style == STYLE_D)
+            return framed_node(worker, child_node(found), "ref |");
         return make_node(worker, T_REFERENCE, child_node(found), 0, 0);
     case DW_TAG_rvalue_reference_type:
         return make_node(worker, T_RVALUE, child_node(found), 0, 0);
@@ -599,56 +371,4 @@ void type_forget(Worker *worker)
     size_t size = worker->unit ? worker->unit->end - worker->unit->offset : 0;
     if (!map_reset(&worker->unit_types, size / 256))
         worker->memory = true;
-}
-
-/* Multiplied, or 0 where that does not fit. */
-static uint64_t times(uint64_t size, int64_t count)
-{
-    uint64_t product;
-    return count < 0 || __builtin_mul_overflow(size, (uint64_t)count, &product) ? 0 : product;
-}
-
-uint64_t type_size(Worker *worker, Unit *unit, const RawRef *type)
-{
-    uint64_t factor = 1, size;
-    RawRef reference = *type;
-    for (unsigned depth = 0; depth < DEEPEST_TYPE && reference.form; depth++) {
-        DieRef die;
-        Found found;
-        if (!follow(worker, unit, reference, &die))
-            return 0;
-        found.worker = worker;
-        found.unit = unit = die.unit;
-        found.style = style_of(unit->language ? unit->language : worker->language);
-        found.plan = fields_at(worker, unit, die.offset, &found.fields, &found.at);
-        if (!found.plan)
-            return 0;
-        if (has(&found.fields, SLOT_SIZE))
-            return value_unsigned(&found.fields.value[SLOT_SIZE], &size) ? times(size, (int64_t)factor) : 0;
-        reference = raw_ref(&found.fields, SLOT_TYPE);
-        switch (found.plan->tag) {
-        case DW_TAG_pointer_type:
-        case DW_TAG_reference_type:
-        case DW_TAG_rvalue_reference_type:
-            return times(unit->address_size, (int64_t)factor);
-        case DW_TAG_array_type: {
-            Dimension dimensions[MOST_DIMENSIONS];
-            unsigned count;
-            if (!dimensions_of(&found, dimensions, &count))
-                return 0;
-            while (count--)
-                factor = times(factor, dimensions[count].count);
-            break;
-        }
-        case DW_TAG_structure_type:
-        case DW_TAG_class_type:
-        case DW_TAG_union_type:
-            reference = raw_ref(&found.fields, SLOT_SIGNATURE);
-            break;
-        case DW_TAG_subroutine_type:
-        case DW_TAG_ptr_to_member_type:
-            return 0;
-        }
-    }
-    return 0;
 }

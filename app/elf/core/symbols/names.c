@@ -256,7 +256,7 @@ static Outcome sort_names(const Names *names, Keyed *items, Keyed *scratch)
         bool same = true;
         for (uint32_t at = 0; at < run.count; at++) {
             uint32_t ahead = at + AHEAD < run.count ? at + AHEAD : at;
-            __builtin_prefetch(stage_text(names, part[ahead].value, run.stage)->data + run.depth);
+            __builtin_prefetch(bytes_part(*stage_text(names, part[ahead].value, run.stage), run.depth, 8).data);
             part[at].key = key_at(*stage_text(names, part[at].value, run.stage), run.depth, run.stage == FOLDED);
             same &= part[at].key == part[0].key;
         }
