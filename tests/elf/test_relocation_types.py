@@ -1,3 +1,5 @@
+"""Every type of relocation that debug sections use, one at a time, by machine, against what the ABI says."""
+
 from __future__ import annotations
 
 import re
