@@ -149,6 +149,9 @@ static inline uint64_t cursor_number(Cursor *cursor, unsigned size)
 /* Bits beyond the 64th are dropped. */
 static inline uint64_t cursor_uleb(Cursor *cursor)
 {
+    /* Most numbers have one byte. */
+    if (__builtin_expect(cursor->at < cursor->end && !(*cursor->at & 0x80), 1))
+        return *cursor->at++;
     uint64_t value = 0;
     unsigned shift = 0;
     while (cursor->at < cursor->end) {

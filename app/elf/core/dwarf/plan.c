@@ -68,86 +68,55 @@ static Action action_of(uint16_t tag)
     }
 }
 
+/* Slot + 1 of each attribute that is wanted of some DIE. */
+static const uint8_t SLOT_OF[0x90] = {
+    [DW_AT_sibling] = SLOT_SIBLING + 1,
+    [DW_AT_name] = SLOT_NAME + 1,
+    [DW_AT_linkage_name] = SLOT_LINKAGE + 1,
+    [DW_AT_decl_file] = SLOT_FILE + 1,
+    [DW_AT_decl_line] = SLOT_LINE + 1,
+    [DW_AT_type] = SLOT_TYPE + 1,
+    [DW_AT_abstract_origin] = SLOT_ORIGIN + 1,
+    [DW_AT_extension] = SLOT_ORIGIN + 1,
+    [DW_AT_specification] = SLOT_SPECIFICATION + 1,
+    [DW_AT_low_pc] = SLOT_LOW + 1,
+    [DW_AT_high_pc] = SLOT_HIGH + 1,
+    [DW_AT_ranges] = SLOT_RANGES + 1,
+    [DW_AT_entry_pc] = SLOT_ENTRY + 1,
+    [DW_AT_inline] = SLOT_INLINE + 1,
+    [DW_AT_location] = SLOT_LOCATION + 1,
+    [DW_AT_byte_size] = SLOT_SIZE + 1,
+    [DW_AT_signature] = SLOT_SIGNATURE + 1,
+    [DW_AT_containing_type] = SLOT_CONTAINER + 1,
+    [DW_AT_call_file] = SLOT_CALL_FILE + 1,
+    [DW_AT_call_line] = SLOT_CALL_LINE + 1,
+    [DW_AT_call_column] = SLOT_CALL_COLUMN + 1,
+    [DW_AT_import] = SLOT_IMPORT + 1,
+    [DW_AT_count] = SLOT_COUNT + 1,
+    [DW_AT_lower_bound] = SLOT_LOWER + 1,
+    [DW_AT_upper_bound] = SLOT_UPPER + 1,
+    [DW_AT_string_length] = SLOT_STRING_LENGTH + 1,
+    [DW_AT_const_value] = SLOT_CONST_VALUE + 1,
+    [DW_AT_virtuality] = SLOT_VIRTUALITY + 1,
+    [DW_AT_object_pointer] = SLOT_OBJECT_POINTER + 1,
+    [DW_AT_external] = SLOT_FLAG + 1,
+    [DW_AT_declaration] = SLOT_FLAG + 1 + 1,
+    [DW_AT_artificial] = SLOT_FLAG + 2 + 1,
+    [DW_AT_noreturn] = SLOT_FLAG + 3 + 1,
+    [DW_AT_main_subprogram] = SLOT_FLAG + 4 + 1,
+    [DW_AT_prototyped] = SLOT_FLAG + 5 + 1,
+    [DW_AT_variable_parameter] = SLOT_FLAG + 6 + 1,
+};
+
 static Slot slot_of(uint16_t name)
 {
-    switch (name) {
-    case DW_AT_sibling:
-        return SLOT_SIBLING;
-    case DW_AT_name:
-        return SLOT_NAME;
-    case DW_AT_linkage_name:
-    case DW_AT_MIPS_linkage_name:
+    if (name < sizeof SLOT_OF)
+        return SLOT_OF[name] ? SLOT_OF[name] - 1 : SLOT_NONE;
+    if (name == DW_AT_MIPS_linkage_name)
         return SLOT_LINKAGE;
-    case DW_AT_decl_file:
-        return SLOT_FILE;
-    case DW_AT_decl_line:
-        return SLOT_LINE;
-    case DW_AT_type:
-        return SLOT_TYPE;
-    case DW_AT_abstract_origin:
-    case DW_AT_extension:
-        return SLOT_ORIGIN;
-    case DW_AT_specification:
-        return SLOT_SPECIFICATION;
-    case DW_AT_low_pc:
-        return SLOT_LOW;
-    case DW_AT_high_pc:
-        return SLOT_HIGH;
-    case DW_AT_ranges:
-        return SLOT_RANGES;
-    case DW_AT_entry_pc:
-        return SLOT_ENTRY;
-    case DW_AT_inline:
-        return SLOT_INLINE;
-    case DW_AT_location:
-        return SLOT_LOCATION;
-    case DW_AT_byte_size:
-        return SLOT_SIZE;
-    case DW_AT_signature:
-        return SLOT_SIGNATURE;
-    case DW_AT_containing_type:
-        return SLOT_CONTAINER;
-    case DW_AT_call_file:
-        return SLOT_CALL_FILE;
-    case DW_AT_call_line:
-        return SLOT_CALL_LINE;
-    case DW_AT_call_column:
-        return SLOT_CALL_COLUMN;
-    case DW_AT_import:
-        return SLOT_IMPORT;
-    case DW_AT_count:
-        return SLOT_COUNT;
-    case DW_AT_lower_bound:
-        return SLOT_LOWER;
-    case DW_AT_upper_bound:
-        return SLOT_UPPER;
-    case DW_AT_string_length:
-        return SLOT_STRING_LENGTH;
-    case DW_AT_const_value:
-        return SLOT_CONST_VALUE;
-    case DW_AT_virtuality:
-        return SLOT_VIRTUALITY;
-    case DW_AT_object_pointer:
-        return SLOT_OBJECT_POINTER;
-    case DW_AT_external:
-        return SLOT_FLAG;
-    case DW_AT_declaration:
-        return SLOT_FLAG + 1;
-    case DW_AT_artificial:
-        return SLOT_FLAG + 2;
-    case DW_AT_noreturn:
-        return SLOT_FLAG + 3;
-    case DW_AT_main_subprogram:
-        return SLOT_FLAG + 4;
-    case DW_AT_prototyped:
-        return SLOT_FLAG + 5;
-    case DW_AT_variable_parameter:
-        return SLOT_FLAG + 6;
-    case DW_AT_GNU_vector:
+    if (name == DW_AT_GNU_vector)
         return SLOT_FLAG + 7;
-    default:
-        return SLOT_NONE;
-    }
+    return SLOT_NONE;
 }
 
 enum { MOST_ATTRIBUTES = 4096 };
@@ -221,24 +190,25 @@ static Op op_of(uint16_t form, int size)
 
 typedef VEC(Step) Steps;
 
+/* A way to pass a DIE while it is compiled. */
 typedef struct {
-    Steps *steps;
-    Passage *passage;
+    Steps steps;
+    uint32_t tail;
     bool memory;
 } Draft;
 
 static void add_step(Draft *draft, Step step)
 {
-    draft->memory = vec_push(draft->steps, step) && draft->memory;
-    draft->passage->count++;
-    draft->passage->tail = 0;
+    step.skip = (uint16_t)draft->tail;
+    draft->memory = vec_push(&draft->steps, step) && draft->memory;
+    draft->tail = 0;
 }
 
 static void add_bytes(Draft *draft, int size)
 {
-    if (draft->passage->tail + size > UINT16_MAX)
-        add_step(draft, (Step){draft->passage->tail, OP_SKIP, SLOT_NONE, 0});
-    draft->passage->tail = (uint16_t)(draft->passage->tail + size);
+    if (draft->tail + (uint32_t)size > UINT16_MAX)
+        add_step(draft, (Step){0, OP_SKIP, SLOT_NONE, 0});
+    draft->tail += (uint32_t)size;
 }
 
 static bool is_expression(uint16_t form)
@@ -247,48 +217,70 @@ static bool is_expression(uint16_t form)
            || form == DW_FORM_block4 || form == DW_FORM_indirect;
 }
 
-/* The steps of one abbreviation; with `wanted` they decode, and set what the plan has present. */
-static bool draft_passage(const AbbrevTable *table, const Abbrev *abbrev, const AbbrevSlot *sizes, uint64_t wanted,
-                          Plan *plan, Passage *passage, Steps *steps)
+/* Sizes of forms as form_size() gives them, for those that fit. */
+typedef struct {
+    const AbbrevSlot *slot;
+    int8_t known[DW_FORM_addrx4 + 1];
+} Sizes;
+
+static int size_of(const Sizes *sizes, uint16_t form)
 {
-    Draft draft = {steps, passage, true};
-    passage->first = (uint32_t)steps->count;
-    if (abbrev->spec_count > MOST_ATTRIBUTES) {
-        /* No compiler's; the unknown form ends the unit. */
-        add_step(&draft, (Step){0, OP_ANY, SLOT_NONE, 0xffff});
-        return draft.memory;
-    }
-    for (uint32_t i = 0; i < abbrev->spec_count; i++) {
-        const AttrSpec *spec = &table->specs.items[abbrev->first_spec + i];
-        int size = form_size(spec->form, sizes->version, sizes->address_size, sizes->offset_size);
-        Slot slot = wanted ? slot_of(spec->name) : SLOT_NONE;
-        if (slot < SLOT_FLAG && (!(wanted >> slot & 1) || plan->present >> slot & 1))
-            slot = SLOT_NONE;
-        if (slot == SLOT_NONE && size >= 0) {
-            add_bytes(&draft, size);
-            continue;
-        }
-        Op op = op_of(spec->form, size);
-        if (slot >= SLOT_FLAG && slot != SLOT_NONE && op == OP_ONE) {
-            plan->flags |= (uint8_t)(1 << (slot - SLOT_FLAG));
-            continue;
-        }
-        if (slot < SLOT_FLAG)
-            plan->present |= UINT32_C(1) << slot;
-        if (slot == SLOT_LOCATION)
-            plan->expression = is_expression(spec->form);
-        add_step(&draft, (Step){passage->tail, op, (uint8_t)slot, op == OP_CONSTANT ? spec->constant : spec->form});
-    }
-    return draft.memory;
+    if (form < sizeof sizes->known)
+        return sizes->known[form];
+    return form_size(form, sizes->slot->version, sizes->slot->address_size, sizes->slot->offset_size);
 }
 
-Plans *plans_make(const AbbrevTable *table, const AbbrevSlot *sizes)
+static void draft_attribute(const AttrSpec *spec, const Sizes *sizes, Plan *plan, Draft *skip, Draft *full)
+{
+    int size = size_of(sizes, spec->form);
+    Op op = op_of(spec->form, size);
+    Step step = {0, op, SLOT_NONE, op == OP_CONSTANT ? spec->constant : spec->form};
+    if (size >= 0)
+        add_bytes(skip, size);
+    else
+        add_step(skip, step);
+    Slot slot = slot_of(spec->name);
+    if (slot < SLOT_FLAG && (!(WANTED[plan->action] >> slot & 1) || plan->present >> slot & 1))
+        slot = SLOT_NONE;
+    if (slot == SLOT_NONE && size >= 0) {
+        add_bytes(full, size);
+        return;
+    }
+    if (slot >= SLOT_FLAG && slot != SLOT_NONE && op == OP_ONE) {
+        plan->flags |= (uint8_t)(1 << (slot - SLOT_FLAG));
+        return;
+    }
+    if (slot < SLOT_FLAG)
+        plan->present |= UINT32_C(1) << slot;
+    if (slot == SLOT_LOCATION)
+        plan->expression = is_expression(spec->form);
+    step.slot = (uint8_t)slot;
+    add_step(full, step);
+}
+
+/* Puts a draft's steps behind all others, and empties it. */
+static bool keep(Draft *draft, Passage *passage, Steps *steps)
+{
+    *passage = (Passage){(uint32_t)steps->count, (uint16_t)draft->steps.count, (uint16_t)draft->tail};
+    bool memory = draft->memory && vec_room(steps, draft->steps.count);
+    for (size_t i = 0; memory && i < draft->steps.count; i++)
+        steps->items[steps->count++] = draft->steps.items[i];
+    draft->steps.count = 0;
+    draft->tail = 0;
+    return memory;
+}
+
+Plans *plans_make(const AbbrevTable *table, const AbbrevSlot *slot)
 {
     size_t count = table->abbrevs.count;
     Plans *plans = count < SIZE_MAX / sizeof(Plan) / 2 ? calloc(1, sizeof *plans + count * sizeof(Plan)) : NULL;
     if (!plans)
         return NULL;
+    Sizes sizes = {.slot = slot};
+    for (uint16_t form = 0; form < sizeof sizes.known; form++)
+        sizes.known[form] = (int8_t)form_size(form, slot->version, slot->address_size, slot->offset_size);
     Steps steps = {0};
+    Draft skip = {.memory = true}, full = {.memory = true};
     bool memory = true;
     for (size_t i = 0; memory && i < count; i++) {
         const Abbrev *abbrev = &table->abbrevs.items[i];
@@ -296,9 +288,17 @@ Plans *plans_make(const AbbrevTable *table, const AbbrevSlot *sizes)
         plan->action = (uint8_t)action_of(abbrev->tag);
         plan->tag = abbrev->tag;
         plan->children = abbrev->children;
-        memory = draft_passage(table, abbrev, sizes, 0, plan, &plan->skip, &steps)
-                 && draft_passage(table, abbrev, sizes, WANTED[plan->action], plan, &plan->full, &steps);
+        if (abbrev->spec_count > MOST_ATTRIBUTES) {
+            /* No compiler's; the unknown form ends the unit. */
+            add_step(&skip, (Step){0, OP_ANY, SLOT_NONE, 0xffff});
+            add_step(&full, (Step){0, OP_ANY, SLOT_NONE, 0xffff});
+        }
+        for (uint32_t a = 0; a < abbrev->spec_count && abbrev->spec_count <= MOST_ATTRIBUTES; a++)
+            draft_attribute(&table->specs.items[abbrev->first_spec + a], &sizes, plan, &skip, &full);
+        memory = keep(&skip, &plan->skip, &steps) && keep(&full, &plan->full, &steps);
     }
+    vec_free(&skip.steps);
+    vec_free(&full.steps);
     vec_trim(&steps);
     plans->steps = steps.items;
     if (!memory) {
