@@ -2,7 +2,7 @@
 
 Addresses in objects count from the start of their section, so that a symbol's value is what its address is.
 Types that debug sections do not use are left alone, and told by one Problem. Sources: the processor
-supplements of x86-64, i386, AArch64, ARM, s390x, ppc64 and RISC-V.
+supplements of x86-64, i386, AArch64, ARM, MIPS, PowerPC, RISC-V, s390x and SPARC.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.elf.image import Image
-from app.elf.model import Section
+from app.elf.model import Header, Section
 
 SHT_RELA, SHT_REL = 4, 9
 _SET, _ADD, _SUB, _FROM_HERE = "set", "add", "sub", "from here"
@@ -49,6 +49,8 @@ _TYPES: dict[str, dict[int, tuple[str, int]]] = {
         23: (_FROM_HERE, 8),
         53: (_SET, 8),
     },
+    "mips": {2: (_SET, 4), 18: (_SET, 8), 39: (_SET, 4), 41: (_SET, 8), 248: (_FROM_HERE, 4)},
+    "ppc": {1: (_SET, 4), 26: (_FROM_HERE, 4), 78: (_SET, 4)},
     "ppc64": {1: (_SET, 4), 26: (_FROM_HERE, 4), 38: (_SET, 8), 44: (_FROM_HERE, 8), 78: (_SET, 8)},
     "riscv": {
         1: (_SET, 4),
@@ -65,6 +67,16 @@ _TYPES: dict[str, dict[int, tuple[str, int]]] = {
         54: (_SET, 1),
         55: (_SET, 2),
         56: (_SET, 4),
+    },
+    "sparc64": {
+        3: (_SET, 4),
+        6: (_FROM_HERE, 4),
+        23: (_SET, 4),
+        32: (_SET, 8),
+        54: (_SET, 8),
+        55: (_SET, 2),
+        76: (_SET, 4),
+        77: (_SET, 8),
     },
 }
 _NONE = 0  # R_..._NONE on all of them
@@ -95,9 +107,7 @@ def _apply(image: Image, table: Section, section: Section, target: _U8) -> None:
     rela = image.section_types[table.index] == SHT_RELA
     records = _records(image, table, rela)
     wide = image.layout.bits == 64
-    info = records["info"].astype(np.uint64)
-    kinds = info & np.uint64(0xFFFFFFFF if wide else 0xFF)
-    symbols = info >> np.uint64(32 if wide else 8)
+    kinds, symbols = _split(records["info"].astype(np.uint64), wide, image.header)
     values = _values(image, table.link)
     inside = symbols < len(values)
     value = np.where(inside, values[np.where(inside, symbols, 0).astype(np.int64)], 0).astype(np.uint64)
@@ -123,6 +133,16 @@ def _apply(image: Image, table: Section, section: Section, target: _U8) -> None:
     if left:
         text = f"Of the relocations of {section.name}, {left:,} are of types not known here, or lie outside."
         image.note("debug_relocations", text)
+
+
+def _split(info: _U64, wide: bool, header: Header) -> tuple[_U64, _U64]:
+    """Types and symbols. The type is one byte on SPARC and MIPS, which put what else they have beside it."""
+    if not wide:
+        return info & np.uint64(0xFF), info >> np.uint64(8)
+    if header.machine == "mips" and header.endian == "little":
+        return info >> np.uint64(56), info & np.uint64(0xFFFFFFFF)
+    one_byte = header.machine in ("mips", "sparc64")
+    return info & np.uint64(0xFF if one_byte else 0xFFFFFFFF), info >> np.uint64(32)
 
 
 def _records(image: Image, table: Section, rela: bool) -> npt.NDArray[np.void]:

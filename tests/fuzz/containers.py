@@ -22,7 +22,7 @@ _SECTIONS = (
     *("loc", "loclists", "addr", "str_offsets", "cu_index", "tu_index"),
 )
 OPTIONS, MAIN, ALTERNATE, SPLIT = 0, 1, 21, 41
-_BIG, _NO_MEMORY = 1, 4
+_BIG, _NO_MEMORY, _THREADS = 1, 4, 8
 
 
 def container(parts: Mapping[int, bytes]) -> bytes:
@@ -87,7 +87,7 @@ def search_containers() -> Iterator[tuple[str, bytes]]:
 
 
 def dwarf_containers(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """One of each file with debug information, and with the file it leans on; and one short of memory."""
+    """Each file with debug information, and with the file it leans on; with threads; and short of memory."""
     for name, data in files.items():
         image = open_image(data)
         assert image.header is not None
@@ -105,6 +105,7 @@ def dwarf_containers(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
             continue
         flags = _BIG if image.header.endian == "big" else 0
         yield name, container(parts | {OPTIONS: bytes([flags]) + bytes(10)})
+        yield f"{name}-threads", container(parts | {OPTIONS: bytes([flags | _THREADS]) + bytes(10)})
         yield f"{name}-short", container(parts | {OPTIONS: bytes([flags | _NO_MEMORY, 30]) + bytes(9)})
 
 

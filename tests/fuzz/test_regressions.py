@@ -29,6 +29,8 @@ def test_kept_and_first_inputs(tmp_path: Path, inputs: dict[str, dict[str, bytes
         capture_output=True,
         text=True,
         errors="replace",
+        # What took long, and was repaired, takes a blink.
+        timeout=150,
         env={**os.environ, "ASAN_OPTIONS": "allocator_may_return_null=1"},
     )
     assert done.returncode == 0, done.stdout[-200:] + done.stderr[:4000]
