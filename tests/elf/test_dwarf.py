@@ -472,6 +472,23 @@ def test_texts_do_not_explode() -> None:
 
 
 @needs_core
+def test_rows_are_no_more_than_the_file_has_entries() -> None:
+    """Functions that all go back to one with very many parameters."""
+    abstract = Die(
+        TAG["function"], [(NAME, "text", "f"), (INLINE, "data1", 1)], [parameter(INT) for _ in range(3000)]
+    )
+    copies = [
+        Die(TAG["function"], [(LOW, "addr", 0x1000 + at), (HIGH, "data4", 1), (ORIGIN, "ref4", abstract)])
+        for at in range(3000)
+    ]
+    columns = written(INT, abstract, *copies)
+    assert len(columns.fn_name) == 3000
+    assert len(columns.param_name) < 1_000_000
+    assert [problem.code for problem in columns.problems] == ["dwarf_limit"]
+    assert int(columns.fn_flags[-1]) & dwarf.PARAMETERS_UNKNOWN
+
+
+@needs_core
 def test_siblings_that_lead_back_are_not_followed() -> None:
     kind = Die(TAG["function_type"], [(SIBLING, "ref4", 1)], [parameter(INT)])
     assert only(written(INT, kind, function("f", 1)))["name"] == "f"

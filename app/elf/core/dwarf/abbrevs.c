@@ -61,6 +61,7 @@ AbbrevTable *abbrev_table_read(Bytes section, uint64_t offset, bool big)
         }
     }
     table->cut = at.bad || !whole;
+    table->size = (size_t)(cursor_offset(&at) - offset);
     if (!sorted)
         qsort(table->abbrevs.items, table->abbrevs.count, sizeof *table->abbrevs.items, by_code);
     vec_trim(&table->abbrevs);

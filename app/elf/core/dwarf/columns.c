@@ -43,7 +43,11 @@ static void unit_ranges(Writer *writer, const Unit *unit)
     if (unit->state != UNIT_READY)
         return;
     if (unit->ranges != NO_OFFSET) {
-        if (!ranges_read(unit, unit->ranges, &writer->ranges, &whole))
+        /* No list belongs to two units, so that all have no more than their sections. */
+        const Bytes *section = unit->part->dwarf->parts[0].sections.section;
+        size_t most = section[DEBUG_RANGES].size + section[DEBUG_RNGLISTS].size;
+        most = most > writer->ranges.count ? most - writer->ranges.count : 0;
+        if (!ranges_read_most(unit, unit->ranges, most, &writer->ranges, &whole))
             writer->memory = true;
     } else if (unit->has_low && unit->high > unit->low && !address_dropped(unit, unit->low)) {
         if (!vec_push(&writer->ranges, ((Range){unit->low, unit->high})))
@@ -327,10 +331,10 @@ static bool join_types(const Reading *reading, TypeRows *types)
         const Worker *worker = &reading->workers[w];
         for (size_t i = 0; i < worker->types.count && memory; i++) {
             TypeRow row = worker->types.items[i];
-            uint32_t *first = map_put(&known, (uint64_t)row.name << 3 | row.kind, &fresh);
+            uint32_t *first = map_put(&known, type_key(&row), &fresh);
             memory = first != NULL;
             uint32_t at = memory ? *first : 0;
-            while (at && types->items[at - 1].size != row.size)
+            while (at && !same_type(&types->items[at - 1], &row))
                 at = types->items[at - 1].next;
             if (at) {
                 row.next = types->items[at - 1].next;

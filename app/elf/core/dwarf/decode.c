@@ -25,7 +25,7 @@ const Plans *plans_of(Worker *worker, Unit *unit)
 const Plan *fields_at(Worker *worker, Unit *unit, uint64_t offset, Fields *fields, Cursor *at)
 {
     const Plans *plans = unit == worker->unit ? worker->plans : plans_of(worker, unit);
-    if (!plans)
+    if (!plans || !spend(worker))
         return NULL;
     *at = unit_cursor(unit, offset);
     uint64_t code = cursor_uleb(at);
@@ -122,10 +122,12 @@ Span span_of(Worker *worker, const Unit *unit, const Fields *fields, bool empty,
             worker->memory = true;
     } else if (has(fields, SLOT_RANGES) && value_ranges(unit, &fields->value[SLOT_RANGES], &offset)) {
         bool whole = true;
-        if (!ranges_read(unit, offset, &worker->ranges, &whole))
+        if (!ranges_read_most(unit, offset, worker->work, &worker->ranges, &whole))
             worker->memory = true;
+        size_t count = worker->ranges.count - span.first;
         if (!whole)
-            worker->faults |= FAULT_RANGES;
+            worker->faults |= count < worker->work ? FAULT_RANGES : FAULT_WORK;
+        worker->work -= count;
         if (worker->ranges.count > span.first)
             *low = worker->ranges.items[span.first].low;
     }

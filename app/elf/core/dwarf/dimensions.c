@@ -46,7 +46,7 @@ bool dimensions_of(Found *found, Dimension *dimensions, unsigned *count)
             continue;
         }
         const Plan *plan = plan_at(unit, plans, code);
-        if (!plan)
+        if (!plan || !spend(found->worker))
             return false;
         Fields fields;
         plan_read(unit, plans, plan, &at, &fields);

@@ -70,7 +70,8 @@ typedef struct {
     VEC(Abbrev) abbrevs; /* in the order of their codes */
     VEC(AttrSpec) specs;
     VEC(int64_t) constants;
-    bool cut; /* the table does not end where it should, or says what cannot be */
+    size_t size; /* bytes in the section */
+    bool cut;    /* the table does not end where it should, or says what cannot be */
 } AbbrevTable;
 
 typedef enum { PART_MAIN, PART_ALT, PART_SPLIT } PartKind;
@@ -150,6 +151,7 @@ typedef struct Dwarf {
     AbbrevSlot *slots;
     size_t slot_count;
     bool big, zero_is_used;
+    atomic_size_t abbrevs_left; /* bytes of abbreviations that may still be read: tables that overlap end */
     bool units_cut; /* a unit header of the main file lies half outside its section */
 } Dwarf;
 
@@ -264,6 +266,8 @@ typedef VEC(Range) Ranges;
 /* Adds the list's ranges that are not empty; those of dropped code are left out. False when memory is out;
  * `whole` becomes false where the list lies outside its section or says what no one knows. */
 bool ranges_read(const Unit *unit, uint64_t offset, Ranges *ranges, bool *whole);
+/* The same, at most `most` of them; where there are more the list is not whole. */
+bool ranges_read_most(const Unit *unit, uint64_t offset, uint64_t most, Ranges *ranges, bool *whole);
 /* An address that stands for code that the linker dropped. */
 bool address_dropped(const Unit *unit, uint64_t address);
 

@@ -8,6 +8,9 @@
  */
 #include "functions.h"
 
+/* Entries that are read for one function without code. */
+enum { MOST_WORK = 1 << 14 };
+
 /* The raw row of a DIE of the unit at work; NULL where the walk kept none. */
 static Raw *raw_at(Raw *raws, size_t count, uint64_t offset)
 {
@@ -115,7 +118,7 @@ static void settle_function(Worker *worker, const Chain *chain, FnRow *row)
     settle_params(worker, chain, row, &results);
     row->params.count = (uint32_t)worker->params.count - row->params.first;
     bool assembler = self->unit->language == DW_LANG_Mips_Assembler;
-    if (!row->params.count && !results.count && (chain->broken || assembler))
+    if (!worker->work || (!row->params.count && !results.count && (chain->broken || assembler)))
         row->flags |= FN_PARAMETERS_UNKNOWN;
     bool unknown = !said.typed && (chain->broken || assembler);
     if (said.typed)
@@ -183,6 +186,7 @@ static InlineRow inline_of(Worker *worker, const Chain *chain)
 
 static bool chain_at(Worker *worker, const DieRef *die, Chain *chain)
 {
+    worker->work = MOST_WORK;
     chain->links[0].unit = die->unit;
     chain->links[0].kept = false;
     if (!plans_of(worker, die->unit) || !decode(worker, die, &chain->links[0].raw))

@@ -40,7 +40,7 @@ static void read_params(Worker *worker, const Link *link, RawParams *params)
             continue;
         }
         const Plan *plan = plan_at(unit, plans, code);
-        if (!plan)
+        if (!plan || !spend(worker))
             return;
         plan_read(unit, plans, plan, &at, &fields);
         if (depth == own && (plan->action == ACT_PARAMETER || plan->action == ACT_ELLIPSIS)) {
@@ -68,6 +68,8 @@ static void list_params(Worker *worker, const Link *link, RawParams *params)
         return;
     }
     for (uint32_t i = link->raw.first_param; i != NONE; i = worker->raw_params.items[i].next) {
+        if (!spend(worker))
+            return;
         if (!vec_push(params, worker->raw_params.items[i])) {
             worker->memory = true;
             return;

@@ -20,6 +20,8 @@ static const struct {
     {FAULT_DEPTH, "dwarf_depth",
      "%zu units nest entries too deep, and what lies behind is missing; the first lies at %#" PRIx64 "."},
     {FAULT_SIZE, "dwarf_unit_size", "%zu units have 4 GiB or more and were left out; the first lies at %#" PRIx64 "."},
+    {FAULT_WORK, "dwarf_limit",
+     "%zu units refer to the same entries so often that not all was followed; the first lies at %#" PRIx64 "."},
     {FAULT_RANGES, "dwarf_ranges",
      "%zu units name address ranges that are not there; the first lies at %#" PRIx64 "."},
     {FAULT_REFERENCE, "dwarf_reference",

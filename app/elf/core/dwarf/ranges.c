@@ -46,11 +46,15 @@ static bool add_range(const Unit *unit, uint64_t low, uint64_t high, Ranges *ran
     return vec_push(ranges, ((Range){low, high}));
 }
 
-static bool read_old(const Unit *unit, Cursor *at, Ranges *ranges)
+static bool read_old(const Unit *unit, Cursor *at, size_t most, Ranges *ranges)
 {
     uint64_t base = unit->low, marker = highest_address(unit);
     bool dropped = unit->has_low && address_dropped(unit, base) && base;
     while (!at->bad) {
+        if (ranges->count >= most) {
+            at->bad = true;
+            return true;
+        }
         uint64_t low = cursor_number(at, unit->address_size), high = cursor_number(at, unit->address_size);
         if (at->bad || (!low && !high))
             break;
@@ -66,7 +70,7 @@ static bool read_old(const Unit *unit, Cursor *at, Ranges *ranges)
     return true;
 }
 
-static bool read_new(const Unit *unit, Cursor *at, Ranges *ranges)
+static bool read_new(const Unit *unit, Cursor *at, size_t most, Ranges *ranges)
 {
     uint64_t base = unit->low, low = 0, high = 0;
     bool dropped = unit->has_low && address_dropped(unit, base) && base;
@@ -110,7 +114,7 @@ static bool read_new(const Unit *unit, Cursor *at, Ranges *ranges)
         default:
             at->bad = true;
         }
-        if (!found)
+        if (!found || ranges->count >= most)
             at->bad = true;
         if (at->bad)
             return true;
@@ -121,12 +125,18 @@ static bool read_new(const Unit *unit, Cursor *at, Ranges *ranges)
 
 bool ranges_read(const Unit *unit, uint64_t offset, Ranges *ranges, bool *whole)
 {
+    return ranges_read_most(unit, offset, SIZE_MAX, ranges, whole);
+}
+
+bool ranges_read_most(const Unit *unit, uint64_t offset, uint64_t most, Ranges *ranges, bool *whole)
+{
+    size_t end = most < SIZE_MAX - ranges->count ? ranges->count + (size_t)most : SIZE_MAX;
     /* A DWARF 4 split unit's lists lie in the main file, a DWARF 5 one's beside it. */
     const Part *part = unit->version < 5 ? &unit->part->dwarf->parts[0] : unit->part;
     Cursor at =
         cursor_over(part->sections.section[unit->version < 5 ? DEBUG_RANGES : DEBUG_RNGLISTS], part->dwarf->big);
     cursor_seek(&at, offset);
-    bool memory = unit->version < 5 ? read_old(unit, &at, ranges) : read_new(unit, &at, ranges);
+    bool memory = unit->version < 5 ? read_old(unit, &at, end, ranges) : read_new(unit, &at, end, ranges);
     if (at.bad)
         *whole = false;
     return memory;

@@ -96,9 +96,21 @@ typedef struct {
 
 typedef struct {
     uint64_t size, die;
-    uint32_t name, unit, next; /* next: of the same name and kind */
+    uint32_t name, unit, next; /* next: of the same key */
     uint8_t kind;
 } TypeRow;
+
+/* A key of types that are the same, and of few others. */
+static inline uint64_t type_key(const TypeRow *row)
+{
+    uint64_t key = ((uint64_t)row->name << 3 | row->kind) * UINT64_C(0x9fb21c651e98df25);
+    return (key ^ key >> 29 ^ row->size * UINT64_C(0xd6e8feb86659fd93)) | 1;
+}
+
+static inline bool same_type(const TypeRow *left, const TypeRow *right)
+{
+    return left->name == right->name && left->kind == right->kind && left->size == right->size;
+}
 
 typedef struct {
     uint64_t number;
@@ -179,6 +191,7 @@ enum {
     FAULT_DWO = 128,     /* its split part is not at hand */
     FAULT_ALT = 256,     /* refers to the alternate file, which is not at hand */
     FAULT_SIZE = 512,    /* of 4 GiB or more */
+    FAULT_WORK = 1024,   /* refers to the same entries again and again */
 };
 
 typedef struct {
@@ -214,7 +227,7 @@ typedef struct {
     VEC(DieRef) imports; /* of units, by the unit of `unit_row` in `importers` */
     VEC(uint32_t) importers;
     Ranges ranges;
-    Map type_rows; /* (name, kind) -> type row + 1 */
+    Map type_rows; /* key of a type -> type row + 1 */
     Map seen_types; /* (place of the name, kind, size) -> first unit that has it + 1 */
 
     /* of the unit at work */
@@ -234,7 +247,8 @@ typedef struct {
     uint32_t forgotten; /* of a type that cannot be remembered */
     FileNames files[FILE_CACHE];
     Text text;
-    bool memory; /* allocation failed */
+    uint64_t work; /* entries and ranges that may still be read out of their turn, so that cost is linear */
+    bool memory;   /* allocation failed */
 } Worker;
 
 typedef struct {
@@ -322,6 +336,17 @@ void numbering_free(Reading *reading, Numbering *numbering);
 bool write_columns(Reading *reading, Numbering *numbering, DwarfOutput *output);
 /* problems.c: what went wrong, in sentences. */
 void write_problems(const Reading *reading, DwarfOutput *output);
+
+/* Whether one more entry may be read out of its turn. */
+static inline bool spend(Worker *worker)
+{
+    if (!worker->work) {
+        worker->faults |= FAULT_WORK;
+        return false;
+    }
+    worker->work--;
+    return true;
+}
 
 static inline RawRef raw_ref(const Fields *fields, Slot slot)
 {

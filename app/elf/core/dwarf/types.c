@@ -159,7 +159,7 @@ static bool parameters_of(Found *found, uint32_t *list)
             continue;
         }
         const Plan *plan = plan_at(unit, plans, code);
-        if (!plan) {
+        if (!plan || !spend(worker)) {
             known = false;
             break;
         }

@@ -183,6 +183,7 @@ bool dwarf_open(const DwarfInput *input, Dwarf *dwarf)
         part->kind = i == 0 ? PART_MAIN : i == 1 ? PART_ALT : PART_SPLIT;
         part->sections = i == 0 ? input->main : i == 1 ? input->alt : input->split[i - 2];
         bool *cut = i ? &cut_elsewhere : &dwarf->units_cut;
+        atomic_fetch_add(&dwarf->abbrevs_left, 8 * part->sections.section[DEBUG_ABBREV].size);
         if (!read_headers(part, false, cut) || !read_headers(part, true, cut) || !collect_signatures(part))
             goto memory;
         place_contributions(part, DEBUG_CU_INDEX, false);
@@ -257,10 +258,17 @@ static bool share_table(Unit *unit)
     AbbrevSlot *slot = &unit->part->dwarf->slots[unit->slot];
     AbbrevTable *table = atomic_load(&slot->table);
     if (!table) {
-        AbbrevTable *read = abbrev_table_read(unit->part->sections.section[DEBUG_ABBREV], slot->offset,
-                                              unit->part->dwarf->big);
+        /* Every table is read once for each set of sizes, so that they take a few times their section. */
+        Bytes section = unit->part->sections.section[DEBUG_ABBREV];
+        atomic_size_t *left = &unit->part->dwarf->abbrevs_left;
+        bool more = atomic_load(left) > 0;
+        AbbrevTable *read =
+            abbrev_table_read(more ? section : (Bytes){NULL, 0}, more ? slot->offset : 0, unit->part->dwarf->big);
         if (!read)
             return false;
+        size_t before = atomic_load(left);
+        while (!atomic_compare_exchange_weak(left, &before, before > read->size ? before - read->size : 0))
+            continue;
         if (atomic_compare_exchange_strong(&slot->table, &table, read))
             table = read;
         else

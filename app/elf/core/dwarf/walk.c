@@ -6,7 +6,7 @@
  */
 #include "walk.h"
 
-enum { DEEPEST = 1 << 16 };
+enum { DEEPEST = 1 << 16, SPARE_WORK = 1 << 16 };
 
 void enter(Walk *walk, Place place, uint32_t scope, uint32_t function, uint32_t site)
 {
@@ -180,6 +180,7 @@ void walk_unit(Worker *worker, uint32_t unit_row)
     worker->language = unit->language;
     worker->scoped = scoped_language(unit->language);
     worker->faults = 0;
+    worker->work = 4 * (unit->end - unit->offset) + SPARE_WORK;
     worker->plans = plans_of(worker, unit);
     type_forget(worker);
     worker->unit_functions = 0;

@@ -55,24 +55,25 @@ static void add_type(Walk *walk, uint8_t kind, uint32_t name)
     if (!name || walk->scopes_only || walk->fields.flags & FIELD_DECLARATION)
         return;
     uint64_t size = size_field(&walk->fields);
+    TypeRow row = {size, die_key(walk->unit, walk->offset), name, worker->unit_row, 0, kind};
     bool fresh;
-    uint32_t *first = map_put(&worker->type_rows, (uint64_t)name << 3 | kind, &fresh);
+    uint32_t *first = map_put(&worker->type_rows, type_key(&row), &fresh);
     if (!first) {
         worker->memory = true;
         return;
     }
-    uint64_t die = die_key(walk->unit, walk->offset);
-    for (uint32_t row = *first; row; row = worker->types.items[row - 1].next) {
-        TypeRow *known = &worker->types.items[row - 1];
-        if (known->size != size)
+    for (uint32_t known = *first; known; known = worker->types.items[known - 1].next) {
+        TypeRow *other = &worker->types.items[known - 1];
+        if (!same_type(other, &row))
             continue;
-        if (worker->unit_row < known->unit) {
-            known->unit = worker->unit_row;
-            known->die = die;
+        if (row.unit < other->unit) {
+            other->unit = row.unit;
+            other->die = row.die;
         }
         return;
     }
-    if (!vec_push(&worker->types, ((TypeRow){size, die, name, worker->unit_row, *first, kind})))
+    row.next = *first;
+    if (!vec_push(&worker->types, row))
         worker->memory = true;
     else
         *first = (uint32_t)worker->types.count;
