@@ -6,6 +6,7 @@ text are printed escaped, so that no symbol can write to a terminal what it like
 
 from __future__ import annotations
 
+import json
 import sys
 import unicodedata
 from collections.abc import Sequence
@@ -39,7 +40,11 @@ def note(text: str) -> None:
 
 
 def put_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(orjson.dumps(value).decode() + "\n")
+    """One object on a line of its own, in ASCII: what is no letter of it is escaped."""
+    text = orjson.dumps(value).decode()
+    if not text.isascii():
+        text = json.dumps(json.loads(text), separators=(",", ":"))
+    sys.stdout.write(text + "\n")
 
 
 def columns(cells: Sequence[Any], widths: Sequence[int]) -> str:

@@ -70,7 +70,7 @@ class Details:
     @property
     def locator(self) -> Locator:
         if self._locator is None:
-            self._symbols = read_symbols(self._image)
+            self._symbols = read_symbols(self._image) if self._image.layout is not None else None
             self._locator = Locator(self.debug, self._symbols)
         return self._locator
 

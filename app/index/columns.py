@@ -209,12 +209,14 @@ class Columns:
         return self._counts[table]
 
     def display(self, name_id: int) -> str:
-        """The demangled name, or the name itself; control characters are replaced."""
+        """The demangled name, or the name itself; a newline in it is 0x01."""
         return self.displays([name_id])[0]
 
     def displays(self, name_ids: Array | Sequence[int]) -> list[str]:
         """``display`` of many."""
-        return [_shown(raw) for raw in self._lines(np.asarray(name_ids, np.int64))]
+        return [
+            raw.decode("utf-8", "backslashreplace") for raw in self._lines(np.asarray(name_ids, np.int64))
+        ]
 
     def name(self, name_id: int) -> bytes:
         """A linkage name, as the file has it."""
@@ -243,13 +245,11 @@ class Columns:
         blob, at = self["string_blob"].data, self["string_at"]
         chosen, places = np.unique(np.asarray(numbers, np.int64), return_inverse=True)
         begins, ends = at[chosen].tolist(), at[chosen + 1].tolist()
-        made = [_shown(bytes(blob[begin:end])) for begin, end in zip(begins, ends, strict=True)]
+        made = [
+            bytes(blob[begin:end]).decode("utf-8", "backslashreplace")
+            for begin, end in zip(begins, ends, strict=True)
+        ]
         return [made[place] for place in places.tolist()]
-
-
-def _shown(raw: bytes) -> str:
-    text = raw.decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else "".join(c if c.isprintable() else _NOT_SHOWN for c in text)
 
 
 def write_columns(

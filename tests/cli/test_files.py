@@ -134,7 +134,7 @@ def test_probes_of_a_quoted_path(run: Run, program: Path) -> None:
 
 def test_probes_with_their_arguments(run: Run, program: Path) -> None:
     lines = run("probes", "-v", f'usdt:"{program}":shop:*').out.splitlines()
-    assert lines[1:] == ["    int32_t arg0", "    int64_t arg1"]
+    assert lines[1:] == ["    int arg0", "    int64_t arg1"]
 
 
 def test_index_and_search(run: Run, own_data: Path, program: Path, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_names_and_types(tmp_path: Path, compiler: str, flags: tuple[str, ...], 
 def test_the_index_keeps_them(tmp_path: Path) -> None:
     program = compile_c(tmp_path, SOURCE, "prog", "-O2")
     with (tmp_path / "columns").open("w+b") as file:
-        contents.columns(file.fileno(), program.read_bytes(), None, [])
+        contents.columns(file.fileno(), 0, program.read_bytes(), None, [], 1)
         (probe,) = [each for each in usdt(open_columns(file.fileno())) if each.name == "serve"]
     assert [(each.name, each.type) for each in probe.sites[0].arguments] == KNOWN
     assert all(each.reading and each.parsed.kind != "unknown" for each in probe.sites[0].arguments)

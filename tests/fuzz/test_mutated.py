@@ -47,9 +47,8 @@ def state(readers: Readers, data: bytes) -> str:
         os.close(descriptor)
     if outcome.problem is not None:
         return "limit" if outcome.problem.code in CEILINGS else outcome.problem.code
-    assert outcome.path is not None
     assert outcome.meta is not None
-    outcome.path.unlink()
+    outcome.done()
     return str(outcome.meta["state"])
 
 

@@ -116,7 +116,8 @@ static LineState run(LineProgram *program)
                 return LINES_HEADER;
             uint8_t adjusted = opcode - program->opcode_base;
             advance(program, &registers, adjusted / program->line_range);
-            registers.line += program->line_base + adjusted % program->line_range;
+            int64_t step = program->line_base + adjusted % program->line_range;
+            registers.line = (int64_t)((uint64_t)registers.line + (uint64_t)step);
             if (!push_row(program, &registers))
                 return LINES_MEMORY;
             continue;

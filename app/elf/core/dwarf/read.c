@@ -216,10 +216,10 @@ static bool read_all(Reading *reading, Pool *pool, DwarfOutput *output)
 bool dwarf_read(const DwarfInput *input, Pool *pool, unsigned threads, DwarfOutput *output)
 {
     memset(output, 0, sizeof *output);
-    Reading reading = {.worker_count = threads < pool_size(pool) + 1 ? threads : pool_size(pool) + 1};
-    if (!reading.worker_count)
-        reading.worker_count = 1;
-    reading.workers = calloc(reading.worker_count, sizeof *reading.workers);
+    unsigned wanted = threads < pool_size(pool) + 1 ? threads : pool_size(pool) + 1;
+    wanted = wanted ? wanted : 1;
+    Reading reading = {.workers = calloc(wanted, sizeof *reading.workers)};
+    reading.worker_count = reading.workers ? wanted : 0;
     bool strings = strings_open(&reading.strings, BASE_BUDGET + 2 * section_bytes(input));
     bool read = reading.workers && strings && dwarf_open(input, &reading.dwarf) && read_all(&reading, pool, output);
     close_reading(&reading);
