@@ -89,6 +89,7 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "frame_pointers": facts.frame_pointers,
         "tables": [number for number in range(len(TABLES)) if bytes([number]) in sources],
         "counts": counts,
+        "links": {"alternate": None, "parts": []},
     }
 
 

@@ -111,7 +111,7 @@ WORDS = {
     "variables": "state",
     "symbols": "checkout",
     "USDT": "sold",
-    "USDT probe": "int32_t",
+    "USDT probe": "int",
     "builder": "hist(",
     "sessions": "interval:ms:50",
     "log": "a line",
@@ -176,7 +176,7 @@ def test_every_state_is_a_url_and_back_returns(tab: Tab, places: dict[str, str])
     page.reload()
     expect(facet).to_have_attribute("aria-current", "true")
     expect(page.get_by_role("columnheader", name="Size")).to_have_attribute("aria-sort", "ascending")
-    sizes = [int(text) for text in page.locator("tbody td:nth-child(3)").all_inner_texts()]
+    sizes = [int(text) for text in page.locator("tbody td:nth-child(4)").all_inner_texts()]
     assert sizes == sorted(sizes)
     page.get_by_role("link", name="checkout", exact=True).first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("checkout")

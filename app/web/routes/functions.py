@@ -100,17 +100,18 @@ def functions_list(request: Request, binary_id: str, ask: Asked) -> dict[str, An
 
 def _details(request: Request, binary_id: str, key: str) -> tuple[dict[str, Any], dict[str, str] | None]:
     """What the debug information says of a function, and why it says nothing where it should."""
+    nothing: dict[str, Any] = {"parameters": [], "variables": [], "lines": [], "inline_sites": []}
     try:
-        return services(request).index.details(binary_id, key) or {}, None
+        return services(request).index.details(binary_id, key) or nothing, None
     except AppError as error:
-        return {}, error.as_dict()
+        return nothing, error.as_dict()
 
 
 def _places(details: dict[str, Any]) -> dict[int, str]:
     """For each address of the function where a source line begins, ``file:line``."""
     return {
         each["address"]: f"{str(each['file'] or '').rsplit('/', 1)[-1]}:{each['line']}"
-        for each in details.get("lines", ())
+        for each in details["lines"]
         if each["line"]
     }
 
@@ -155,9 +156,9 @@ def function_json(request: Request, binary_id: str, key: str) -> dict[str, Any]:
         **row.as_dict(),
         "disassembly": disassembly,
         "inline_sites_list": [site.as_dict() for site in index.inline_sites(binary_id, key)],
-        "inlined_here": [with_hex(site) for site in details.get("inline_sites", ())],
-        "lines": [with_hex(line) for line in details.get("lines", ())],
-        "entry": [with_hex(each) for each in details.get("parameters", ())],
-        "variables": [with_hex(each) for each in details.get("variables", ())],
+        "inlined_here": [with_hex(site) for site in details["inline_sites"]],
+        "lines": [with_hex(line) for line in details["lines"]],
+        "entry": [with_hex(each) for each in details["parameters"]],
+        "variables": [with_hex(each) for each in details["variables"]],
         "details_problem": problem,
     }

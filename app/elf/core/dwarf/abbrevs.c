@@ -61,7 +61,7 @@ AbbrevTable *abbrev_table_read(Bytes section, uint64_t offset, bool big)
         }
     }
     table->cut = at.bad || !whole;
-    table->size = (size_t)(cursor_offset(&at) - offset);
+    table->size = offset < section.size ? (size_t)(cursor_offset(&at) - offset) : 0;
     if (!sorted)
         qsort(table->abbrevs.items, table->abbrevs.count, sizeof *table->abbrevs.items, by_code);
     vec_trim(&table->abbrevs);

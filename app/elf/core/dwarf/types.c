@@ -40,6 +40,8 @@ Style style_of(uint16_t language)
         return STYLE_FORTRAN;
     case DW_LANG_Rust:
         return STYLE_RUST;
+    case DW_LANG_Go:
+        return STYLE_GO;
     default:
         return STYLE_PLAIN;
     }
@@ -280,6 +282,8 @@ static uint32_t node_of(Found *found)
             return framed_node(worker, child_node(found), "*mut |");
         if (found->style == STYLE_FORTRAN)
             return framed_node(worker, child_node(found), "|, pointer");
+        if (found->style == STYLE_GO)
+            return framed_node(worker, child_node(found), "*|");
         return make_node(worker, T_POINTER, child_node(found), 0, 0);
     case DW_TAG_reference_type:
         if (found->style == STYLE_FORTRAN)

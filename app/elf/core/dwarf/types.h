@@ -6,7 +6,7 @@
 
 enum { DEEPEST_TYPE = 200, MOST_DIMENSIONS = 32 };
 
-typedef enum { STYLE_C, STYLE_PLUS_PLUS, STYLE_D, STYLE_FORTRAN, STYLE_RUST, STYLE_PLAIN } Style;
+typedef enum { STYLE_C, STYLE_PLUS_PLUS, STYLE_D, STYLE_FORTRAN, STYLE_RUST, STYLE_GO, STYLE_PLAIN } Style;
 
 typedef struct {
     Worker *worker;
