@@ -16,7 +16,8 @@ void place_contributions(Part *part, SectionId index, bool tu)
         return;
     cursor_skip(&at, (uint64_t)slots * 12);
     uint32_t kinds[DW_SECT_COUNT * 2];
-    if (columns > DW_SECT_COUNT * 2)
+    /* Without columns a row has no bytes, and any number of them would lie in the section. */
+    if (!columns || columns > DW_SECT_COUNT * 2)
         return;
     for (uint32_t i = 0; i < columns; i++)
         kinds[i] = cursor_u32(&at);
