@@ -97,18 +97,15 @@ def test_an_upload_shows_how_far_it_is(tab: Tab) -> None:
     expect(page.locator("#job")).to_have_attribute("data-job", "done")
 
 
-def test_a_job_shows_its_progress_and_is_cancelled(tab: Tab, tmp_path: Path) -> None:
-    for number in range(400):
-        # All have the same code, and none the same bytes.
-        (tmp_path / f"copy{number}").write_bytes(Path("/usr/bin/bash").read_bytes() + b"%d" % number)
+def test_a_job_shows_its_progress_and_is_cancelled(tab: Tab) -> None:
     page = tab.open("/binaries/upload")
-    page.locator("[name=paths]").fill(str(tmp_path))
+    page.locator("[name=paths]").fill("/usr")
     page.get_by_role("button", name="Index").click()
     page.wait_for_url("**/jobs/*")
     job = page.locator("#job")
     expect(job).to_have_attribute("data-job", "running")
     expect(job.locator("progress")).to_have_attribute("value", re.compile("^[1-9]"))
-    expect(job).to_contain_text(re.compile(r"\d+ of 400 files"))
+    expect(job).to_contain_text(re.compile(r"\d+ of [\d,]{4,} files"))
     page.get_by_role("button", name="Cancel").click()
     expect(job).to_have_attribute("data-job", "cancelled")
     expect(job.locator("progress")).to_have_count(0)

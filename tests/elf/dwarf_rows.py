@@ -119,9 +119,9 @@ def rows(arrays: Mapping[str, Any], problems: Sequence[str], state: str) -> Rows
             )
         )
     variables = []
-    names = ("name", "linkage", "scope", "file", "line", "type", "address", "size", "flags")
+    labels = ("name", "linkage", "scope", "file", "line", "type", "address", "size", "flags")
     for name, linkage, scope, file, line, kind, address, size, bits in columns(
-        *(f"var_{one}" for one in names)
+        *(f"var_{one}" for one in labels)
     ):
         flags = _flags(bits, _VARIABLE_FLAGS)
         told = UNKNOWN if "type_unknown" in flags else texts[kind]

@@ -48,11 +48,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         inputs = seed_inputs(Path(scratch))
     jobs = min(options.jobs, len(targets))
-    rounds = -(-len(targets) // jobs)
     with ThreadPoolExecutor(jobs) as pool:
         results = list(
             pool.map(
-                lambda target: fuzz(target, programs[target], inputs[target], options.seconds // rounds),
+                lambda target: fuzz(
+                    target, programs[target], inputs[target], share(target, targets, jobs, options.seconds)
+                ),
                 targets,
             )
         )
@@ -60,6 +61,15 @@ def main() -> int:
         sys.stdout.write(f"{result.target}: {result.executions:,} executions, {result.coverage:,} edges")
         sys.stdout.write("".join(f"\n  {path.relative_to(ROOT)}" for path in result.kept) + "\n")
     return int(any(result.kept for result in results))
+
+
+def share(target: str, targets: list[str], jobs: int, seconds: int) -> int:
+    """Seconds for a target: all for the first, if a core is for it alone; the others share the rest."""
+    if len(targets) <= jobs:
+        return seconds
+    if jobs == 1:
+        return seconds // len(targets)
+    return seconds if target == targets[0] else seconds * (jobs - 1) // (len(targets) - 1)
 
 
 def fuzz(target: str, program: Path, inputs: dict[str, bytes], seconds: int) -> Result:
