@@ -10,7 +10,7 @@ from setuptools import Extension, find_packages, setup
 
 ASSETS = ("static", "templates")
 CORE = Path("app/elf/core")
-FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fno-strict-aliasing", "-fvisibility=hidden", "-pthread"]
+FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fno-strict-aliasing", "-fvisibility=hidden", "-pthread", "-flto"]
 
 
 def asset_files(top: str) -> list[str]:
@@ -26,7 +26,7 @@ def core_modules() -> list[Extension]:
             depends=[str(path) for path in sorted(CORE.rglob("*.h"))],
             include_dirs=[str(CORE)],
             extra_compile_args=FLAGS,
-            extra_link_args=["-pthread"],
+            extra_link_args=FLAGS,
             optional=True,
         )
         for directory in sorted(CORE.iterdir())
