@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from orjson import Fragment
@@ -114,7 +115,7 @@ def usdt(options: argparse.Namespace, settings: Settings) -> int:
         "USDT probes",
         None,
         row,
-        lambda index: index.usdt,
+        lambda index: partial(index.usdt, types=True),
         lambda binary: lambda item: usdt_verdict(item, binary, capabilities).as_dict(),
     )
 

@@ -17,7 +17,7 @@ from app.elf import dwarf, sections
 from app.elf.dies import At, Class, Die, Dies, Source, Unit, UnitEntry
 from app.elf.image import Image
 from app.elf.lines import LINE_STATES, LineTable
-from app.elf.locations import PlaceRange, Setting, location_list, place
+from app.elf.locations import PlaceRange, Setting, location_list
 from app.elf.model import Problem
 from app.elf.native_dies import NativeSource
 from app.elf.scopes import Scopes
@@ -148,7 +148,7 @@ class Debug:
         kind, value = die.kind(name), die.value(name)
         setting = self.setting(die, function)
         if kind == Class.EXPRESSION and isinstance(value, bytes):
-            return (PlaceRange(None, None, place(value, setting)),)
+            return (PlaceRange(None, None, value, setting),)
         if kind == Class.LOCATION_LIST and isinstance(value, int):
             section = ".debug_loclists" if die.unit.version >= 5 else ".debug_loc"
             return location_list(self.source.section(section, die.key), value, setting)

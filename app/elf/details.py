@@ -23,8 +23,11 @@ from app.elf.gopclntab import read_gopclntab
 from app.elf.image import Image
 from app.elf.locate import Location, Locator
 from app.elf.model import SymbolColumns
+from app.elf.notes import notes
 from app.elf.structs import Member, Struct, read_struct
 from app.elf.symbols import read_symbols
+from app.elf.usdt import read_usdt, stored
+from app.elf.usdt_debug import typed
 from app.elf.variables import variables_at
 
 # What one question may ask for; a page shows no more.
@@ -49,6 +52,7 @@ class Details:
             "addresses_of": self._addresses_of,
             "structs": self._structs,
             "function": self._function,
+            "usdt": self._usdt,
         }
 
     def answer(self, op: str, arguments: Answer) -> Answer:
@@ -180,6 +184,17 @@ class Details:
                 "lines": self._lines(ranges),
             }
         }
+
+    def _usdt(self, arguments: Answer) -> Answer:
+        """``names``, pairs of provider and name, or None for all: probes as ``stored`` writes them."""
+        names = arguments["names"]
+        wanted = None if names is None else {(str(provider), str(name)) for provider, name in names}
+        probes = tuple(
+            probe
+            for probe in read_usdt(self._image, notes(self._image), None)
+            if wanted is None or (probe.provider, probe.name) in wanted
+        )
+        return {"probes": [stored(probe) for probe in typed(self._image, self.debug, probes)]}
 
     def _symbol(self, entry: int | None) -> str | None:
         return self.locator.symbol_at(entry) if entry is not None else None

@@ -128,7 +128,15 @@ class At:
 
 
 # Whose children are many; each is read with its own.
-_WIDE = {Tag.compile_unit, Tag.partial_unit, Tag.type_unit, Tag.namespace}
+_WIDE = {
+    Tag.compile_unit,
+    Tag.partial_unit,
+    Tag.type_unit,
+    Tag.namespace,
+    Tag.subprogram,
+    Tag.inlined_subroutine,
+    Tag.lexical_block,
+}
 
 
 class Class:

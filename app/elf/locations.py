@@ -46,11 +46,19 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PlaceRange:
-    """A place and the addresses where it holds; without them, wherever no other entry holds."""
+    """A place and the addresses where it holds; without them, wherever no other entry holds.
+
+    Lists are long, and one entry is asked for: its expression is run then.
+    """
 
     low: int | None
     high: int | None
-    place: Place
+    expression: bytes
+    setting: Setting
+
+    @property
+    def place(self) -> Place:
+        return place(self.expression, self.setting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,7 +369,7 @@ def location_list(
     for low, high, expression in entries:
         if at.bad or len(found) >= _MOST_ENTRIES:
             break
-        found.append(PlaceRange(low, high, place(expression, setting)))
+        found.append(PlaceRange(low, high, expression, setting))
     return tuple(found)
 
 

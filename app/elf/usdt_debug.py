@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.elf.debug import Debug, as_addresses, open_debug
+from app.elf.debug import Debug, as_addresses
 from app.elf.dies import Tag
 from app.elf.frame_rules import FrameRules
 from app.elf.image import Image
@@ -30,8 +30,8 @@ class Variables:
         self._frames = FrameRules(image)
         self._machine = image.header.machine if image.header is not None else ""
 
-    def __call__(self, address: int) -> Sequence[Local]:
-        """Of the function that ``address`` lies in, the innermost scope first."""
+    def __call__(self, address: int, sizes: set[int]) -> Sequence[Local]:
+        """Those of ``sizes`` in the function that ``address`` lies in, the innermost scope first."""
         (number,) = self._debug.units_at(as_addresses([address])).tolist()
         if number < 0:
             return ()
@@ -42,7 +42,7 @@ class Variables:
         function = self._debug.dies.die(int(scopes.key[scopes.chain(scope)[-1]]))
         if function is None or function.tag != Tag.subprogram:
             return ()
-        found = (self._local(each, address) for each in variables_at(self._debug, function, address))
+        found = (self._local(each, address) for each in variables_at(self._debug, function, address, sizes))
         return [local for local in found if local is not None][::-1]
 
     def _local(self, variable: Variable, address: int) -> Local | None:
@@ -73,9 +73,9 @@ class Variables:
         return Local(variable.name, variable.type, size, "memory", known.number, offset)
 
 
-def typed(image: Image, probes: tuple[UsdtProbe, ...]) -> tuple[UsdtProbe, ...]:
-    """The probes with the types and names that the file's own DWARF gives their arguments."""
+def typed(image: Image, debug: Debug, probes: tuple[UsdtProbe, ...]) -> tuple[UsdtProbe, ...]:
+    """The probes with the types and names that DWARF gives their arguments."""
     sites = sum(bool(site.arguments) for probe in probes for site in probe.sites)
     if not 0 < sites <= MOST_SITES:
         return probes
-    return refine(probes, Variables(image, open_debug(image)))
+    return refine(probes, Variables(image, debug))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from app.elf.model import UsdtArgument, UsdtProbe
+from app.elf.model import UsdtArgument, UsdtProbe, UsdtSite
 from app.elf.usdt_operands import Operand
 
 
@@ -32,16 +32,19 @@ class Local:
     offset: int = 0  # of memory; the value of a constant
 
 
-Lookup = Callable[[int], Sequence[Local]]
+Lookup = Callable[[int, set[int]], Sequence[Local]]
 
 
 def refine(probes: Iterable[UsdtProbe], lookup: Lookup) -> tuple[UsdtProbe, ...]:
-    """The probes with what ``lookup`` tells of the variables alive at an address, innermost scope first."""
+    """The probes with what ``lookup`` tells of the variables of given sizes alive at an address.
+
+    The innermost scope first.
+    """
     return tuple(
         replace(
             probe,
             sites=tuple(
-                replace(site, arguments=_refined(site.arguments, lookup(site.address)))
+                replace(site, arguments=_refined(site.arguments, lookup(site.address, _sizes(site))))
                 if site.arguments
                 else site
                 for site in probe.sites
@@ -49,6 +52,10 @@ def refine(probes: Iterable[UsdtProbe], lookup: Lookup) -> tuple[UsdtProbe, ...]
         )
         for probe in probes
     )
+
+
+def _sizes(site: UsdtSite) -> set[int]:
+    return {argument.size for argument in site.arguments}
 
 
 def _refined(arguments: Sequence[UsdtArgument], found: Sequence[Local]) -> tuple[UsdtArgument, ...]:

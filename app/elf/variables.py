@@ -6,7 +6,7 @@ What DWARF gives no place there is listed with the kind ``unavailable``, so that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from app.elf.debug import Debug
@@ -28,29 +28,30 @@ class Variable:
     line: int | None
 
 
-def variables_at(debug: Debug, function: Die, address: int) -> tuple[Variable, ...]:
-    """In the order of their DIEs; those of no name are left out."""
-    return tuple(_inside(debug, function, function, address, None, 0))
+def variables_at(
+    debug: Debug, function: Die, address: int, sizes: Container[int | None] | None = None
+) -> tuple[Variable, ...]:
+    """In the order of their DIEs; those of no name are left out, and those of other ``sizes``."""
+    return tuple(
+        _variable(debug, function, die, address, inlined)
+        for die, inlined in _inside(function, address, None, 0)
+        if sizes is None or size_of(die.inherited_type()[0]) in sizes
+    )
 
 
-def _inside(
-    debug: Debug, function: Die, block: Die, address: int, inlined: str | None, depth: int
-) -> Iterator[Variable]:
+def _inside(block: Die, address: int, inlined: str | None, depth: int) -> Iterator[tuple[Die, str | None]]:
     for child in block.children:
         if child.tag in (Tag.formal_parameter, Tag.variable):
-            name = child.inherited_name()
-            if name and not child.flag(At.declaration):
-                yield _variable(debug, function, child, name, address, inlined)
+            if child.inherited_name() and not child.flag(At.declaration):
+                yield child, inlined
         elif child.tag in (Tag.lexical_block, Tag.inlined_subroutine) and depth < _DEEPEST:
             if not any(low <= address < high for low, high in child.ranges):
                 continue
             inner = child.inherited_name() if child.tag == Tag.inlined_subroutine else inlined
-            yield from _inside(debug, function, child, address, inner, depth + 1)
+            yield from _inside(child, address, inner, depth + 1)
 
 
-def _variable(
-    debug: Debug, function: Die, die: Die, name: str, address: int, inlined: str | None
-) -> Variable:
+def _variable(debug: Debug, function: Die, die: Die, address: int, inlined: str | None) -> Variable:
     kind, known = die.inherited_type()
     value = die.value(At.const_value)
     place: Place | None
@@ -59,7 +60,7 @@ def _variable(
     else:
         place = place_at(debug.places(die, function), address)
     return Variable(
-        name,
+        die.inherited_name() or "",
         type_text(kind, known),
         size_of(kind),
         die.tag == Tag.formal_parameter,

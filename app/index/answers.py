@@ -69,6 +69,14 @@ class Answers:
             )
         return answer
 
+    def usdt(self, binary_id: str, names: Sequence[tuple[str, str]] | None) -> list[Answer]:
+        """USDT probes of these providers and names, or all, their arguments named and typed by DWARF.
+
+        As ``app.elf.usdt.stored`` writes them.
+        """
+        found: list[Answer] = self._ask(binary_id, "usdt", {"names": names})["probes"]
+        return found
+
     def _ask(self, binary_id: str, question: str, arguments: Answer) -> Answer:
         row = self._store.row(binary_id)
         path = row.paths[0] if row.paths else None

@@ -6,7 +6,6 @@ The one place that says which readers of ``app.elf`` make them, and what must be
 from __future__ import annotations
 
 import mmap
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from app.elf.image import Image, open_image
 from app.elf.links import Links, fitting_alternate, links
 from app.elf.model import Facts
 from app.elf.reader import facts_of, out_of_memory, read_facts, with_debug
-from app.elf.usdt_debug import typed
 from app.index.columns import write_columns
 from app.index.tables import tables
 
@@ -61,7 +59,6 @@ def _read(
             section.size for section in image.sections if section.name.startswith((".debug_", ".zdebug_"))
         )
         found = dwarf.read_dwarf(image, threads if size >= _MANY else 1, alternate, parts)
-        facts = replace(facts, usdt=typed(image, facts.usdt))
     except MemoryError:
         return out_of_memory(), {}, Links()
     languages, counts = np.unique(found.unit_language, return_counts=True)

@@ -7,8 +7,8 @@ itself in and says ``{}``. Messages are JSON, with their descriptors (SCM_RIGHTS
   with the columns of all, then for each file it, its dwz file, and its .dwo or .dwp files. One answer a file,
   in their order: ``{"meta": summary, "at": [offset, size], "sha256": hex or null}`` or
   ``{"problem": code, "text": sentence}``. The hash is there unasked when there is no build-id.
-- ``{"op": "answer", "question": name, "arguments": {...}, "files": [one]}``: the first descriptor is filled
-  with the answer as JSON; ``{}`` or a problem.
+- ``{"op": "answer", "question": name, "files": [one]}``: the first descriptor holds the arguments as JSON, and
+  is filled with the answer instead; ``{}`` or a problem.
 
 Sources: prctl(2), setrlimit(2), unshare(2), ioprio_set(2), unix(7) for SCM_RIGHTS.
 """
@@ -115,7 +115,9 @@ def _attempt(
             hashed = each["hash"] or not meta["build_id"]
             digest = hashlib.sha256(data).hexdigest() if hashed else None
             return {"meta": meta, "at": [base, size], "sha256": digest}
-        found = contents.answer(asked["question"], data, alt, split, asked["arguments"])
+        arguments = json.loads(os.pread(target, os.fstat(target).st_size, 0))
+        found = contents.answer(asked["question"], data, alt, split, arguments)
+        os.ftruncate(target, 0)
         with os.fdopen(target, "w", closefd=False) as file:
             json.dump(found, file)
         return {}

@@ -113,7 +113,10 @@ class Readers:
             while True:
                 (reader,) = borrow(wanted=True)
                 used = reader.files > 0
-                reader.ask([Asked(source, None)], target, op="answer", question=question, arguments=arguments)
+                # Too long for a message, as thousands of addresses are; the answer takes its place.
+                os.ftruncate(target, 0)
+                os.pwrite(target, json.dumps(arguments).encode(), 0)
+                reader.ask([Asked(source, None)], target, op="answer", question=question)
                 while (heard := reader.listen()) is None:
                     _with_news([reader])
                 found = heard[1]

@@ -28,6 +28,7 @@ from app.index.sites import InlineSite, inline_sites
 from app.index.store import binary_of
 from app.index.types import Type, types
 from app.index.unfit import unfit
+from app.index.usdt_types import UsdtTypes
 
 _CODE = 1 << 16  # bytes of a function that are disassembled
 _FUNCTIONS = (2, 10)  # STT_FUNC, STT_GNU_IFUNC
@@ -46,6 +47,7 @@ class Index(Indexing):
         self._ahead = ahead
         self._selections = query.Selections()
         self.answers = Answers(self._store, self._readers, settings.roots)
+        self._usdt_types = UsdtTypes(self.answers.usdt)
         self._differences: dict[tuple[str, str], Difference] = {}
         self._everywhere = Everywhere(
             settings.data / "names",
@@ -139,18 +141,24 @@ class Index(Indexing):
             texts = [text for text in texts if fits.fullmatch(text)]
         return sorted(text for text in texts if text)
 
-    def usdt(self, binary_id: str, ask: Ask) -> Page[Usdt]:
+    def usdt(self, binary_id: str, ask: Ask, *, types: bool = False) -> Page[Usdt]:
+        """``types``: with what debug information knows of the arguments, which takes its time."""
         began = time.perf_counter()
-        columns, _ = self._store.columns(self._store.row(binary_id))
+        row = self._store.row(binary_id)
+        columns, _ = self._store.columns(row)
         found, facets = search.usdt(items.usdt(columns), ask, self._settings.search_wall)
-        return _page(len(found), found[ask.offset : ask.offset + ask.limit], ask, began, facets)
+        part = found[ask.offset : ask.offset + ask.limit]
+        if types:
+            part = self._usdt_types(binary_id, row.columns, columns, part)
+        return _page(len(found), part, ask, began, facets)
 
     def usdt_probe(self, binary_id: str, provider: str, name: str) -> Usdt:
         """Raises NotFound."""
         row = self._store.row(binary_id)
-        for probe in items.usdt(self._store.columns(row)[0]):
+        columns, _ = self._store.columns(row)
+        for probe in items.usdt(columns):
             if (probe.provider, probe.name) == (provider, name):
-                return probe
+                return self._usdt_types(binary_id, row.columns, columns, [probe])[0]
         raise NotFound(f"{row.name} has no USDT probe {provider}:{name}.", "See the list of its USDT probes.")
 
     def code(self, binary_id: str, key: str) -> tuple[Instruction, ...]:

@@ -31,6 +31,13 @@ def test_locate_says_what_addr2line_says(run: Run, orders: Path) -> None:
     assert inlined
 
 
+def test_locate_takes_more_addresses_than_a_message_holds(run: Run, orders: Path) -> None:
+    start = address_of(orders, "checkout")
+    found = run("locate", "--json", orders, *[hex(start)] * 20_000).objects
+    assert len(found) == 20_000
+    assert {each["function"] for each in found} == {"checkout"}
+
+
 def test_locate_prints_lines_and_says_what_is_wrong(run: Run, orders: Path) -> None:
     start = address_of(orders, "checkout")
     result = run("locate", orders, hex(start))

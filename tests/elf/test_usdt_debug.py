@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from app.elf.debug import open_debug
 from app.elf.image import open_image
 from app.elf.reader import read_facts
 from app.elf.usdt_debug import typed
-from app.index import contents
-from app.index.columns import open_columns
-from app.index.items import usdt
 from tests.support.programs import compile_c
 
 SOURCE = """
@@ -46,7 +44,9 @@ def test_names_and_types(tmp_path: Path, compiler: str, flags: tuple[str, ...], 
         pytest.skip(f"needs {compiler}")
     program = compile_c(tmp_path, SOURCE, "prog", *flags, version, compiler=compiler)
     data = program.read_bytes()
-    found = {probe.name: probe.sites[0] for probe in typed(open_image(data), read_facts(data).usdt)}
+    image = open_image(data)
+    probes = typed(image, open_debug(image), read_facts(data).usdt)
+    found = {probe.name: probe.sites[0] for probe in probes}
     said = [(argument.name, argument.type) for argument in found["serve"].arguments]
     if compiler == "clang":
         # It copies each to a slot of its own before the probe, which DWARF does not name.
@@ -56,16 +56,7 @@ def test_names_and_types(tmp_path: Path, compiler: str, flags: tuple[str, ...], 
     assert found["inner"].arguments[0].type in {"const char *", "uint64_t"}
 
 
-def test_the_index_keeps_them(tmp_path: Path) -> None:
-    program = compile_c(tmp_path, SOURCE, "prog", "-O2")
-    with (tmp_path / "columns").open("w+b") as file:
-        contents.columns(file.fileno(), 0, program.read_bytes(), None, [], 1)
-        (probe,) = [each for each in usdt(open_columns(file.fileno())) if each.name == "serve"]
-    assert [(each.name, each.type) for each in probe.sites[0].arguments] == KNOWN
-    assert all(each.reading and each.parsed.kind != "unknown" for each in probe.sites[0].arguments)
-
-
 def test_without_dwarf_they_stay_as_they_are(tmp_path: Path) -> None:
     program = compile_c(tmp_path, SOURCE, "prog", "-O2", "-s")
-    facts = read_facts(program.read_bytes())
-    assert typed(open_image(program.read_bytes()), facts.usdt) == facts.usdt
+    image, facts = open_image(program.read_bytes()), read_facts(program.read_bytes())
+    assert typed(image, open_debug(image), facts.usdt) == facts.usdt

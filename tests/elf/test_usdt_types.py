@@ -57,7 +57,9 @@ def _probe(arguments: str, machine: str = "x86_64") -> UsdtProbe:
 
 
 def _one(arguments: str, *locals: Local, machine: str = "x86_64") -> UsdtArgument:
-    (probe,) = refine([_probe(arguments, machine)], lambda address: locals)
+    (probe,) = refine(
+        [_probe(arguments, machine)], lambda address, sizes: [one for one in locals if one.size in sizes]
+    )
     return probe.sites[0].arguments[0]
 
 
@@ -105,12 +107,12 @@ def test_of_equal_types_the_innermost_name() -> None:
     assert _one("8@%rdi", inner, outer).name == "inner"
 
 
-def _lookup(file: ELFFile) -> Callable[[int], list[Local]]:
+def _lookup(file: ELFFile) -> Callable[[int, set[int]], list[Local]]:
     """Variables of x86-64 code in registers, on the frame (its base 16 above rbp) or at an address."""
     dwarf = file.get_dwarf_info()
     parser = LocationParser(dwarf.location_lists())
 
-    def lookup(address: int) -> list[Local]:
+    def lookup(address: int, sizes: set[int]) -> list[Local]:
         found: list[Local] = []
         for unit in dwarf.iter_CUs():
             for die in _alive(unit.get_top_DIE(), address):

@@ -46,7 +46,7 @@ def _row(request: Request, binary: Binary, usdt: Usdt) -> Row:
 
 
 def _rows(request: Request, binary: Binary, ask: Ask) -> Page[Row]:
-    found = services(request).index.usdt(binary.id, ask)
+    found = services(request).index.usdt(binary.id, ask, types=True)
     items = tuple(_row(request, binary, usdt) for usdt in found.items)
     return Page(found.total, items, found.next, found.took_ms, found.facets)
 
