@@ -7,8 +7,8 @@ itself in and says ``{}``. Messages are JSON, with their descriptors (SCM_RIGHTS
   with the columns of all, then for each file it, its dwz file, and its .dwo or .dwp files. One answer a file,
   in their order: ``{"meta": summary, "at": [offset, size], "sha256": hex or null}`` or
   ``{"problem": code, "text": sentence}``. The hash is there unasked when there is no build-id.
-- ``{"op": "answer", "question": name, "files": [one]}``: the first descriptor holds the arguments as JSON, and
-  is filled with the answer instead; ``{}`` or a problem.
+- ``{"op": "answer", "question": name, "files": [one]}``: the first descriptor holds the arguments as JSON,
+  which the answer replaces; ``{}`` or a problem.
 
 Sources: prctl(2), setrlimit(2), unshare(2), ioprio_set(2), unix(7) for SCM_RIGHTS.
 """

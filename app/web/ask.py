@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from app.errors import BadInput
 from app.index.model import MODES, Ask, Page
+from app.web.names import short
 from app.web.services import services
 
 FILTERS = (
@@ -60,10 +61,16 @@ def _number(text: str | None, name: str, default: int, most: int) -> int:
 
 
 def as_list(page: Page[Any], items: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    """The contract's list: total, items, next, took_ms, and facets."""
+    """The contract's list: total, items, next, took_ms, and facets.
+
+    Beside a ``demangled`` name stands ``short``, the one that a list has room for.
+    """
+    items = [item.as_dict() for item in page.items] if items is None else items
     return {
         "total": page.total,
-        "items": [item.as_dict() for item in page.items] if items is None else items,
+        "items": [
+            {**item, "short": short(item["demangled"])} if "demangled" in item else item for item in items
+        ],
         "next": page.next,
         "took_ms": page.took_ms,
         "facets": page.facets,

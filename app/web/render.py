@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 
 from app.index.model import Hit, signature, source
 from app.paths import asset_dir
+from app.web.names import short
 from app.web.services import services
 
 THEMES = ("auto", "light", "dark")
@@ -134,6 +135,7 @@ def environment() -> Environment:
         "num": lambda value: "" if value is None else f"{value:,}",
         "duration": duration,
         "plain": plain,
+        "short": short,
         "plain_lines": plain_lines,
         "signature": signature,
         "source": source,

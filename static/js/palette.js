@@ -49,7 +49,7 @@ async function search() {
   try {
     const found = await ask(`/api/v1/search?${new URLSearchParams({ q: text, limit: LIMIT })}`, { signal: going.signal });
     const people = found.processes.slice(0, 6).map((each) => ["process", each.command, `PID ${each.pid}`, `/processes/${each.key}`]);
-    const hits = found.items.map((hit) => [hit.kind, hit.demangled, hit.binary_name, hit.url]);
+    const hits = found.items.map((hit) => [hit.kind, hit.short ?? hit.name, hit.binary_name, hit.url]);
     show([...people, ...hits, ...places(text)]);
     note.textContent = people.length + hits.length ? `${number(found.total)} in the indexed binaries.` : "Nothing matches in the indexed binaries.";
   } catch (error) {

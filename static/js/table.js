@@ -60,7 +60,7 @@ function badge(words, title) {
 }
 
 function functionName(item, raw) {
-  const cell = nameCell(raw ? item.linkage_name : item.demangled, item.linkage_name, item.url, null);
+  const cell = nameCell(raw ? item.linkage_name : item.short, raw ? item.demangled : item.linkage_name, item.url, null);
   if (!raw) cell.append(make("span", { class: "muted" }, plain(signature(item))));
   if (item.aliases.length) cell.append(" ", badge(`+${item.aliases.length}`, plain(item.aliases.join(", "))));
   if (item.type === "IFUNC") cell.append(" ", badge("IFUNC"));
@@ -79,12 +79,12 @@ const CELLS = {
     text("", item.sources.join(", ")), actsCell(item, item.name, item.verdict.return_probe.attachable),
   ],
   symbols: (item, raw) => [
-    nameCell(raw ? item.name : item.demangled, item.name, null, item.version ? make("span", { class: "muted" }, plain(item.version)) : null),
+    nameCell(raw ? item.name : item.short, raw ? item.demangled : item.name, null, item.version ? make("span", { class: "muted" }, plain(item.version)) : null),
     text("num mono", item.address_hex), text("num", number(item.size)), text("", item.type), text("", item.bind),
     text("", item.visibility), text("mono", item.section), text("", item.table),
   ],
   variables: (item, raw) => [
-    nameCell(raw ? item.linkage_name : item.demangled, item.linkage_name, null, null), text("mono", item.type),
+    nameCell(raw ? item.linkage_name : item.short, raw ? item.demangled : item.linkage_name, null, null), text("mono", item.type),
     titled(text("mono", source(item)), item.file), text("num mono", item.address_hex), text("num", number(item.size)),
     text("mono", item.section), text("", item.sources.join(", ")),
   ],
