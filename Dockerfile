@@ -18,7 +18,7 @@ COPY templates templates
 # Built by Debian's setuptools, so that nothing without a hash is fetched.
 RUN python3 -m pip wheel --no-index --no-build-isolation --no-deps --wheel-dir /wheels . \
  && /opt/probescope/bin/pip install --no-cache-dir --no-index --no-deps /wheels/*.whl \
- && /opt/probescope/bin/python -c "from app.elf.native import missing; assert not missing(), missing()" \
+ && /opt/probescope/bin/python -I -c "from app.elf.native import missing; assert not missing(), missing()" \
  && /opt/probescope/bin/python -m compileall -q /opt/probescope/lib
 
 FROM ${BASE}
