@@ -11,6 +11,7 @@ import lzma
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from app.elf.image import Image, open_image
 from app.elf.model import TABLES, Problem, SymbolColumns
@@ -39,7 +40,7 @@ def read_minidebuginfo(image: Image) -> SymbolColumns | None:
     image.problems += [Problem(each.code, f"Inside {SECTION}: {each.text}") for each in found.problems]
     if symbols is None:
         return None
-    return _as_outer(image, found, symbols)
+    return as_outer(image, found, symbols, symbols.name_len > 0, "gnu_debugdata")
 
 
 def _unpacked(image: Image, raw: bytes) -> bytes | None:
@@ -67,7 +68,10 @@ def _unpacked(image: Image, raw: bytes) -> bytes | None:
     return b"".join(parts)
 
 
-def _as_outer(image: Image, inner: Image, symbols: SymbolColumns) -> SymbolColumns:
+def as_outer(
+    image: Image, inner: Image, symbols: SymbolColumns, rows: npt.NDArray[np.bool_], table: str
+) -> SymbolColumns:
+    """Some rows of another file of the same build, with the numbers that their sections have in ``image``."""
     places = {(section.name, section.address): section.index for section in image.sections}
     numbers = np.array(
         [places.get((section.name, section.address), SHN_ABS) for section in inner.sections] or [0], np.uint32
@@ -78,10 +82,10 @@ def _as_outer(image: Image, inner: Image, symbols: SymbolColumns) -> SymbolColum
     moved = np.where(known, numbers[np.where(known, index, 0)], index)
     # A number beyond the inner file's sections would name one of the outer file's.
     moved[~known & (index < _FIRST_RESERVED)] = SHN_ABS
-    kept = np.flatnonzero(symbols.name_len > 0)
+    kept = np.flatnonzero(rows)
     return replace(
         symbols,
-        table=np.full(len(kept), TABLES.index("gnu_debugdata"), np.uint8),
+        table=np.full(len(kept), TABLES.index(table), np.uint8),
         section_index=moved[kept].astype(np.uint32),
         **{
             name: getattr(symbols, name)[kept]

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 State = Literal["ok", "partial", "malformed", "limit"]
 
 # The values of SymbolColumns.table, in this order.
-TABLES = ("symtab", "dynsym", "gnu_debugdata", "gopclntab")
+# The last is the .symtab of the binary's debug file.
+TABLES = ("symtab", "dynsym", "gnu_debugdata", "gopclntab", "debug_symtab")
 
 
 @dataclass(frozen=True, slots=True)

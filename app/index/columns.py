@@ -26,9 +26,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from app.elf.model import TABLES
 from app.errors import NotFound
 
-EPOCH = 2
+EPOCH = 3
 _MAGIC = b"PSCOLS\x00" + bytes([EPOCH])
 _ALIGN = 8
 _META_LIMIT = 64 << 20
@@ -166,7 +167,6 @@ for _number, _column in enumerate(ARRAYS.values()):
 _TABLES = tuple(_FIRST)
 _SAYS = np.array([_FIRST[column.table.removesuffix("+1")] for column in ARRAYS.values()])
 _SAY = np.array(list(_FIRST.values()))
-_SOURCES = 4
 _NOT_SHOWN = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -337,7 +337,7 @@ def _counts(lengths: Array, meta: dict[str, Any]) -> dict[str, int]:
     counts: dict[str, int] = dict(zip(_TABLES, found[_SAY].tolist(), strict=True))
     versions = meta.get("versions")
     counts["version"] = len(versions) if isinstance(versions, list) else 0
-    counts["source"] = _SOURCES
+    counts["source"] = len(TABLES)
     counts["name"] = counts["line"] - counts["linkage"]
     if counts["name"] < counts["linkage"]:
         raise BadColumns("The lines of the text do not fit the names.")

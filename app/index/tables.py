@@ -55,7 +55,7 @@ def tables(facts: Facts, dwarf: Dwarf | None = None) -> tuple[dict[str, Any], di
         arrays["section_names"] = headers.strings
         arrays["segments"] = np.fromiter(chain.from_iterable(headers.program_rows), np.uint64)
     counts = {
-        "symbols": len(symbols),
+        "symbols": len(symbols) - symbols.table.tobytes().count(TABLES.index("debug_symtab")),
         "functions": len(memoryview(arrays["function_name"]).cast("B")) // 4,
         "variables": len(memoryview(arrays["variable_name"]).cast("B")) // 4,
         "usdt": len(facts.usdt),
@@ -77,7 +77,7 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "needed": list(facts.needed),
         "soname": facts.soname,
         "interpreter": facts.interpreter,
-        "debug_link": facts.debug_link,
+        "debug_link": list(facts.debug_link) if facts.debug_link else None,
         "language": facts.language,
         "runtime": facts.runtime,
         "interpreter_of": facts.interpreter_of,
@@ -90,6 +90,7 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "tables": [number for number in range(len(TABLES)) if bytes([number]) in sources],
         "counts": counts,
         "links": {"alternate": None, "parts": []},
+        "separate": None,
     }
 
 
