@@ -26,8 +26,13 @@ class Step:
     command: str | None = None
 
 
-def steps(families: Collection[str], package: str | None, build_id: str | None) -> tuple[Step, ...]:
-    """``families``: ids of the distribution and of what it descends from; ``package`` brought the binary."""
+def steps(
+    families: Collection[str], package: str | None, build_id: str | None, fetched: str | None = None
+) -> tuple[Step, ...]:
+    """``families``: ids of the distribution and of what it descends from; ``package`` brought the binary.
+
+    ``fetched``: the path or name of the binary, where there are debuginfod servers to ask.
+    """
     found = [*_install(set(families), package, build_id)]
     found.append(
         Step("Upload its debug file, or the package that has it; it is matched by build-id.")
@@ -36,7 +41,10 @@ def steps(families: Collection[str], package: str | None, build_id: str | None) 
             "Build it with a build-id (-Wl,--build-id), or keep its debug file beside it by .gnu_debuglink."
         )
     )
-    if build_id:
+    if build_id and fetched:
+        command = f"probescope debuginfo --fetch {shlex.quote(fetched)}"
+        found.append(Step("Fetch its debug file from the debuginfod servers of the settings.", command))
+    elif build_id:
         server = next(
             (_SERVERS[each] for each in families if each in _SERVERS), "https://debuginfod.elfutils.org"
         )

@@ -25,8 +25,16 @@ Answer = dict[str, Any]
 class Answers:
     """All methods may be called from any thread; each raises NotFound for a binary that is not there."""
 
-    def __init__(self, store: Store, readers: Readers, debug_files: DebugFiles, roots: Sequence[str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        readers: Readers,
+        debug_files: DebugFiles,
+        roots: Sequence[str],
+        cache: str | None = None,
+    ) -> None:
         self._roots = roots
+        self._cache = cache
         self._debug_files = debug_files
         self._store = store
         self._readers = readers
@@ -93,7 +101,7 @@ class Answers:
                     if found is not None:
                         holder, debug = found[0].path, found[1]
                 links = row.info["links"]
-                others = stack.enter_context(companions.opened(holder, links, self._roots))
+                others = stack.enter_context(companions.opened(holder, links, self._roots, self._cache))
                 source = Source(descriptor, size, debug, others.alternate, others.parts)
                 return self._readers.answer(source, question, arguments)
 

@@ -24,8 +24,13 @@ class Companions:
 
 
 @contextmanager
-def opened(path: str | None, links: Mapping[str, Any], roots: Sequence[str]) -> Iterator[Companions]:
-    """``links`` is what the file says (app.elf.links); whether a file fits is for its reader to tell."""
+def opened(
+    path: str | None, links: Mapping[str, Any], roots: Sequence[str], cache: str | None = None
+) -> Iterator[Companions]:
+    """``links`` is what the file says (app.elf.links); whether a file fits is for its reader to tell.
+
+    ``cache``: where files are that debuginfod servers gave.
+    """
     with ExitStack() as stack:
 
         def first(paths: Sequence[str]) -> int | None:
@@ -41,6 +46,8 @@ def opened(path: str | None, links: Mapping[str, Any], roots: Sequence[str]) -> 
             return
         package = first(places.packages(path, links))
         found = [package] if package is not None else [first(each) for each in places.parts(path, links)]
+        if roots and cache:
+            roots = (*roots, cache)
         yield Companions(
-            first(places.alternates(path, links)), tuple(each for each in found if each is not None)
+            first(places.alternates(path, links, cache)), tuple(each for each in found if each is not None)
         )

@@ -20,6 +20,7 @@ from app.errors import AppError, BadInput, Conflict, NotElf, NotFound, StorageFu
 from app.index import companions, files
 from app.index.catalogue import BinaryRow, Catalogue, KnownRow
 from app.index.debug_files import DebugFiles, sought
+from app.index.fetching import Fetching
 from app.index.jobs import Jobs, Result, Task
 from app.index.model import Binary, Job
 from app.index.reader import Kind, Outcome, Source
@@ -40,6 +41,7 @@ class Indexing:
         self._store = Store(settings, self._catalogue)
         self._readers = readers or Readers(settings)
         self.debug_files = DebugFiles(settings, self._store, self._readers)
+        self._fetching = Fetching(settings, self._store, self.debug_files, self._merge)
 
     def start(self, serving: bool = True) -> None:
         """Lays the directory, opens the catalogue. Raises StorageFull, or BadInput.
@@ -123,6 +125,22 @@ class Indexing:
             for name, path in uploaded
         ]
 
+    def add_fetch(self, binary_id: str, owner: str = "") -> Job:
+        """Asks debuginfod servers for the debug file of a binary, and merges it.
+
+        Raises NotFound, and Conflict or Forbidden where there is nobody to ask, or nothing to ask for.
+        """
+        row = self._fetching.wanting(binary_id)
+        return self._jobs.add("fetch", owner, {"fetch": row.id, "name": row.name})
+
+    def may_fetch(self, binary_id: str) -> bool:
+        """Whether ``add_fetch`` would take it."""
+        try:
+            self._fetching.wanting(binary_id)
+        except AppError:
+            return False
+        return True
+
     def jobs(self, limit: int = 50) -> tuple[Job, ...]:
         """The latest first, without their results."""
         return self._jobs.jobs(limit)
@@ -139,6 +157,9 @@ class Indexing:
     def _perform(self, task: Task) -> None:
         if task.spec.get("files"):
             self._upload_all(task)
+            return
+        if task.spec.get("fetch"):
+            self._fetching.run(task, task.spec["fetch"])
             return
         task.update(save=True, phase="walking")
         walked = files.walk(
@@ -179,6 +200,7 @@ class Indexing:
     def _read_all(self, task: Task, found: Sequence[files.Found], low: bool) -> None:
         pending = Pending(self._store)
         arrived: list[str] = []
+        taken: list[str] = []
         width = min(self._settings.readers, len(found))
         opened: set[files.HostFile] = set()
         stream = self._readers.stream(
@@ -189,6 +211,8 @@ class Indexing:
                 entry, file = source.tag
                 result = self._stored(entry, file, outcome, pending)
                 task.advance(result, entry.size)
+                if result["id"]:
+                    taken.append(result["id"])
                 if outcome.meta is not None and result["id"] and _gives(outcome.meta):
                     arrived.append(result["id"])
                 os.close(file.descriptor)
@@ -199,6 +223,7 @@ class Indexing:
                 os.close(file.descriptor)
             pending.flush()
         self._merge_all(task, arrived)
+        self._fetching.unasked(task, taken)
 
     def _sources(
         self, task: Task, found: Sequence[files.Found], opened: set[files.HostFile]
@@ -238,7 +263,9 @@ class Indexing:
                 result = self._upload(entry["name"], path, task)
             if not task.cancelled():
                 task.advance(result, 0)
-                self._merge_all(task, [result["id"]] if result["id"] else [])
+                taken = [result["id"]] if result["id"] else []
+                self._merge_all(task, taken)
+                self._fetching.unasked(task, taken)
             # A server that goes down takes it up again.
             if not task.cancelled() or task.told_to_stop:
                 path.unlink(missing_ok=True)
@@ -348,7 +375,9 @@ class Indexing:
             # What the debug file refers to is known only now.
             links = outcome.meta["links"] if outcome.meta is not None else {}
             holder = debug[0].path if debug is not None else path
-            others = stack.enter_context(companions.opened(holder, links, self._settings.roots))
+            others = stack.enter_context(
+                companions.opened(holder, links, self._settings.roots, self._settings.debuginfod_cache)
+            )
             if others:
                 outcome.done()
                 separate = debug[1] if debug is not None else None

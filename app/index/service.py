@@ -48,7 +48,9 @@ class Index(Indexing):
         super().__init__(settings)
         self._ahead = ahead
         self._selections = query.Selections()
-        self.answers = Answers(self._store, self._readers, self.debug_files, settings.roots)
+        self.answers = Answers(
+            self._store, self._readers, self.debug_files, settings.roots, settings.debuginfod_cache
+        )
         self._usdt_types = UsdtTypes(self.answers.usdt)
         self._differences: dict[tuple[str, str], Difference] = {}
         self._everywhere = Everywhere(
