@@ -80,6 +80,10 @@ class Answers:
             )
         return answer
 
+    def files(self, binary_id: str) -> list[str]:
+        """The paths of all source files that its line tables name."""
+        return [str(path) for path in self._ask(binary_id, "files", {})["files"]]
+
     def usdt(self, binary_id: str, names: Sequence[tuple[str, str]] | None) -> list[Answer]:
         """USDT probes of these providers and names, or all, their arguments named and typed by DWARF.
 

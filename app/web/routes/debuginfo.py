@@ -45,6 +45,7 @@ def debuginfo_page(request: Request, binary_id: str) -> Response:
         places=found,
         steps=_steps(binary, found, may_fetch),
         may_fetch=may_fetch,
+        given_at=services(request).unsigned.url(f"{request.url.scheme}://{request.headers['host']}"),
     )
 
 
