@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -106,7 +105,8 @@ class Cache:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _sweep(path)
             # Named as elfutils names its own, so that its clean-up knows them.
-            descriptor, name = tempfile.mkstemp(prefix=f"{_ENTRY}.", dir=path.parent)
+            name = path.with_name(f"{_ENTRY}.{os.urandom(4).hex()}")
+            descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise _refused(self._top, error) from error
         try:
@@ -114,12 +114,12 @@ class Cache:
             yield found
             if found.kept:
                 os.fsync(descriptor)
-                Path(name).rename(path)
+                name.rename(path)
         except OSError as error:
             raise _refused(self._top, error) from error
         finally:
             os.close(descriptor)
-            Path(name).unlink(missing_ok=True)
+            name.unlink(missing_ok=True)
             with suppress(OSError):
                 path.parent.rmdir()  # if there is nothing in it
 
