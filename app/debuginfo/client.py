@@ -120,12 +120,16 @@ async def _all(
     """What each said, until one has it."""
     found: list[tuple[Server, Said]] = []
     timeout = httpx2.Timeout(limits.silence, connect=min(_CONNECT_SECONDS, limits.silence))
-    end = asyncio.get_running_loop().time() + limits.wall
+    clock = asyncio.get_running_loop().time
+    end = clock() + limits.wall
     headers = {"user-agent": f"probescope/{__version__}", "accept-encoding": ACCEPTED}
     async with httpx2.AsyncClient(
         timeout=timeout, follow_redirects=False, headers=headers, transport=transport
     ) as client:
         for server in servers.all:
+            if clock() >= end:
+                found.append((server, Said("missing", "It was not asked: the time was over.", failed=True)))
+                continue
             if not server.breaker.enter():
                 found.append((server, Said("missing", server.said(build_id, None).why, failed=True)))
                 continue

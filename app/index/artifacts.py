@@ -12,6 +12,7 @@ import re
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import translate
 from itertools import chain
@@ -19,7 +20,7 @@ from itertools import chain
 from app.config import Settings
 from app.elf.model import Problem
 from app.elf.tree import Stamp, stamp_of
-from app.errors import AppError, BadInput, NotFound
+from app.errors import AppError, BadInput, Busy, NotFound
 from app.index import sources
 from app.index.answers import Answers
 from app.index.catalogue import BinaryRow
@@ -29,6 +30,9 @@ from app.index.readers import Readers
 from app.index.store import Store
 
 _BUILDS = 8  # whose source files are kept in memory
+_AT_ONCE = 4  # questions that need a reader, which others wait for, too
+_TURN_SECONDS = 30.0  # that one waits for its turn
+_LONGEST = 4096  # of a name that is asked for
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +81,7 @@ class Artifacts:
         self._answers = answers
         self._sources: OrderedDict[str, sources.Named] = OrderedDict()
         self._lock = threading.Lock()
+        self._turns = threading.BoundedSemaphore(_AT_ONCE)
         self.given: Counter[str] = Counter()  # by kind
 
     def debuginfo(self, build_id: str) -> Artifact:
@@ -114,8 +119,8 @@ class Artifacts:
 
     def metadata(self, key: str, value: str, limit: int) -> tuple[list[Match], bool]:
         """Files of this name, or whose names fit a glob; and whether these are all. Raises BadInput."""
-        if key not in {"file", "glob"}:
-            raise BadInput(f"There is no key {key!r}.", "Ask by file or glob.")
+        if key not in {"file", "glob"} or len(value) > _LONGEST:
+            raise BadInput("The key is file or glob, the value a name.", "Ask by one of these.")
         fits = re.compile(translate(value) if key == "glob" else re.escape(value))
         found: list[Match] = []
         for row in self._store.catalogue.binaries():
@@ -128,6 +133,16 @@ class Artifacts:
                     if there:
                         found.append(Match(kind, str(row.build_id), path))
         return found, True
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Who asks may be nobody that we know: they leave readers for others. Raises Busy."""
+        if not self._turns.acquire(timeout=_TURN_SECONDS):
+            raise Busy("Too many ask for sections and sources at once.", "Ask again in a moment.")
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     def _counted(self, kind: str, artifact: Artifact) -> Artifact:
         with self._lock:
@@ -178,7 +193,8 @@ class Artifacts:
 
     def _place(self, artifact: Artifact, name: str) -> tuple[int, int] | None:
         source = Source(artifact.descriptor, artifact.size)
-        answer = self._readers.answer(source, "section", {"name": name})
+        with self._turn():
+            answer = self._readers.answer(source, "section", {"name": name})
         if isinstance(answer, Problem) or not isinstance(answer.get("place"), list):
             return None
         offset, size = answer["place"]
@@ -192,7 +208,10 @@ class Artifacts:
             kept = self._sources.get(row.columns)
         if kept is None:
             try:
-                kept = sources.Named(self._answers.files(row.id))
+                with self._turn():
+                    kept = sources.Named(self._answers.files(row.id))
+            except Busy:
+                raise
             except AppError:
                 return None
         with self._lock:

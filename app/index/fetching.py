@@ -49,7 +49,11 @@ class Fetching:
                 f"{row.name} has no build-id, by which servers are asked.", "Upload its debug file."
             )
         if row.info["debug"]["has"]["dwarf"] or row.info["debug_only"]:
-            raise Conflict(f"The debug information of {row.name} is at hand.", "See its page Debug files.")
+            raise Conflict(
+                f"The debug information of {row.name} is at hand.",
+                "See its page Debug files.",
+                code="at_hand",
+            )
         return row
 
     def run(self, task: Task, binary_id: str) -> None:
@@ -58,8 +62,14 @@ class Fetching:
         try:
             result = self._fetched(task, self.wanting(binary_id))
         except AppError as error:
-            name = task.spec["name"]
-            result = {"path": name, "id": None, "state": "failed", **error.as_dict()}
+            # Another job may have fetched it meanwhile.
+            there = error.code == "at_hand"
+            result = {
+                "path": task.spec["name"],
+                "id": binary_id if there else None,
+                "state": "ok" if there else "failed",
+                **error.as_dict(),
+            }
         if not task.cancelled():
             task.advance(result, 0)
 

@@ -161,6 +161,15 @@ def test_a_job_that_a_restart_cut_short_is_taken_up_again(
         assert index.binary(made.build_id).debug.kind == "separate"
 
 
+def test_two_jobs_for_one_binary_are_both_done(index: Index, server: Double, tmp_path: Path) -> None:
+    made = build(tmp_path)
+    server.answer = giving(made.debug.read_bytes())
+    binary = index.binary_at(str(made.stripped))
+    jobs = [index.add_fetch(binary.id) for _ in range(4)]
+    assert [index.wait(job.id, 60).state for job in jobs] == ["done"] * 4
+    assert len(server.paths) == 1
+
+
 def test_what_cannot_be_fetched(settings: Settings, tmp_path: Path) -> None:
     made = build(tmp_path / "a")
     nameless = build(tmp_path / "b", SOURCE, "-Wl,--build-id=none")

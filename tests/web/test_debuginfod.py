@@ -248,6 +248,17 @@ def test_with_a_token_in_the_path(tmp_path: Path) -> None:
         assert len(derived) == 32
         assert httpx2.get(f"{server.url}/t/{derived}{path}").status_code == 200
         assert httpx2.get(f"{server.url}/t/{derived}/metadata?key=file&value=x").status_code == 200
+        found = subprocess.run(
+            ["debuginfod-find", *reversed(path.split("/")[2:])],
+            env={
+                **os.environ,
+                "DEBUGINFOD_URLS": f"{server.url}/t/{derived}",
+                "DEBUGINFOD_CACHE_PATH": str(tmp_path / "cache"),
+            },
+            capture_output=True,
+            text=True,
+        )
+        assert Path(found.stdout.strip()).read_bytes() == Path("/bin/true").read_bytes(), found.stderr
         # It opens nothing else.
         for other in (
             "/api/v1/binaries",
@@ -396,7 +407,7 @@ def test_fetching_by_api_and_page(tmp_path: Path) -> None:
         assert (done["state"], done["bytes_done"]) == ("done", made.debug.stat().st_size)
         assert server.get(f"/api/v1/binaries/{made.build_id}")["debug"]["kind"] == "separate"
         again = server.client.post(f"/api/v1{base}")
-        assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "at_hand")
         assert "Fetch from debuginfod" not in server.client.get(base).text
         acts = (tmp_path / "data" / "audit.jsonl").read_text()
         assert '"act": "fetch"' in acts or '"act":"fetch"' in acts
