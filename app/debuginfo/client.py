@@ -8,6 +8,7 @@ one is dropped before anybody sees it. Source: debuginfod(8), Webapi.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
@@ -178,7 +179,8 @@ async def _one(
     except httpx2.RemoteProtocolError:
         return Said("missing", "It broke off, or does not speak HTTP.", failed=True)
     except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError, OSError) as error:
-        return Said("missing", f"It cannot be reached: {str(error) or type(error).__name__}.", failed=True)
+        reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).rstrip(".") or type(error).__name__
+        return Said("missing", f"It cannot be reached: {reason}.", failed=True)
 
 
 async def _receive(
