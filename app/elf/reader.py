@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from app.elf import dynamic, traits
 from app.elf.frame_pointers import frame_pointers
-from app.elf.gopclntab import as_symbols, read_gopclntab
+from app.elf.gomarks import may_be_go
 from app.elf.image import SHT_NOBITS, Data, Image, decode, open_image
 from app.elf.joining import joined
 from app.elf.minidebuginfo import read_minidebuginfo
@@ -67,7 +67,9 @@ def _facts(image: Image) -> Facts:
     if hidden is not None:
         symbols = joined(symbols, hidden)
     stripped = SHT_SYMTAB not in image.section_types
-    if stripped:
+    if stripped and may_be_go(image):
+        from app.elf.gopclntab import as_symbols, read_gopclntab
+
         functions = read_gopclntab(image)
         if functions is not None:
             symbols = joined(symbols, as_symbols(image, functions))
