@@ -11,7 +11,8 @@ from typing import NamedTuple, TypeAlias
 
 from app.elf import sections
 from app.elf.image import Image
-from app.elf.model import Numbers, Problem
+from app.elf.model import Numbers
+from app.elf.problem import Problem
 from app.elf.threads import start
 
 try:

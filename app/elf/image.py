@@ -17,7 +17,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from app.elf import spell
-from app.elf.model import Header, Problem, Section, Segment
+from app.elf.model import Header, Section, Segment
+from app.elf.problem import Problem
 
 Data = bytes | memoryview | mmap.mmap
 SHT_NOBITS = 8

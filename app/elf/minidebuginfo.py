@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from itertools import compress
 
 from app.elf.image import Image, open_image
-from app.elf.model import TABLES, Problem, SymbolColumns
+from app.elf.model import TABLES, SymbolColumns
+from app.elf.problem import Problem
 from app.elf.symbols import SHN_ABS, read_symbols
 
 SECTION = ".gnu_debugdata"

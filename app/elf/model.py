@@ -9,25 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from app.elf.problem import Problem, State
 from app.elf.usdt_operands import UNKNOWN, Operand
 
 if TYPE_CHECKING:
     from app.elf.image import Headers
 
-State = Literal["ok", "partial", "malformed", "limit"]
-
 # The numbers of a buffer, as struct calls them.
 Numbers: TypeAlias = Literal["B", "H", "I", "Q", "i"]
 # The values of SymbolColumns.table, in this order.
 TABLES = ("symtab", "dynsym", "gnu_debugdata", "gopclntab")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that could not be read: a stable code, and a sentence that says what is missing and why."""
-
-    code: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from app.elf.gomarks import may_be_go
 from app.elf.image import SHT_NOBITS, Data, Image, decode, open_image
 from app.elf.joining import joined
 from app.elf.minidebuginfo import read_minidebuginfo
-from app.elf.model import Facts, Problem, State
+from app.elf.model import Facts
 from app.elf.notes import build_id, notes
+from app.elf.problem import Problem, State
 from app.elf.symbols import SHT_SYMTAB, read_symbols
 from app.elf.usdt import read_usdt
 

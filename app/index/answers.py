@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from app.elf.model import Problem
+from app.elf.problem import Problem
 from app.errors import BadInput, NotFound, TooLarge
 from app.index import companions
 from app.index.reader import Source

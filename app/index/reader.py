@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from app.config import Settings
-from app.elf.model import Problem
+from app.elf.problem import Problem
 from app.index.build import Child
 from app.index.meta import fits, is_sha256, is_summary
 

@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from app.config import Settings
-from app.elf.model import Problem
+from app.elf.problem import Problem
 from app.errors import Busy, StorageFull
 from app.index.build import Child
 from app.index.reader import MORE, MOST_DESCRIPTORS, Asked, Kind, Outcome, Pack, Reader, Source

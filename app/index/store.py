@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.config import Settings
-from app.elf.model import Problem
+from app.elf.problem import Problem
 from app.elf.tree import Stamp
 from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, TooLarge
 from app.index import files
 from app.index.catalogue import Batch, BinaryRow, Catalogue, KnownRow, PathRow
-from app.index.model import Binary, Debug
 from app.index.reader import Outcome, Pack
+from app.index.records import Binary, Debug
 
 if TYPE_CHECKING:
     from app.index.columns import Columns
