@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
+    from app.config import Settings
     from app.index.build import Child
 
 
@@ -69,6 +70,14 @@ def _run(options: argparse.Namespace) -> int:
     from app.config import load
 
     settings = load()
+    if getattr(options, "no_debug", False) or getattr(options, "debug", ()):
+        from app.cli.catalogue import apart
+
+        return apart(settings, options, _dispatch)
+    return _dispatch(options, settings)
+
+
+def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
     if options.command == "doctor":
         from app.cli.doctor import doctor
 
@@ -81,6 +90,10 @@ def _run(options: argparse.Namespace) -> int:
         from app.cli import indexing
 
         return indexing.COMMANDS[options.command](options, settings)
+    if options.command == "debuginfo":
+        from app.cli.debuginfo import debuginfo
+
+        return debuginfo(options, settings)
     if options.command in {"locate", "lines", "structs"}:
         from app.cli import details
 

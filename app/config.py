@@ -44,6 +44,13 @@ def _default_data() -> Path:
     return Path(base) / "probescope"
 
 
+def _default_debuginfod_cache() -> str:
+    """Where elfutils' client keeps it: debuginfod_find_debuginfo(3)."""
+    chosen = os.environ.get("DEBUGINFOD_CACHE_PATH")
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return chosen or f"{base}/debuginfod_client"
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting("host", "PROBESCOPE_HOST", "127.0.0.1", str, "Address to listen on."),
     Setting("port", "PROBESCOPE_PORT", 8340, int, "Port to listen on."),
@@ -146,6 +153,34 @@ SETTINGS: tuple[Setting, ...] = (
         int,
         "Niceness of the readers of whole directories; above 0 they also leave the disk to others.",
     ),
+    Setting(
+        "separate_debug",
+        "PROBESCOPE_SEPARATE_DEBUG",
+        True,
+        _flag,
+        "Whether debug files are looked for, or each file is taken alone.",
+    ),
+    Setting(
+        "debug_directories",
+        "PROBESCOPE_DEBUG_DIRECTORIES",
+        ("/usr/lib/debug",),
+        _list,
+        "Directories that packages lay debug files in, by build-id and by path.",
+    ),
+    Setting(
+        "debug_paths",
+        "PROBESCOPE_DEBUG_PATHS",
+        (),
+        _list,
+        "Debug files, or directories of some, that are tried first.",
+    ),
+    Setting(
+        "debuginfod_cache",
+        "PROBESCOPE_DEBUGINFOD_CACHE",
+        None,
+        str,
+        "Directory in which debuginfod clients of this host keep what they fetched.",
+    ),
     Setting("upload_bytes", "PROBESCOPE_UPLOAD_BYTES", 2 * GIB, int, "Bytes that one upload may have."),
     Setting("upload_files", "PROBESCOPE_UPLOAD_FILES", 64, int, "Files that one upload may have."),
     Setting(
@@ -227,6 +262,10 @@ class Settings:
     reader_files: int
     reader_threads: int
     index_nice: int
+    separate_debug: bool
+    debug_directories: tuple[str, ...]
+    debug_paths: tuple[str, ...]
+    debuginfod_cache: str | None
     upload_bytes: int
     upload_files: int
     free_disk: int
@@ -264,6 +303,8 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
         values[setting.name] = value
     if values["data"] is None:
         values["data"] = _default_data()
+    if values["debuginfod_cache"] is None:
+        values["debuginfod_cache"] = _default_debuginfod_cache()
     settings = Settings(**values)
     return replace(settings, **{name: value for name, value in overrides.items() if value is not None})
 

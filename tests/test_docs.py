@@ -19,6 +19,8 @@ NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
 def spelled(value: Any) -> str:
     if value is None or value == ():
         return "–"
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
     if isinstance(value, bool):
         return f"`{int(value)}`"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"

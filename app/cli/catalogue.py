@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 from app.cli.output import note
 from app.config import Settings
-from app.errors import AppError
+from app.errors import AppError, BadInput
 from app.index.indexing import Indexing
 from app.index.records import Binary
 
@@ -31,6 +32,28 @@ def opened(make: Callable[[Settings], I], settings: Settings, keep: bool = False
 
     with tempfile.TemporaryDirectory(prefix="probescope-") as temporary:
         yield from _opened(make(replace(settings, data=Path(temporary))))
+
+
+def apart(
+    settings: Settings,
+    options: argparse.Namespace,
+    command: Callable[[argparse.Namespace, Settings], int],
+) -> int:
+    """A command with debug files of its own choice, over a catalogue of its own: the kept one knows others.
+
+    Raises BadInput for a debug file that is not there.
+    """
+    import tempfile
+
+    paths = tuple(str(Path(path).absolute()) for path in options.debug)
+    for path in paths:
+        if not Path(path).exists():
+            raise BadInput(f"There is no {path}.", "Name a debug file, or a directory of some, by --debug.")
+    with tempfile.TemporaryDirectory(prefix="probescope-") as temporary:
+        chosen = replace(
+            settings, data=Path(temporary), separate_debug=not options.no_debug, debug_paths=paths
+        )
+        return command(options, chosen)
 
 
 def _opened(index: I) -> Iterator[I]:

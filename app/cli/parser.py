@@ -51,11 +51,17 @@ def _list(name: str) -> Callable[[Commands], None]:
     return add
 
 
+def _debuginfo(commands: Commands) -> None:
+    _files(
+        commands, "debuginfo", "where debug information was looked for, what is there, and what to do next"
+    )
+
+
 def _probes(commands: Commands) -> None:
     probes = _command(commands, "probes", "the lines that bpftrace -l PATTERN prints", json=False)
     probes.add_argument("pattern", metavar="PATTERN", help="such as uprobe:/usr/bin/bash:read*")
     probes.add_argument("-v", "--verbose", action="store_true", help="with the arguments of each probe")
-    probes.add_argument("--no-debug", action="store_true", help="keep to the file, without its debug file")
+    _debug(probes)
 
 
 def _locate(commands: Commands) -> None:
@@ -64,18 +70,21 @@ def _locate(commands: Commands) -> None:
     locate.add_argument(
         "addresses", metavar="ADDRESS", nargs="*", help="virtual, such as 0x1234; none or -: from stdin"
     )
+    _debug(locate)
 
 
 def _lines(commands: Commands) -> None:
     lines = _command(commands, "lines", "where the code of a source line begins")
     lines.add_argument("file", metavar="FILE")
     lines.add_argument("place", metavar="SOURCE:LINE", help="the end of a source file's path, and a line")
+    _debug(lines)
 
 
 def _structs(commands: Commands) -> None:
     structs = _command(commands, "structs", "the C declaration of types, with offsets, sizes and holes")
     structs.add_argument("file", metavar="FILE")
     structs.add_argument("names", metavar="NAME", nargs="+", help="with or without struct, union, enum")
+    _debug(structs)
 
 
 def _index(commands: Commands) -> None:
@@ -107,6 +116,7 @@ def _diff(commands: Commands) -> None:
     diff.add_argument("--kind", choices=CHANGES, help="only this kind of change")
     diff.add_argument("--limit", type=_positive, metavar="N", help="at most N differences")
     diff.add_argument("--script", metavar="FILE", help="say which probes of a script do not fit the second")
+    _debug(diff)
 
 
 def _script(commands: Commands) -> None:
@@ -157,7 +167,19 @@ def _command(commands: Commands, name: str, text: str, json: bool = True) -> arg
 def _files(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
     command = _command(commands, name, text)
     command.add_argument("files", metavar="FILE", nargs="+")
+    _debug(command)
     return command
+
+
+def _debug(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--debug",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="a debug file, or a directory of some, that is tried before the host's (may repeat)",
+    )
+    command.add_argument("--no-debug", action="store_true", help="keep to the file, without its debug file")
 
 
 def _choice(command: argparse.ArgumentParser) -> None:
@@ -234,6 +256,7 @@ for _parse, _name in ((_positive, "positive number"), (_seconds, "number of seco
 _COMMANDS: dict[str | None, Callable[[Commands], None]] = {
     "info": _info,
     **{name: _list(name) for name in _LISTS},
+    "debuginfo": _debuginfo,
     "probes": _probes,
     "locate": _locate,
     "lines": _lines,

@@ -25,7 +25,7 @@ from app.elf.locate import Location, Locator
 from app.elf.model import SymbolColumns
 from app.elf.notes import notes
 from app.elf.structs import Member, Struct, read_struct
-from app.elf.symbols import read_symbols
+from app.elf.symbols import SHT_SYMTAB, read_symbols
 from app.elf.usdt import read_usdt, stored
 from app.elf.usdt_debug import typed
 from app.elf.variables import variables_at
@@ -41,8 +41,10 @@ Answer = dict[str, Any]
 class Details:
     """Answers about one file; units that were read serve the next question, too."""
 
-    def __init__(self, image: Image, debug: Debug | None = None) -> None:
+    def __init__(self, image: Image, debug: Debug | None = None, file: Image | None = None) -> None:
+        """``file``: the binary's debug file, which has the symbols that strip took away."""
         self._image = image
+        self._file = file
         self.debug = debug if debug is not None else open_debug(image)
         self._symbols: SymbolColumns | None = None
         self._locator: Locator | None = None
@@ -74,7 +76,10 @@ class Details:
     @property
     def locator(self) -> Locator:
         if self._locator is None:
-            self._symbols = read_symbols(self._image) if self._image.layout is not None else None
+            source = self._image
+            if self._file is not None and SHT_SYMTAB not in source.section_types:
+                source = self._file
+            self._symbols = read_symbols(source) if source.layout is not None else None
             self._locator = Locator(self.debug, self._symbols)
         return self._locator
 

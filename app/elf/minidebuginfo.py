@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import lzma
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import compress
 
 from app.elf.image import Image, open_image
@@ -40,7 +40,7 @@ def read_minidebuginfo(image: Image) -> SymbolColumns | None:
     image.problems += [Problem(each.code, f"Inside {SECTION}: {each.text}") for each in found.problems]
     if symbols is None:
         return None
-    return _as_outer(image, found, symbols)
+    return as_outer(image, found, symbols, symbols.name_len, "gnu_debugdata")
 
 
 def _unpacked(image: Image, raw: bytes) -> bytes | None:
@@ -68,7 +68,13 @@ def _unpacked(image: Image, raw: bytes) -> bytes | None:
     return b"".join(parts)
 
 
-def _as_outer(image: Image, inner: Image, symbols: SymbolColumns) -> SymbolColumns:
+def as_outer(
+    image: Image, inner: Image, symbols: SymbolColumns, rows: Sequence[int], table: str
+) -> SymbolColumns:
+    """Some rows of another file of the same build, with the numbers that their sections have in ``image``.
+
+    Those where ``rows`` is not 0.
+    """
     places = {(section.name, section.address): section.index for section in image.sections}
     numbers = [places.get((section.name, section.address), SHN_ABS) for section in inner.sections] or [0]
     numbers[0] = 0
@@ -80,8 +86,7 @@ def _as_outer(image: Image, inner: Image, symbols: SymbolColumns) -> SymbolColum
         return index if index >= _FIRST_RESERVED else SHN_ABS
 
     def kept(column: Iterable[int], kind: str) -> memoryview:
-        """Of the rows that have a name."""
-        return memoryview(array(kind, compress(column, symbols.name_len)))
+        return memoryview(array(kind, compress(column, rows)))
 
     name_len = kept(symbols.name_len, "I")
     return SymbolColumns(
@@ -94,7 +99,7 @@ def _as_outer(image: Image, inner: Image, symbols: SymbolColumns) -> SymbolColum
         bind=kept(symbols.bind, "B"),
         visibility=kept(symbols.visibility, "B"),
         section_index=kept(map(moved, symbols.section_index), "I"),
-        table=memoryview(bytes([TABLES.index("gnu_debugdata")]) * len(name_len)),
+        table=memoryview(bytes([TABLES.index(table)]) * len(name_len)),
         version_id=kept(symbols.version_id, "I"),
         versions=symbols.versions,
     )

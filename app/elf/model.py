@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 # The numbers of a buffer, as struct calls them.
 Numbers: TypeAlias = Literal["B", "H", "I", "Q", "i"]
 # The values of SymbolColumns.table, in this order.
-TABLES = ("symtab", "dynsym", "gnu_debugdata", "gopclntab")
+# The last is the .symtab of the binary's debug file.
+TABLES = ("symtab", "dynsym", "gnu_debugdata", "gopclntab", "debug_symtab")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ are plain objects for JSON; what the file lacks is among their ``problems``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from app.elf.problem import Problem
 from app.errors import BadInput, NotFound, TooLarge
 from app.index import companions
+from app.index.debug_files import DebugFiles, sought
 from app.index.reader import Source
 from app.index.readers import Readers
 from app.index.store import Store
@@ -23,8 +25,9 @@ Answer = dict[str, Any]
 class Answers:
     """All methods may be called from any thread; each raises NotFound for a binary that is not there."""
 
-    def __init__(self, store: Store, readers: Readers, roots: Sequence[str]) -> None:
+    def __init__(self, store: Store, readers: Readers, debug_files: DebugFiles, roots: Sequence[str]) -> None:
         self._roots = roots
+        self._debug_files = debug_files
         self._store = store
         self._readers = readers
 
@@ -82,8 +85,16 @@ class Answers:
         path = row.paths[0] if row.paths else None
 
         def ask(descriptor: int, size: int) -> Answer | Problem:
-            with companions.opened(path, row.info.get("links", {}), self._roots) as others:
-                source = Source(descriptor, size, others.alternate, others.parts)
+            with ExitStack() as stack:
+                debug, holder = None, path
+                if row.info["debug"]["kind"] == "separate":
+                    wanted = sought({**row.info, "build_id": row.build_id}, path, row.id)
+                    found = stack.enter_context(self._debug_files.opened(wanted))
+                    if found is not None:
+                        holder, debug = found[0].path, found[1]
+                links = row.info["links"]
+                others = stack.enter_context(companions.opened(holder, links, self._roots))
+                source = Source(descriptor, size, debug, others.alternate, others.parts)
                 return self._readers.answer(source, question, arguments)
 
         found = self._store.use_bytes(row, ask)

@@ -21,7 +21,7 @@ from app.index.files import Known
 from app.index.records import Job
 
 # Goes up with that of app.index.columns: what an older one has left is read again.
-_SCHEMA_EPOCH = 2
+_SCHEMA_EPOCH = 3
 _JOBS = 200  # that are remembered
 _SCHEMA = """
 CREATE TABLE binaries (
@@ -29,6 +29,7 @@ CREATE TABLE binaries (
     uploaded INTEGER NOT NULL, indexed REAL NOT NULL, columns TEXT NOT NULL, blob TEXT,
     state TEXT NOT NULL, info TEXT NOT NULL
 );
+CREATE INDEX binaries_build ON binaries (build_id);
 CREATE INDEX binaries_columns ON binaries (columns);
 CREATE INDEX binaries_indexed ON binaries (indexed);
 CREATE TABLE paths (
@@ -161,6 +162,11 @@ class Catalogue:
     def binary(self, binary_id: str) -> BinaryRow | None:
         rows = self._rows("SELECT * FROM binaries WHERE id = ?", binary_id)
         return self._binary(rows[0]) if rows else None
+
+    def of_build(self, build_id: str) -> list[BinaryRow]:
+        """All of one build: the program, its debug file, copies of other content."""
+        rows = self._rows("SELECT * FROM binaries WHERE build_id = ? ORDER BY indexed", build_id)
+        return [self._binary(row) for row in rows]
 
     def binaries(self) -> list[BinaryRow]:
         """All, the latest first."""

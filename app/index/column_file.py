@@ -23,7 +23,7 @@ from array import array
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-EPOCH = 2
+EPOCH = 3
 MAGIC = b"PSCOLS\x00" + bytes([EPOCH])
 ALIGN = 8
 _MOST_BUFFERS = 512  # of one writev; Linux takes 1024

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.elf.model import TABLES
 from app.errors import NotFound
 from app.index.column_file import ALIGN, ARRAYS, HEAD, MAGIC, TABLE_BYTES, size_of
 
@@ -35,7 +36,6 @@ for _number, _column in enumerate(ARRAYS.values()):
 _TABLES = tuple(_FIRST)
 _SAYS = np.array([_FIRST[column.table.removesuffix("+1")] for column in ARRAYS.values()])
 _SAY = np.array(list(_FIRST.values()))
-_SOURCES = 4
 _NOT_SHOWN = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -158,7 +158,7 @@ def _counts(lengths: Array, meta: dict[str, Any]) -> dict[str, int]:
     counts: dict[str, int] = dict(zip(_TABLES, found[_SAY].tolist(), strict=True))
     versions = meta.get("versions")
     counts["version"] = len(versions) if isinstance(versions, list) else 0
-    counts["source"] = _SOURCES
+    counts["source"] = len(TABLES)
     counts["name"] = counts["line"] - counts["linkage"]
     if counts["name"] < counts["linkage"]:
         raise BadColumns("The lines of the text do not fit the names.")

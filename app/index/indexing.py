@@ -9,12 +9,17 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from app.config import Settings
+from app.debuginfo.matching import Found
+from app.elf.tree import stamp_of
 from app.errors import AppError, BadInput, Conflict, NotElf, NotFound, StorageFull
 from app.index import companions, files
 from app.index.catalogue import BinaryRow, Catalogue, KnownRow
+from app.index.debug_files import DebugFiles, sought
 from app.index.jobs import Jobs, Result, Task
 from app.index.reader import Kind, Outcome, Source
 from app.index.readers import Readers
@@ -34,6 +39,7 @@ class Indexing:
         self._catalogue = Catalogue(settings.data / "catalogue.sqlite")
         self._store = Store(settings, self._catalogue)
         self._readers = readers or Readers(settings)
+        self.debug_files = DebugFiles(settings, self._store, self._readers)
 
     def start(self, serving: bool = True) -> None:
         """Lays the directory, opens the catalogue. Raises StorageFull, or BadInput.
@@ -172,6 +178,7 @@ class Indexing:
 
     def _read_all(self, task: Task, found: Sequence[files.Found], low: bool) -> None:
         pending = Pending(self._store)
+        arrived: list[str] = []
         width = min(self._settings.readers, len(found))
         opened: set[files.HostFile] = set()
         stream = self._readers.stream(
@@ -180,7 +187,10 @@ class Indexing:
         try:
             for source, outcome in stream:
                 entry, file = source.tag
-                task.advance(self._stored(entry, file, outcome, pending), entry.size)
+                result = self._stored(entry, file, outcome, pending)
+                task.advance(result, entry.size)
+                if outcome.meta is not None and result["id"] and _gives(outcome.meta):
+                    arrived.append(result["id"])
                 os.close(file.descriptor)
                 opened.discard(file)
         finally:
@@ -188,6 +198,7 @@ class Indexing:
             for file in opened:
                 os.close(file.descriptor)
             pending.flush()
+        self._merge_all(task, arrived)
 
     def _sources(
         self, task: Task, found: Sequence[files.Found], opened: set[files.HostFile]
@@ -227,6 +238,7 @@ class Indexing:
                 result = self._upload(entry["name"], path, task)
             if not task.cancelled():
                 task.advance(result, 0)
+                self._merge_all(task, [result["id"]] if result["id"] else [])
             # A server that goes down takes it up again.
             if not task.cancelled() or task.told_to_stop:
                 path.unlink(missing_ok=True)
@@ -239,8 +251,10 @@ class Indexing:
                         f"{name} is not an ELF file.", "Upload a program, a library or a debug file."
                     )
                 source = Source(file.fileno(), os.fstat(file.fileno()).st_size, hashed=True)
-                for _, outcome in self._readers.stream([source], Kind(task.owner), 1, task.cancelled):
-                    return _taken(name, self._store.put(outcome, name, source.descriptor, None, None, path))
+                for _, alone in self._readers.stream([source], Kind(task.owner), 1, task.cancelled):
+                    outcome, debug = self._completed(None, source.descriptor, alone)
+                    row = self._store.put(outcome, name, source.descriptor, None, None, path, None, debug)
+                    return _taken(name, row)
             raise Conflict(f"Reading {name} was cancelled.", "Upload it again.", code="cancelled")
         except FileNotFoundError:
             error = NotFound(f"The upload {name} is gone.", "Upload it again.")
@@ -265,6 +279,19 @@ class Indexing:
         row = self._store.row(binary_id)
         return binary_of(self._store.hashed(row) if hashed else row)
 
+    def debug_places(self, binary_id: str) -> tuple[Found, ...]:
+        """Everywhere that debug information of a binary was looked for, the binary itself first."""
+        row = self._store.row(binary_id)
+        has = row.info["debug"]["has"]
+        own, path = row.info["debug"]["kind"] == "embedded", row.paths[0] if row.paths else row.name
+        why = "The file has its debug information itself." if own else "The file has no DWARF itself."
+        mine = {**has, "dwarf": own, "lines": own and has["lines"]}
+        if row.info["debug"]["kind"] == "separate":
+            mine["symtab"] = not row.info["stripped"]
+        first = Found("embedded", path, "matched" if own else "missing", why, row.build_id, mine)
+        wanted = sought({**row.info, "build_id": row.build_id}, row.paths[0] if row.paths else None, row.id)
+        return (first, *self.debug_files.search(wanted))
+
     def remove(self, binary_id: str) -> None:
         """Forgets it; the files of the host are not touched. Raises NotFound."""
         self._store.remove(binary_id)
@@ -273,13 +300,22 @@ class Indexing:
         for _ in range(_TRIES):
             with files.open_elf(path, self._settings.roots) as file:
                 row = self._known(file)
-                if row is not None:
+                if row is not None and not self._might_gain(row, file.path):
                     return row
                 outcome = self._readers.read(Source(file.descriptor, file.stamp[2]))
                 if file.unchanged():
                     return self._keep(file, outcome)
                 outcome.done()
         raise Conflict(f"{path} changes while it is read.", "Try again when the file is at rest.")
+
+    def _might_gain(self, row: BinaryRow, path: str) -> bool:
+        """Whether a debug file came since the binary was read without one."""
+        lacking = row.info["debug"]["kind"] == "none" and not row.info["debug_only"]
+        wanted = sought({**row.info, "build_id": row.build_id}, path, row.id)
+        if not lacking or not self.debug_files.might_be(wanted):
+            return False
+        with self.debug_files.opened(wanted) as found:
+            return found is not None
 
     def _known(self, file: files.HostFile) -> BinaryRow | None:
         known = self._catalogue.path(file.path)
@@ -289,18 +325,78 @@ class Indexing:
 
     def _keep(self, file: files.HostFile, outcome: Outcome, pending: Pending | None = None) -> BinaryRow:
         name = Path(_program(file.path)).name
-        outcome = self._completed(file, outcome)
-        return self._store.put(outcome, name, file.descriptor, file.path, file.stamp, None, pending)
+        outcome, debug = self._completed(file.path, file.descriptor, outcome)
+        return self._store.put(outcome, name, file.descriptor, file.path, file.stamp, None, pending, debug)
 
-    def _completed(self, file: files.HostFile, outcome: Outcome) -> Outcome:
-        """Read again with the files that its debug information refers to, where some are at hand."""
-        if outcome.meta is None or not any(outcome.meta["links"].values()):
-            return outcome
-        with companions.opened(file.path, outcome.meta["links"], self._settings.roots) as others:
-            if not others:
-                return outcome
-            outcome.done()
-            return self._readers.read(Source(file.descriptor, file.stamp[2], others.alternate, others.parts))
+    def _completed(
+        self, path: str | None, descriptor: int, outcome: Outcome, binary_id: str | None = None
+    ) -> tuple[Outcome, Found | None]:
+        """Read again with its debug file, and with what its debug information refers to, if at hand."""
+        meta = outcome.meta
+        if meta is None or meta["state"] in {"malformed", "limit"}:
+            return outcome, None
+        size = os.fstat(descriptor).st_size
+        wanted = sought(meta, path, binary_id)
+        lacking = not meta["dwarf"] and not meta["debug_only"]
+        with ExitStack() as stack:
+            debug = None
+            if lacking and self.debug_files.might_be(wanted):
+                debug = stack.enter_context(self.debug_files.opened(wanted))
+            if debug is not None:
+                outcome.done()
+                outcome = self._readers.read(Source(descriptor, size, debug[1], hashed=path is None))
+            # What the debug file refers to is known only now.
+            links = outcome.meta["links"] if outcome.meta is not None else {}
+            holder = debug[0].path if debug is not None else path
+            others = stack.enter_context(companions.opened(holder, links, self._settings.roots))
+            if others:
+                outcome.done()
+                separate = debug[1] if debug is not None else None
+                outcome = self._readers.read(
+                    Source(descriptor, size, separate, others.alternate, others.parts, hashed=path is None)
+                )
+            return outcome, debug[0] if debug is not None else None
+
+    def _merge_all(self, task: Task, arrived: Sequence[str]) -> None:
+        """Debug files that came after their binaries, or better ones than these had."""
+        task.update(phase="merging")
+        for binary_id in arrived:
+            if task.cancelled():
+                return
+            new = self._catalogue.binary(binary_id)
+            if new is None or new.build_id is None:
+                continue
+            for row in self._catalogue.of_build(new.build_id):
+                if row.id != new.id and _gains(row, new):
+                    self._merge(row)
+
+    def _merge(self, row: BinaryRow) -> None:
+        """Reads a binary of the catalogue again, now that more is known; as it was, if it is gone."""
+
+        def again(descriptor: int, size: int) -> None:
+            path, stamp = None, None
+            for each in row.paths:
+                known = self._catalogue.path(each)
+                if known is not None and known.stamp == stamp_of(os.fstat(descriptor)):
+                    path, stamp = each, known.stamp
+            outcome = self._readers.read(Source(descriptor, size, hashed=path is None))
+            outcome, debug = self._completed(path, descriptor, outcome, row.id)
+            self._store.put(outcome, row.name, descriptor, path, stamp, None, None, debug)
+
+        self._store.use_bytes(row, again)
+
+
+def _gives(meta: dict[str, Any]) -> bool:
+    """Whether a file has what another of its build may lack."""
+    return meta["dwarf"] or 0 in meta["tables"]
+
+
+def _gains(row: BinaryRow, new: BinaryRow) -> bool:
+    """Whether ``new``, of the same build, has what a binary lacks."""
+    has, other = row.info["debug"]["has"], new.info["debug"]["has"]
+    if row.info["debug_only"] or new.info["debug"]["kind"] == "separate":
+        return False
+    return any(other[key] and not has[key] for key in ("dwarf", "symtab"))
 
 
 def _program(path: str) -> str:

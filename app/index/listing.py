@@ -8,10 +8,8 @@ host's debug files are listed as well, as bpftrace does. Source: docs and ``bpft
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
-from app.debuginfo.places import candidates
 from app.errors import AppError, BadInput, NotFound
 from app.index import matching
 from app.index.model import Ask, Binary
@@ -90,14 +88,7 @@ def _is_elf(index: Index, path: str) -> bool:
 def _functions(index: Index, binary: Binary, rest: tuple[str, ...], debug: bool) -> set[str]:
     if len(rest) != 1:
         return set()
-    names = set(index.function_names(binary.id, rest[0]))
-    if debug and binary.path is not None:
-        for place in candidates(binary.path, binary.build_id, index.debug_link(binary.id)):
-            with suppress(AppError):
-                other = index.binary_at(place)
-                if other.build_id == binary.build_id:
-                    return names | set(index.function_names(other.id, rest[0]))
-    return names
+    return set(index.function_names(binary.id, rest[0], debug))
 
 
 def _usdt(index: Index, binary: Binary, rest: tuple[str, ...]) -> set[str]:

@@ -21,6 +21,7 @@ _STATES = frozenset({"ok", "partial", "malformed", "limit"})
 _RUNTIMES = frozenset({"compiled", "interpreter", "jit"})
 _OF_HEADER = {"type": str, "machine": str, "bits": int, "endian": str}
 _COUNTS = dict.fromkeys(("symbols", "functions", "variables", "usdt", "types"), int)
+_HAS = dict.fromkeys(("dwarf", "lines", "symtab", "dynsym"), bool)
 _SUMMARY = {
     **_OF_HEADER,
     "state": _STATES,
@@ -38,6 +39,8 @@ _SUMMARY = {
     "tables": [int],
     "counts": _COUNTS,
     "links": {"alternate": ([str], None), "parts": [str]},
+    "separate": (_HAS, None),
+    "debug_link": ([(str, int)], None),
 }
 _ARGUMENT = {
     **dict.fromkeys(("index", "size"), int),
@@ -61,7 +64,6 @@ _META = {
     "versions": [str],
     "soname": _MAYBE,
     "interpreter": _MAYBE,
-    "debug_link": ([(str, int)], None),
     "comment": [str],
 }
 
@@ -88,8 +90,13 @@ def fits(value: Any, shape: Any) -> bool:
 def is_meta(meta: Mapping[str, Any]) -> bool:
     """Whether it has all that ``tables`` writes, as it writes it."""
     return all(key in meta and fits(meta[key], shape) for key, shape in _META.items()) and (
-        meta["debug_link"] is None or list(map(type, meta["debug_link"])) == [str, int]
+        _is_link(meta["debug_link"])
     )
+
+
+def _is_link(found: Any) -> bool:
+    """A name and a checksum, or none."""
+    return found is None or list(map(type, found)) == [str, int]
 
 
 def summary(meta: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,7 +116,7 @@ def is_summary(found: Any) -> bool:
         return False
     if found["state"] in {"malformed", "limit"} and not found["problems"]:
         return False
-    return found["build_id"] is None or is_hex(found["build_id"])
+    return _is_link(found["debug_link"]) and (found["build_id"] is None or is_hex(found["build_id"]))
 
 
 def is_hex(text: Any) -> bool:

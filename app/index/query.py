@@ -84,6 +84,11 @@ def select(
     if kind != "symbol" and ask.filters.get("file"):
         chosen &= table.in_files(ask.filters["file"])
     masks = {name: table.filter(name, ask.filters[name]) for name in _FACETS[kind] if ask.filters.get(name)}
+    if kind == "symbol" and "table" not in masks:
+        # The tables of the file itself, as readelf prints them, unless those of its debug file are asked for.
+        own = columns["table"] != TABLES.index("debug_symtab")
+        if not own.all():
+            masks["table"] = own
     facets = {}
     for name in _FACETS[kind]:
         # A facet counts what the other filters leave, so that its other values can be chosen.

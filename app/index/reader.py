@@ -33,10 +33,11 @@ _ANSWER = 1 << 20
 
 @dataclass(slots=True, eq=False)
 class Source:
-    """A file to read, open; ``alt``: its dwz file, ``split``: its .dwo and .dwp files."""
+    """A file to read, open; its debug file, the dwz file of that or of itself, its .dwo and .dwp files."""
 
     descriptor: int
     size: int
+    debug: int | None = None
     alt: int | None = None
     split: Sequence[int] = ()
     hashed: bool = False  # whether its SHA-256 is wanted though it has a build-id
@@ -44,7 +45,8 @@ class Source:
 
     @property
     def descriptors(self) -> list[int]:
-        return [self.descriptor, *([] if self.alt is None else [self.alt]), *self.split]
+        single = (each for each in (self.descriptor, self.debug, self.alt) if each is not None)
+        return [*single, *self.split]
 
 
 @dataclass(slots=True, eq=False)
@@ -149,8 +151,14 @@ class Reader:
         for each in batch:
             source = each.source
             rights.extend(source.descriptors)
-            others_of = {"alt": source.alt is not None, "split": len(source.split)}
-            files.append(others_of | {"hash": source.hashed})
+            files.append(
+                {
+                    "debug": source.debug is not None,
+                    "alt": source.alt is not None,
+                    "split": len(source.split),
+                    "hash": source.hashed,
+                }
+            )
         if not self.asked:
             patience = self.settings.reader_wall if self._ready else _START_SECONDS
             self._deadline = time.monotonic() + patience

@@ -4,11 +4,12 @@ Started by ``app.index.build`` with its socket's number. It imports what most fi
 limits, imports the rest unless these say ``light``, shuts itself in and says ``{}``. Messages are JSON, with
 their descriptors (SCM_RIGHTS):
 
-- ``{"op": "index", "files": [{"alt": bool, "split": count, "hash": bool}, ...]}``: first the file to fill
-  with the columns of all, then for each file it, its dwz file, and its .dwo or .dwp files. One answer a file,
-  in their order: ``{"meta": summary, "at": [offset, size], "sha256": hex or null}`` or
-  ``{"problem": code, "text": sentence}``. The hash is there unasked when there is no build-id. From a light
-  reader also ``{"more": true}``: the file needs what it has not imported, and a full one has to read it.
+- ``{"op": "index", "files": [{"debug": bool, "alt": bool, "split": count, "hash": bool}, ...]}``: first the
+  file to fill with the columns of all, then for each file it, its debug file, the dwz file, and its .dwo or
+  .dwp files. One answer a file, in their order: ``{"meta": summary, "at": [offset, size], "sha256": hex or
+  null}`` or ``{"problem": code, "text": sentence}``. The hash is there unasked when there is no build-id.
+  From a light reader also ``{"more": true}``: the file needs what it has not imported, and a full one has to
+  read it.
 - ``{"op": "answer", "question": name, "files": [one]}``: the first descriptor holds the arguments as JSON,
   which the answer replaces; ``{}`` or a problem.
 
@@ -108,7 +109,7 @@ def serve(channel: socket.socket, most: int, threads: int) -> None:
         asked = json.loads(message)
         target, *left = descriptors
         for number, each in enumerate(asked["files"]):
-            count = 1 + each["alt"] + each["split"]
+            count = 1 + each["debug"] + each["alt"] + each["split"]
             sources, left = left[:count], left[count:]
             answer = _attempt(asked, each, target, sources, threads)
             for descriptor in sources:
@@ -124,16 +125,19 @@ def _attempt(
     """One file's answer; what goes wrong is one, too."""
     try:
         data, *further = map(_mapped, sources)
-        alt, split = (further[0], further[1:]) if each["alt"] else (None, further)
+        rest = iter(further)
+        others = contents.Further(
+            next(rest) if each["debug"] else None, next(rest) if each["alt"] else None, list(rest)
+        )
         if asked["op"] == "index":
             # Each part of the file is mapped alone, so it starts with a page.
             base = -(-os.fstat(target).st_size // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
-            whole, size = contents.columns(target, base, data, alt, split, threads)
+            whole, size = contents.columns(target, base, data, others, threads)
             meta = summary(whole)
             hashed = each["hash"] or not meta["build_id"]
             return {"meta": meta, "at": [base, size], "sha256": _sha256(data) if hashed else None}
         arguments = json.loads(os.pread(target, os.fstat(target).st_size, 0))
-        found = contents.answer(asked["question"], data, alt, split, arguments)
+        found = contents.answer(asked["question"], data, others, arguments)
         os.ftruncate(target, 0)
         with os.fdopen(target, "w", closefd=False) as file:
             json.dump(found, file)

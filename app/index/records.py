@@ -52,7 +52,7 @@ class Debug:
     """Where the debug information of a binary is, and what it has."""
 
     kind: Literal["embedded", "separate", "none"]
-    path: str | None
+    path: str | None  # of the debug file; the name of one that was uploaded
     has: dict[str, bool]  # dwarf, lines, symtab, dynsym
 
 

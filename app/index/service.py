@@ -13,7 +13,7 @@ import numpy as np
 
 from app.config import Settings
 from app.elf.disassembly import Instruction, disassemble
-from app.elf.model import Header, Section, Segment
+from app.elf.model import TABLES, Header, Section, Segment
 from app.errors import NotFound
 from app.index import items, matching, query, search
 from app.index.answers import Answers
@@ -32,6 +32,8 @@ from app.index.usdt_types import UsdtTypes
 
 _CODE = 1 << 16  # bytes of a function that are disassembled
 _FUNCTIONS = (2, 10)  # STT_FUNC, STT_GNU_IFUNC
+# Tables whose names carry their version.
+_WITH_VERSIONS = (TABLES.index("symtab"), TABLES.index("debug_symtab"))
 _UNSIZED = 256  # bytes shown of a function without a size
 T = TypeVar("T")
 
@@ -46,7 +48,7 @@ class Index(Indexing):
         super().__init__(settings)
         self._ahead = ahead
         self._selections = query.Selections()
-        self.answers = Answers(self._store, self._readers, settings.roots)
+        self.answers = Answers(self._store, self._readers, self.debug_files, settings.roots)
         self._usdt_types = UsdtTypes(self.answers.usdt)
         self._differences: dict[tuple[str, str], Difference] = {}
         self._everywhere = Everywhere(
@@ -85,10 +87,6 @@ class Index(Indexing):
     def segments(self, binary_id: str) -> tuple[Segment, ...]:
         return self._store.columns(self._store.row(binary_id))[1].segments
 
-    def debug_link(self, binary_id: str) -> tuple[str, int] | None:
-        found = self._store.columns(self._store.row(binary_id))[0].meta["debug_link"]
-        return (str(found[0]), int(found[1])) if found else None
-
     def symbols(self, binary_id: str, ask: Ask) -> Page[Symbol]:
         """The whole symbol tables; without text or order, as they lie in the file."""
         _, found, selection, began = self._select(binary_id, "symbol", ask)
@@ -116,15 +114,18 @@ class Index(Indexing):
             )
         return found.function(index)
 
-    def function_names(self, binary_id: str, pattern: str) -> list[str]:
+    def function_names(self, binary_id: str, pattern: str, debug: bool = True) -> list[str]:
         """Every name that bpftrace knows functions by and ``pattern`` matches (``*`` alone is special).
 
         Sorted, each once. As ``bpftrace -l`` has it: aliases, entries of the PLT that have an address, the
-        version where .symtab carries one, but no ``.part.`` clones.
+        version where .symtab carries one, but no ``.part.`` clones. ``debug``: with those of the debug file.
         """
         columns, found = self._store.columns(self._store.row(binary_id))
-        rows = np.flatnonzero(np.isin(columns["type"], _FUNCTIONS) & (columns["address"] != 0))
-        versioned = (columns["table"][rows] == 0) & (columns["version_id"][rows] != 0)
+        functions = np.isin(columns["type"], _FUNCTIONS) & (columns["address"] != 0)
+        if not debug:
+            functions &= columns["table"] != TABLES.index("debug_symtab")
+        rows = np.flatnonzero(functions)
+        versioned = np.isin(columns["table"][rows], _WITH_VERSIONS) & (columns["version_id"][rows] != 0)
         if pattern.strip("*"):
             escaped = pattern.replace("[", "[[]").replace("?", "[?]")
             ranks = matching.ranks(columns, escaped, "glob", self._settings.search_wall)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.config import Settings
+from app.debuginfo.matching import Found
 from app.elf.problem import Problem
 from app.elf.tree import Stamp
 from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, TooLarge
@@ -125,15 +126,16 @@ class Store:
         stamp: Stamp | None,
         blob: Path | None,
         pending: Pending | None = None,
+        debug: Found | None = None,
     ) -> BinaryRow:
         """Columns to their place, then the row, at once or with those of ``pending``.
 
-        ``descriptor`` is the file that was read. Raises what reading it had; for a path this is kept, and not
-        computed again while the file and the limits stay the same.
+        ``descriptor`` is the file that was read, ``debug`` the debug file read with it. Raises what reading
+        it had; for a path this is kept, and not computed again while the file and the limits stay the same.
         """
         batch = pending or Pending(self)
         try:
-            row = self._laid(outcome, name, descriptor, path, stamp, blob, batch)
+            row = self._laid(outcome, name, descriptor, path, stamp, blob, batch, debug)
         except OSError as error:
             raise StorageFull(
                 f"The index cannot be written: {error.strerror}.", "Free some space, or use --data."
@@ -161,6 +163,7 @@ class Store:
         stamp: Stamp | None,
         blob: Path | None,
         pending: Pending,
+        debug: Found | None,
     ) -> BinaryRow:
         meta = outcome.meta
         if meta is None:
@@ -192,7 +195,7 @@ class Store:
             indexed=time.time(),
             columns=place,
             blob=held,
-            info=_info(meta),
+            info=_info(meta, debug),
         )
         pending.put(row, before, path, stamp, outcome.pack)
         return row
@@ -433,9 +436,13 @@ def _file_of(columns: str | None) -> str:
     return (columns or "").partition("@")[0]
 
 
-def _info(meta: dict[str, Any]) -> dict[str, Any]:
-    """A reader's summary as lists show it."""
+def _info(meta: dict[str, Any], debug: Found | None) -> dict[str, Any]:
+    """A reader's summary as lists show it; ``debug``: the debug file that was read with the binary."""
     has = {key: meta[key] for key in ("dwarf", "lines")}
     has |= {"symtab": 0 in meta["tables"], "dynsym": 1 in meta["tables"]}
-    left = {key: value for key, value in meta.items() if key not in {"build_id", "tables", "dwarf", "lines"}}
+    away = {"build_id", "tables", "dwarf", "lines", "separate"}
+    left = {key: value for key, value in meta.items() if key not in away}
+    if debug is not None and meta["separate"] is not None:
+        both = {key: has[key] or meta["separate"][key] for key in has}
+        return left | {"debug": {"kind": "separate", "path": debug.path, "has": both}}
     return left | {"debug": {"kind": "embedded" if meta["dwarf"] else "none", "path": None, "has": has}}

@@ -51,7 +51,7 @@ def tables(
         arrays["section_names"] = headers.strings
         arrays["segments"] = array("Q", chain.from_iterable(headers.program_rows)).tobytes()
     counts = {
-        "symbols": len(symbols),
+        "symbols": len(symbols) - symbols.table.tobytes().count(TABLES.index("debug_symtab")),
         "functions": memoryview(arrays["function_name"]).nbytes // 4,
         "variables": memoryview(arrays["variable_name"]).nbytes // 4,
         "usdt": len(facts.usdt),
@@ -73,7 +73,7 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "needed": list(facts.needed),
         "soname": facts.soname,
         "interpreter": facts.interpreter,
-        "debug_link": facts.debug_link,
+        "debug_link": list(facts.debug_link) if facts.debug_link else None,
         "language": facts.language,
         "runtime": facts.runtime,
         "interpreter_of": facts.interpreter_of,
@@ -86,6 +86,7 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
         "tables": [number for number in range(len(TABLES)) if bytes([number]) in sources],
         "counts": counts,
         "links": {"alternate": None, "parts": []},
+        "separate": None,
     }
 
 

@@ -42,7 +42,7 @@ class UsdtTypes:
         ``name``: that of the columns.
         """
         wanted = [(each.provider, each.name) for each in probes if any(site.arguments for site in each.sites)]
-        if not columns.meta["dwarf"] or not wanted:
+        if not (columns.meta["dwarf"] or columns.meta["separate"]) or not wanted:
             return tuple(probes)
         found = self._found(binary_id, name, columns, wanted)
         return tuple(_with(each, found.get((each.provider, each.name), ())) for each in probes)

@@ -25,6 +25,7 @@ from app.web.auth import Lock
 from app.web.guard import Guard, Origins
 from app.web.routes import (
     binaries,
+    debuginfo,
     difference,
     functions,
     jobs,
@@ -48,6 +49,7 @@ ROUTERS = (
     search.router,
     processes.router,
     binaries.router,
+    debuginfo.router,
     functions.router,
     symbols.router,
     types.router,

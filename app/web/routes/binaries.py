@@ -123,8 +123,3 @@ def sections(request: Request, binary_id: str) -> dict[str, Any]:
     index = services(request).index
     items = [with_hex(asdict(section)) for section in index.sections(binary_id)]
     return {"total": len(items), "items": items, "next": None, "took_ms": 0.0}
-
-
-@router.get("/api/v1/binaries/{binary_id}/debuginfo")
-def debuginfo(request: Request, binary_id: str) -> dict[str, Any]:
-    return {"debug": asdict(services(request).index.binary(binary_id).debug)}

@@ -1,0 +1,42 @@
+"""debuginfo: every place where a binary's debug information was looked for, and what to do next."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from app.cli.catalogue import each_file, opened
+from app.cli.output import put, put_json, shown
+from app.config import Settings
+from app.debuginfo.advice import steps
+from app.host.packages import distribution, owner
+from app.index.indexing import Indexing
+from app.index.model import Binary
+
+_SIGNS = {"matched": "+", "partial": "~", "mismatched": "!", "missing": "-"}
+
+
+def debuginfo(options: argparse.Namespace, settings: Settings) -> int:
+    """``debuginfo FILE…``."""
+
+    def one(index: Indexing, binary: Binary) -> None:
+        found = index.debug_places(binary.id)
+        if options.json:
+            for each in found:
+                put_json(asdict(each))
+            return
+        put(shown(f"{binary.path or binary.name}: {binary.debug.kind}, build-id {binary.build_id or 'none'}"))
+        for each in found:
+            has = ", ".join(name for name, there in (each.has or {}).items() if there)
+            put(shown(f"  {_SIGNS[each.state]} {each.state:<10} {each.kind:<10} {each.path}"))
+            put(shown(f"      {each.why}{f' It has {has}.' if has else ''}"))
+        if not any(each.state == "matched" and (each.has or {}).get("dwarf") for each in found):
+            here = distribution(binary.path or "/")
+            package = owner(binary.path, here) if binary.path else None
+            for step in steps((here.id, *here.like), package, binary.build_id):
+                put(shown(f"  > {step.text}"))
+                if step.command:
+                    put(shown(f"      {step.command}"))
+
+    with opened(Indexing, settings) as index:
+        return each_file(options.files, index, one)

@@ -1,0 +1,152 @@
+"""The debug file of a binary: looked for on the host and in the catalogue, told apart, opened for a reader.
+
+What a file is, is read in a boxed reader; whether it belongs to the binary is decided by ``matching``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.config import Settings
+from app.debuginfo import places
+from app.debuginfo.matching import Found, State, Wanted, judged
+from app.debuginfo.places import Kind, Place
+from app.elf.problem import Problem
+from app.errors import AppError, NotElf, NotFound
+from app.index import files
+from app.index.catalogue import BinaryRow
+from app.index.reader import Source
+from app.index.readers import Readers
+from app.index.store import Store
+
+_MOST_IN_DIRECTORY = 500
+_ENOUGH = 4  # of matching.Found.quality: it has DWARF
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A binary whose debug file is looked for."""
+
+    id: str | None  # in the catalogue, once it is there
+    path: str | None
+    build_id: str | None
+    link: tuple[str, int] | None
+    machine: str
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.build_id, self.machine, self.link)
+
+
+def sought(meta: dict[str, Any], path: str | None, binary_id: str | None = None) -> Sought:
+    """``meta``: a reader's summary, or what a row keeps of it, with its build-id."""
+    link = meta["debug_link"]
+    return Sought(binary_id, path, meta["build_id"], tuple(link) if link else None, meta["machine"])
+
+
+class DebugFiles:
+    """May be used from any thread."""
+
+    def __init__(self, settings: Settings, store: Store, readers: Readers) -> None:
+        self._settings = settings
+        self._store = store
+        self._readers = readers
+
+    def might_be(self, wanted: Sought) -> bool:
+        """Whether a look is worth its time: something lies in one of the places, or came by upload."""
+        there = any(Path(place.path).exists() for place in self._places(wanted))
+        return there or any(True for _ in self._rows(wanted))
+
+    def search(self, wanted: Sought) -> tuple[Found, ...]:
+        """Every place, in the order in which they are looked at."""
+        return tuple(found for found, _ in self._looked(wanted, ExitStack()))
+
+    @contextmanager
+    def opened(self, wanted: Sought) -> Iterator[tuple[Found, int] | None]:
+        """The best one that matches, and its descriptor; None where there is none."""
+        with ExitStack() as stack:
+            chosen: tuple[Found, int] | None = None
+            for each, descriptor in self._looked(wanted, stack):
+                if descriptor is not None and each.quality > (chosen[0].quality if chosen else 0):
+                    chosen = each, descriptor
+                if each.quality >= _ENOUGH:
+                    break
+            yield chosen
+
+    def _looked(self, wanted: Sought, stack: ExitStack) -> Iterator[tuple[Found, int | None]]:
+        """Each place with what is there, open until ``stack`` closes."""
+        with ExitStack() as own:
+            for row in self._rows(wanted):
+                descriptor = self._store.use_bytes(row, lambda descriptor, _: os.dup(descriptor))
+                kind: Kind = "uploaded" if row.uploaded else "indexed"
+                path = row.paths[0] if row.paths else row.name
+                if descriptor is None:
+                    yield Found(kind, path, "missing", "Its bytes are not at hand any more."), None
+                    continue
+                stack.callback(os.close, descriptor)
+                yield self._judged(wanted, kind, path, descriptor), descriptor
+            for place in self._places(wanted):
+                try:
+                    file = own.enter_context(files.open_elf(place.path, self._settings.roots))
+                except NotFound:
+                    yield Found(place.kind, place.path, "missing", "There is no such file."), None
+                    continue
+                except AppError as error:
+                    if error.code != "directory":
+                        state: State = "mismatched" if isinstance(error, NotElf) else "missing"
+                        yield Found(place.kind, place.path, state, error.message), None
+                    continue
+                descriptor = os.dup(file.descriptor)
+                stack.callback(os.close, descriptor)
+                yield self._judged(wanted, place.kind, place.path, descriptor), descriptor
+
+    def _judged(self, wanted: Sought, kind: Kind, path: str, descriptor: int) -> Found:
+        by_checksum = wanted.build_id is None and wanted.link is not None
+        source = Source(descriptor, os.fstat(descriptor).st_size)
+        answer = self._readers.answer(source, "identity", {"crc": by_checksum})
+        if isinstance(answer, Problem):
+            return Found(kind, path, "mismatched", answer.text)
+        return judged(wanted.wanted, kind, path, answer)
+
+    def _places(self, wanted: Sought) -> Sequence[Place]:
+        settings = self._settings
+        if not settings.separate_debug:
+            return ()
+        found = list(
+            places.places(
+                wanted.path,
+                wanted.build_id,
+                wanted.link,
+                settings.debug_directories,
+                settings.debug_paths,
+                settings.debuginfod_cache,
+            )
+        )
+        known = {place.path for place in found}
+        for given in settings.debug_paths:
+            with suppress(OSError):
+                each = sorted(entry.path for entry in os.scandir(given) if entry.is_file())[
+                    :_MOST_IN_DIRECTORY
+                ]
+                found += [Place("given", path) for path in each if path not in known and path != wanted.path]
+        return found
+
+    def _rows(self, wanted: Sought) -> Iterator[BinaryRow]:
+        """Others of the same build in the catalogue that have what a debug file has."""
+        if wanted.build_id is None or not self._settings.separate_debug:
+            return
+        for row in self._store.catalogue.of_build(wanted.build_id):
+            has = row.info["debug"]["has"]
+            own = row.info["debug"]["kind"] != "separate"
+            if (
+                row.id != wanted.id
+                and wanted.path not in row.paths
+                and own
+                and (has["dwarf"] or has["symtab"])
+            ):
+                yield row
