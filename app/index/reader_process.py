@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import array
 import ctypes
+import gc
 import json
 import mmap
 import os
@@ -186,6 +187,8 @@ def main(descriptor: int) -> None:
             for name in spare:
                 import_module(name)
             contents.load_all(limits["answers"])
+        gc.freeze()
+        gc.enable()
         threads = shut_in(limits)
         if os.getppid() != parent:
             return
