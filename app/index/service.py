@@ -26,6 +26,7 @@ from app.index.jobs import Task
 from app.index.model import Ask, Binary, Function, Hit, Page, Symbol, Usdt, Variable
 from app.index.sites import InlineSite, inline_sites
 from app.index.store import binary_of
+from app.index.symbol_files import symbol_file
 from app.index.types import Type, types
 from app.index.unfit import unfit
 from app.index.usdt_types import UsdtTypes
@@ -161,6 +162,15 @@ class Index(Indexing):
             if (probe.provider, probe.name) == (provider, name):
                 return self._usdt_types(binary_id, row.columns, columns, [probe])[0]
         raise NotFound(f"{row.name} has no USDT probe {provider}:{name}.", "See the list of its USDT probes.")
+
+    def symbol_file(self, binary_id: str, pattern: str) -> bytes | None:
+        """An ELF file that names the functions matching ``pattern`` which the binary's own tables do not.
+
+        None where all are in these, or the binary has no build-id by which it could be told that they fit.
+        """
+        row = self._store.row(binary_id)
+        columns, _ = self._store.columns(row)
+        return symbol_file(columns, row.build_id, pattern, self._settings.search_wall)
 
     def code(self, binary_id: str, key: str) -> tuple[Instruction, ...]:
         """A function's instructions, from the bytes that were indexed; none where these are not at hand."""
