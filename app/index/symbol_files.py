@@ -8,7 +8,8 @@ from app.elf.model import TABLES
 from app.elf.symbol_file import Kind, Named
 from app.elf.symbol_file import symbol_file as written
 from app.index import matching
-from app.index.columns import NO_ADDRESS, Columns
+from app.index.column_file import NO_ADDRESS
+from app.index.columns import Columns
 
 _TYPES = {"EXEC": 2, "DYN": 3}
 # Tables in which bpftrace finds a name itself.
