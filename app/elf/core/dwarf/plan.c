@@ -281,9 +281,10 @@ Plans *plans_make(const AbbrevTable *table, const AbbrevSlot *slot)
         sizes.known[form] = (int8_t)form_size(form, slot->version, slot->address_size, slot->offset_size);
     Steps steps = {0};
     Draft skip = {.memory = true}, full = {.memory = true};
-    bool memory = true;
+    bool memory = true, dense = true;
     for (size_t i = 0; memory && i < count; i++) {
         const Abbrev *abbrev = &table->abbrevs.items[i];
+        dense = dense && abbrev->code == i + 1;
         Plan *plan = &plans->plans[i];
         plan->action = (uint8_t)action_of(abbrev->tag);
         plan->tag = abbrev->tag;
@@ -301,6 +302,7 @@ Plans *plans_make(const AbbrevTable *table, const AbbrevSlot *slot)
     vec_free(&full.steps);
     vec_trim(&steps);
     plans->steps = steps.items;
+    plans->dense = dense ? count : 0;
     if (!memory) {
         plans_free(plans);
         return NULL;

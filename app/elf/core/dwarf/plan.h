@@ -115,6 +115,7 @@ typedef struct {
 
 typedef struct Plans {
     Step *steps;
+    size_t dense; /* how many there are if their codes are 1, 2, 3, ..., as compilers number them; else 0 */
     Plan plans[]; /* beside the table's abbreviations */
 } Plans;
 
@@ -136,7 +137,9 @@ static inline bool has(const Fields *fields, Slot slot)
 /* The plan of an abbreviation code; NULL where there is none. */
 static inline const Plan *plan_at(const Unit *unit, const Plans *plans, uint64_t code)
 {
-    const Abbrev *abbrev = abbrev_find(unit->abbrevs, code);
+    if (__builtin_expect(code - 1 < plans->dense, 1))
+        return &plans->plans[code - 1];
+    const Abbrev *abbrev = abbrev_search(unit->abbrevs, code);
     return abbrev ? &plans->plans[abbrev - unit->abbrevs->abbrevs.items] : NULL;
 }
 

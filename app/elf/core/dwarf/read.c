@@ -16,7 +16,7 @@ const uint8_t COLUMN_SIZES[COLUMN_COUNT] = {
 #undef COLUMN
 };
 
-enum { BASE_BUDGET = 64 << 20 };
+enum { BASE_BUDGET = 64 << 20, MOST_KNOWN = 4 << 20 };
 
 static bool list_unit(Reading *reading, Unit *unit, bool walked)
 {
@@ -141,15 +141,35 @@ static void close_worker(Worker *worker)
     map_free(&worker->type_rows);
     map_free(&worker->seen_types);
     map_free(&worker->unit_types);
-    map_free(&worker->names);
     map_free(&worker->joins);
     map_free(&worker->foreign_types);
     map_free(&worker->nodes);
     files_forget(worker);
 }
 
+/* Without memory for them texts are looked up by their bytes. */
+static bool open_known(Reading *reading)
+{
+    reading->known = calloc(reading->dwarf.part_count, sizeof *reading->known);
+    for (size_t p = 0; reading->known && p < reading->dwarf.part_count; p++) {
+        KnownTexts *known = &reading->known[p];
+        size_t size = reading->dwarf.parts[p].sections.section[DEBUG_STR].size;
+        if (!size || size >= UINT32_MAX)
+            continue;
+        known->shift = 2;
+        while (size >> known->shift >= MOST_KNOWN)
+            known->shift++;
+        known->items = calloc((size >> known->shift) + 1, sizeof *known->items);
+        known->count = known->items ? (size >> known->shift) + 1 : 0;
+    }
+    return reading->known != NULL;
+}
+
 static void close_reading(Reading *reading)
 {
+    for (size_t p = 0; reading->known && p < reading->dwarf.part_count; p++)
+        free(reading->known[p].items);
+    free(reading->known);
     for (unsigned w = 0; w < reading->worker_count; w++)
         close_worker(&reading->workers[w]);
     free(reading->workers);
@@ -195,7 +215,7 @@ static bool read_all(Reading *reading, Pool *pool, DwarfOutput *output)
 {
     if (reading->dwarf.part_count > 2 && !dwarf_link_splits(&reading->dwarf))
         return false;
-    if (!list_units(reading) || !order_units(reading))
+    if (!list_units(reading) || !order_units(reading) || !open_known(reading))
         return false;
     for (unsigned w = 0; w < reading->worker_count; w++)
         if (!open_worker(&reading->workers[w], reading))

@@ -239,7 +239,6 @@ typedef struct {
     Map unit_types; /* offset in the unit -> type node + 1 */
 
     /* kept between units */
-    Map names;        /* place of a text in a section -> id */
     Map joins;        /* (scope, name) -> id */
     Map foreign_types;
     Map nodes;        /* what a type node is made of -> node */
@@ -251,6 +250,16 @@ typedef struct {
     bool memory;   /* allocation failed */
 } Worker;
 
+/* The linker keeps equal texts once, so that most names are known by their offset in .debug_str: offset + 1, id.
+ * Texts that start within a few bytes share a place, where the last one is known. */
+typedef atomic_uint_least64_t Known;
+
+typedef struct {
+    Known *items; /* NULL where there is no room for them */
+    size_t count;
+    unsigned shift; /* of an offset to its place */
+} KnownTexts;
+
 typedef struct {
     uint64_t size;
     uint32_t unit;
@@ -259,6 +268,7 @@ typedef struct {
 typedef struct Reading {
     Dwarf dwarf;
     Strings strings;
+    KnownTexts *known; /* by part */
     Worker *workers;
     unsigned worker_count;
     VEC(UnitRows) units;
@@ -336,6 +346,13 @@ void numbering_free(Reading *reading, Numbering *numbering);
 bool write_columns(Reading *reading, Numbering *numbering, DwarfOutput *output);
 /* problems.c: what went wrong, in sentences. */
 void write_problems(const Reading *reading, DwarfOutput *output);
+
+/* Where the text at an offset in a part's .debug_str is known; NULL for nowhere. */
+static inline Known *known_at(const Reading *reading, const Part *part, uint64_t offset)
+{
+    const KnownTexts *known = &reading->known[part - part->dwarf->parts];
+    return offset >> known->shift < known->count ? &known->items[offset >> known->shift] : NULL;
+}
 
 /* Whether one more entry may be read out of its turn. */
 static inline bool spend(Worker *worker)
