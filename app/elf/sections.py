@@ -1,8 +1,9 @@
 """The debug sections of an Image as buffers: decompressed side by side, relocated if the file is an object.
 
 Takes SHF_COMPRESSED sections (zlib, zstd), the older ``.zdebug_`` ones, and those of split parts (``.dwo``);
-what is not compressed is not copied. A section that claims to be larger than its bytes can hold, or than the
-ceiling, is left out: its Problem has the code ``debug_limit``. One whose data is cut gives what there is.
+what is not compressed is not copied. A large .debug_info may be had while it is decompressed. A section that
+claims to be larger than its bytes can hold, or than the ceiling, is left out: its Problem has the code
+``debug_limit``. One whose data is cut gives what there is.
 Sources: System V gABI, chapter 4 (Chdr); binutils' compress.c for ``.zdebug_``; zlib's and zstd's formats.
 """
 
@@ -10,14 +11,16 @@ from __future__ import annotations
 
 import mmap
 import zlib
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Barrier, BrokenBarrierError
+from typing import Generic, Protocol, TypeVar
 
 import deflate
 import numpy as np
 import zstandard
+from isal import igzip_lib
 
 from app.elf.image import SHT_NOBITS, Image
 from app.elf.model import Section
@@ -47,20 +50,61 @@ _ZLIB, _ZSTD = 1, 2
 _MOST_RATIO = {_ZLIB: 1040, _ZSTD: 1 << 17}
 
 
+# From here on it pays to read .debug_info while it is decompressed. How much is taken and made at a time.
+ARRIVING_FROM = 16 << 20
+ARRIVING_STEPS = (256 << 10, 1 << 20)
+# What a file that is read so has none of.
+_NOT_ARRIVING = {".debug_types", ".debug_cu_index", ".debug_tu_index"}
+
+
 class _Threads:
     """The threads of this process, once they are started."""
 
     pool: ThreadPoolExecutor | None = None
+    count = 0
+
+
+class Arrival(Protocol):
+    """Where a section's bytes are put in their order: false where there is no room, or nobody wants more."""
+
+    def put(self, data: bytes, /) -> bool: ...
+    def end(self) -> None: ...
+
+
+A = TypeVar("A", bound=Arrival)
 
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """A compressed section: what is behind its header, and what the header says."""
+    """A compressed section: what is behind its header, from there in the file, and what the header says."""
 
     name: str
+    offset: int
     data: memoryview
     kind: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The sections that a file has, by their names."""
+
+    plain: dict[str, Buffer]
+    packed: list[_Packed]
+    places: dict[str, Section]
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving(Generic[A]):
+    """All sections, and .debug_info as it comes."""
+
+    others: dict[str, Buffer]
+    info: A
+    task: Future[bool]
+
+    def whole(self) -> bool:
+        """Waits for the end; whether all of it came, and is what was compressed."""
+        return self.task.result()
 
 
 def start_threads(count: int) -> int:
@@ -81,6 +125,7 @@ def start_threads(count: int) -> int:
         barrier.abort()
     wait(started)
     _Threads.pool = pool if started else None
+    _Threads.count = len(started)
     return len(started)
 
 
@@ -96,10 +141,68 @@ def debug_sections(
     image: Image, names: Iterable[str] = WALKED, *, most: int = MOST_BYTES, split: bool = False
 ) -> dict[str, Buffer]:
     """The sections of ``names`` that the file has; with ``split`` those that end in ``.dwo``, so named."""
+    found = _find(image, set(names), split)
+    sections = found.plain | _unpack(image, found.packed, most, _Threads.count)
+    for compressed in found.packed:
+        _forget(image, compressed.offset, len(compressed.data))
+    if image.header is not None and image.header.type == "REL":
+        for name, content in list(sections.items()):
+            sections[name] = relocate(image, found.places[name], content)
+    return sections
+
+
+def arriving_sections(
+    image: Image, make: Callable[[int], A], *, most: int = MOST_BYTES
+) -> Arriving[A] | None:
+    """The sections of WALKED, with .debug_info in what ``make`` makes of its size, while it is decompressed.
+
+    None where it is not large, not alone, or compressed in another way, where no thread is free for it, and
+    where a limit is passed. If it then proves not ``whole``, ``debug_sections`` gives what there is of it.
+    """
+    if _Threads.pool is None or image.header is None or image.header.type == "REL":
+        return None
+    found = _find(image, set(WALKED), split=False)
+    info = next((section for section in found.packed if section.name == ".debug_info"), None)
+    if info is None or info.kind != _ZLIB or info.size < ARRIVING_FROM or found.places.keys() & _NOT_ARRIVING:
+        return None
+    if any(_too_large(section) for section in found.packed) or sum(each.size for each in found.packed) > most:
+        return None
+    arrival = make(info.size)
+    task = _Threads.pool.submit(_feed, image, info, arrival)
+    others = [section for section in found.packed if section is not info]
+    sections = found.plain | _unpack(image, others, most, _Threads.count - 1)
+    for compressed in others:
+        _forget(image, compressed.offset, len(compressed.data))
+    return Arriving(sections, arrival, task)
+
+
+def _feed(image: Image, section: _Packed, arrival: Arrival) -> bool:
+    """Puts what is decompressed; whether it is all that the header and the checksum say."""
+    taken, made = ARRIVING_STEPS
+    decoder = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_ZLIB)
+    size = 0
+    try:
+        for at in range(0, len(section.data), taken):
+            part = section.data[at : at + taken]
+            data: memoryview | bytes = part
+            while not decoder.eof and (data or not decoder.needs_input):
+                done = decoder.decompress(data, made)
+                size += len(done)
+                if not arrival.put(done):
+                    return False
+                data = b""
+            _forget(image, section.offset + at, len(part))
+        return decoder.eof and size == section.size
+    except (igzip_lib.error, MemoryError):  # type: ignore[misc]  # its stub makes the class an instance
+        return False
+    finally:
+        arrival.end()
+
+
+def _find(image: Image, wanted: set[str], split: bool) -> _Found:
     found: dict[str, Buffer] = {}
     packed: list[_Packed] = []
     places: dict[str, Section] = {}
-    wanted = set(names)
     for section in image.sections:
         name = section.name.replace(".zdebug_", ".debug_", 1)
         plain = name.removesuffix(".dwo") if split else name
@@ -114,13 +217,7 @@ def debug_sections(
             found[name] = data
         elif isinstance(header, _Packed):
             packed.append(header)
-    found |= _unpack(image, packed, most)
-    for compressed in packed:
-        _forget(image, places[compressed.name])
-    if image.header is not None and image.header.type == "REL":
-        for name, content in list(found.items()):
-            found[name] = relocate(image, places[name], content)
-    return found
+    return _Found(found, packed, places)
 
 
 def _packed(image: Image, section: Section, name: str, data: memoryview) -> _Packed | bool | None:
@@ -128,7 +225,7 @@ def _packed(image: Image, section: Section, name: str, data: memoryview) -> _Pac
     if section.name.startswith(".zdebug_"):
         if bytes(data[:4]) != b"ZLIB" or len(data) < 12:
             return None
-        return _Packed(name, data[12:], _ZLIB, int.from_bytes(data[4:12], "big"))
+        return _Packed(name, section.offset + 12, data[12:], _ZLIB, int.from_bytes(data[4:12], "big"))
     if "C" not in section.flags or image.layout is None:
         return None
     wide = image.layout.bits == 64
@@ -146,21 +243,27 @@ def _packed(image: Image, section: Section, name: str, data: memoryview) -> _Pac
             "debug_compressed", f"The section {section.name} is compressed in an unknown way ({kind})."
         )
         return False
-    return _Packed(name, data[dtype.itemsize :], kind, int(header["size"]))
+    behind = section.offset + dtype.itemsize
+    return _Packed(name, behind, data[dtype.itemsize :], kind, int(header["size"]))
 
 
-def _unpack(image: Image, packed: list[_Packed], most: int) -> dict[str, Buffer]:
-    """All of them, the largest first, as far as the ceiling allows."""
+def _too_large(section: _Packed) -> bool:
+    """Whether it claims to hold more than its bytes can."""
+    return section.size > len(section.data) * _MOST_RATIO[section.kind] + 64
+
+
+def _unpack(image: Image, packed: list[_Packed], most: int, threads: int) -> dict[str, Buffer]:
+    """All of them, the largest first, as far as the ceiling allows; with threads beside the caller's."""
     allowed: list[_Packed] = []
     for section in packed:
-        if section.size > len(section.data) * _MOST_RATIO[section.kind] + 64 or section.size > most:
+        if _too_large(section) or section.size > most:
             text = f"The section {section.name} claims to hold {section.size:,} bytes, more than are read."
             image.note("debug_limit", text)
             continue
         most -= section.size
         allowed.append(section)
     allowed.sort(key=lambda section: -len(section.data))
-    if _Threads.pool is None or len(allowed) < 2:
+    if _Threads.pool is None or threads < 1 or len(allowed) < 2:
         done = [_inflate(section) for section in allowed]
     else:
         # The caller takes the largest, the threads the rest.
@@ -198,11 +301,11 @@ def _inflate_part(section: _Packed) -> bytes:
     return bytes(made[: section.size])
 
 
-def _forget(image: Image, section: Section) -> None:
-    """Gives back the pages of a mapped file that hold a section which was decompressed."""
+def _forget(image: Image, offset: int, size: int) -> None:
+    """Gives back the pages of a mapped file that hold a part of it which was decompressed."""
     mapped = image.data.obj
-    first = -(-section.offset // mmap.PAGESIZE) * mmap.PAGESIZE
-    size = (section.offset + section.size) // mmap.PAGESIZE * mmap.PAGESIZE - first
+    first = -(-offset // mmap.PAGESIZE) * mmap.PAGESIZE
+    size = (offset + size) // mmap.PAGESIZE * mmap.PAGESIZE - first
     if isinstance(mapped, mmap.mmap) and size > 0 and first + size <= len(mapped):
         mapped.madvise(mmap.MADV_DONTNEED, first, size)
 
