@@ -10,7 +10,8 @@ from setuptools import Extension, find_packages, setup
 
 ASSETS = ("static", "templates")
 CORE = Path("app/elf/core")
-FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fno-strict-aliasing", "-fvisibility=hidden", "-pthread", "-flto"]
+FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fno-strict-aliasing", "-fvisibility=hidden", "-pthread"]
+FLAGS += ["-flto"]
 
 
 def asset_files(top: str) -> list[str]:

@@ -41,14 +41,17 @@ uint32_t name_of(Worker *worker, const Unit *unit, const Value *value)
     uint64_t offset;
     if (!value_text_place(unit, value, &part, &section, &offset) || section != DEBUG_STR)
         return found_id(worker, unit, value);
-    Known *known = known_at(worker->reading, part, offset);
-    if (!known)
+    const KnownTexts *texts = &worker->reading->known[part - part->dwarf->parts];
+    if (offset >> texts->shift >= texts->count)
         return found_id(worker, unit, value);
-    uint64_t item = atomic_load_explicit(known, memory_order_acquire);
-    if (item >> 32 == offset + 1)
-        return (uint32_t)item;
+    Known *known = &texts->items[offset >> texts->shift];
+    uint32_t within = (UINT32_C(1) << texts->shift) - 1, start = (uint32_t)offset & within;
+    uint32_t item = atomic_load_explicit(known, memory_order_acquire);
+    if (item && ((item - 1) & within) == start)
+        return (item - 1) >> texts->shift;
     uint32_t id = found_id(worker, unit, value);
-    atomic_store_explicit(known, (offset + 1) << 32 | id, memory_order_release);
+    if (id < UINT32_MAX >> texts->shift)
+        atomic_store_explicit(known, (id << texts->shift | start) + 1, memory_order_release);
     return id;
 }
 

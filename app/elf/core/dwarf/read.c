@@ -183,6 +183,7 @@ static void close_worker(Worker *worker)
     vec_free(&worker->ranges);
     vec_free(&worker->raws);
     vec_free(&worker->raw_variables);
+    vec_free(&worker->raw_places);
     vec_free(&worker->raw_params);
     vec_free(&worker->own_params);
     vec_free(&worker->base_params);

@@ -232,6 +232,7 @@ typedef struct {
 
     /* of the unit at work */
     VEC(Raw) raws, raw_variables;
+    VEC(uint32_t) raw_places; /* beside raws: offset in the unit, in order; where one is looked for */
     RawParams raw_params, own_params, base_params;
     VEC(RawRef) site_origins; /* beside its sites */
     VEC(Frame) frames;
@@ -250,9 +251,10 @@ typedef struct {
     bool memory;   /* allocation failed */
 } Worker;
 
-/* The linker keeps equal texts once, so that most names are known by their offset in .debug_str: offset + 1, id.
- * Texts that start within a few bytes share a place, where the last one is known. */
-typedef atomic_uint_least64_t Known;
+/* The linker keeps equal texts once, so that most names are known by their offset in .debug_str. Texts that start
+ * within a few bytes share a place, where the last one is known: by its id and, below it, where in the place it
+ * starts; 0 for none. */
+typedef atomic_uint_least32_t Known;
 
 typedef struct {
     Known *items; /* NULL where there is no room for them */
@@ -346,13 +348,6 @@ void numbering_free(Reading *reading, Numbering *numbering);
 bool write_columns(Reading *reading, Numbering *numbering, DwarfOutput *output);
 /* problems.c: what went wrong, in sentences. */
 void write_problems(const Reading *reading, DwarfOutput *output);
-
-/* Where the text at an offset in a part's .debug_str is known; NULL for nowhere. */
-static inline Known *known_at(const Reading *reading, const Part *part, uint64_t offset)
-{
-    const KnownTexts *known = &reading->known[part - part->dwarf->parts];
-    return offset >> known->shift < known->count ? &known->items[offset >> known->shift] : NULL;
-}
 
 /* Whether one more entry may be read out of its turn. */
 static inline bool spend(Worker *worker)

@@ -17,9 +17,9 @@ typedef enum {
 
 bool stream_fits(const DwarfInput *input)
 {
-    const Bytes *section = input->main.section;
-    return !input->split_count && !input->alt.section[DEBUG_INFO].size && !section[DEBUG_TYPES].size
-           && !section[DEBUG_CU_INDEX].size && !section[DEBUG_TU_INDEX].size;
+    const Bytes *section = input->main.section, *alternate = input->alt.section;
+    return !input->split_count && !alternate[DEBUG_INFO].size && !alternate[DEBUG_TYPES].size
+           && !section[DEBUG_TYPES].size && !section[DEBUG_CU_INDEX].size && !section[DEBUG_TU_INDEX].size;
 }
 
 bool stream_open(Stream *stream, const DwarfInput *input, Dwarf *dwarf)
