@@ -7,13 +7,17 @@ slower. Refuses nothing: what cannot be read is a Problem. Source: DWARF 2 to 5.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from app.elf import sections
+from app.elf.arriving import arriving_sections
 from app.elf.image import Image
 from app.elf.model import Numbers
 from app.elf.problem import Problem
 from app.elf.threads import start
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 try:
     from app.elf import _dwarf as _dwarf
@@ -153,15 +157,8 @@ def read_dwarf(
 
         columns, found = read_slowly(image, alt)
     else:
-        big = image.layout is not None and image.layout.endian == "big"
-        columns, found = _dwarf.read(
-            sections.debug_sections(image, most=most),
-            big=big,
-            zero_is_used=sections.zero_is_used(image),
-            threads=threads,
-            alt=sections.debug_sections(alt, most=most) if alt is not None else None,
-            split=[sections.debug_sections(part, most=most, split=True) for part in split],
-        )
+        read = _read_arriving(image, threads, most) if threads > 1 and alt is None and not split else None
+        columns, found = read or _read_whole(image, threads, alt, split, most)
     problems = [Problem(code, text) for code, text in found]
     for part in (image, alt, *split):
         if part is not None:
@@ -170,9 +167,55 @@ def read_dwarf(
     return DwarfColumns(**arrays, problems=tuple(dict.fromkeys(problems)))
 
 
+_Read: TypeAlias = "tuple[dict[str, Buffer], list[tuple[str, str]]]"
+
+
+def _read_whole(image: Image, threads: int, alt: Image | None, split: Sequence[Image], most: int) -> _Read:
+    read = _dwarf.read(
+        sections.debug_sections(image, most=most),
+        big=is_big(image),
+        zero_is_used=sections.zero_is_used(image),
+        threads=threads,
+        alt=sections.debug_sections(alt, most=most) if alt is not None else None,
+        split=[sections.debug_sections(part, most=most, split=True) for part in split],
+    )
+    assert read is not None, "sections that are there"
+    return read
+
+
+def _read_arriving(image: Image, threads: int, most: int) -> _Read | None:
+    """The same of a file whose .debug_info can be read while it is decompressed; None where that fails."""
+    known = len(image.problems)
+    arriving = arriving_sections(image, _dwarf.Arrival, most=most)
+    if arriving is None:
+        del image.problems[known:]
+        return None
+    read = None
+    try:
+        read = _dwarf.read(
+            {**arriving.others, ".debug_info": arriving.info},
+            big=is_big(image),
+            zero_is_used=sections.zero_is_used(image),
+            threads=threads,
+            alt=None,
+            split=[],
+        )
+    finally:
+        if read is None:
+            arriving.info.end()
+        whole = arriving.whole()
+    if whole and read is not None:
+        return read
+    del image.problems[known:]
+    return None
+
+
+def is_big(image: Image) -> bool:
+    return image.layout is not None and image.layout.endian == "big"
+
+
 def split_names(image: Image) -> list[tuple[str, str, int]]:
     """The split parts that the file names: directory, name, dwo_id."""
     if _dwarf is None:
         return []
-    big = image.layout is not None and image.layout.endian == "big"
-    return _dwarf.split_names(sections.debug_sections(image), big=big)
+    return _dwarf.split_names(sections.debug_sections(image), big=is_big(image))

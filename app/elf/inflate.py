@@ -20,9 +20,10 @@ _STEP = 1 << 14
 
 
 class Packed(NamedTuple):
-    """A compressed section: what is behind its header, and what the header says."""
+    """A compressed section: what is behind its header, where that is in the file, what the header says."""
 
     name: str
+    offset: int
     data: memoryview
     kind: int
     size: int

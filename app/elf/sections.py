@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from typing import NamedTuple
 
 from app.elf.image import SHT_NOBITS, Image, SectionHeader
 from app.elf.inflate import MOST_RATIO, ZLIB, Packed, inflate
@@ -41,10 +42,28 @@ def debug_sections(
     image: Image, names: Iterable[str] = WALKED, *, most: int = MOST_BYTES, split: bool = False
 ) -> dict[str, Buffer]:
     """The sections of ``names`` that the file has; with ``split`` those that end in ``.dwo``, so named."""
+    found = find(image, set(names), split)
+    sections = found.plain | unpack(image, found.packed, most)
+    if image.header is not None and image.header.type == "REL":
+        from app.elf.relocations import relocate
+
+        for name, content in list(sections.items()):
+            sections[name] = relocate(image, image.headers.section(found.places[name]), content)
+    return sections
+
+
+class Found(NamedTuple):
+    """The sections that a file has, by their names."""
+
+    plain: dict[str, Buffer]
+    packed: list[Packed]
+    places: dict[str, int]  # their numbers
+
+
+def find(image: Image, wanted: Container[str], split: bool = False) -> Found:
     found: dict[str, Buffer] = {}
     packed: list[Packed] = []
     places: dict[str, int] = {}
-    wanted = set(names)
     for index, row in enumerate(image.headers.section_rows):
         own = image.headers.section_name(index)
         name = own.replace(".zdebug_", ".debug_", 1)
@@ -60,15 +79,7 @@ def debug_sections(
             found[name] = data
         elif isinstance(header, Packed):
             packed.append(header)
-    found |= _unpack(image, packed, most)
-    for compressed in packed:
-        _forget(image, image.headers.section_rows[places[compressed.name]])
-    if image.header is not None and image.header.type == "REL":
-        from app.elf.relocations import relocate
-
-        for name, content in list(found.items()):
-            found[name] = relocate(image, image.headers.section(places[name]), content)
-    return found
+    return Found(found, packed, places)
 
 
 def _packed(image: Image, own: str, row: SectionHeader, name: str, data: memoryview) -> Packed | bool | None:
@@ -76,7 +87,7 @@ def _packed(image: Image, own: str, row: SectionHeader, name: str, data: memoryv
     if own.startswith(".zdebug_"):
         if bytes(data[:4]) != b"ZLIB" or len(data) < 12:
             return None
-        return Packed(name, data[12:], ZLIB, int.from_bytes(data[4:12], "big"))
+        return Packed(name, row.offset + 12, data[12:], ZLIB, int.from_bytes(data[4:12], "big"))
     if not row.flags & _SHF_COMPRESSED or image.layout is None:
         return None
     header = struct.Struct(image.layout.order + ("I4xQQ" if image.layout.bits == 64 else "III"))
@@ -87,14 +98,19 @@ def _packed(image: Image, own: str, row: SectionHeader, name: str, data: memoryv
     if kind not in MOST_RATIO:
         image.note("debug_compressed", f"The section {own} is compressed in an unknown way ({kind}).")
         return False
-    return Packed(name, data[header.size :], kind, size)
+    return Packed(name, row.offset + header.size, data[header.size :], kind, size)
 
 
-def _unpack(image: Image, packed: list[Packed], most: int) -> dict[str, Buffer]:
+def too_large(section: Packed) -> bool:
+    """Whether it claims to hold more than its bytes can."""
+    return section.size > len(section.data) * MOST_RATIO[section.kind] + 64
+
+
+def unpack(image: Image, packed: list[Packed], most: int) -> dict[str, Buffer]:
     """All of them, the largest first, as far as the ceiling allows."""
     allowed: list[Packed] = []
     for section in packed:
-        if section.size > len(section.data) * MOST_RATIO[section.kind] + 64 or section.size > most:
+        if too_large(section) or section.size > most:
             text = f"The section {section.name} claims to hold {section.size:,} bytes, more than are read."
             image.note("debug_limit", text)
             continue
@@ -107,14 +123,16 @@ def _unpack(image: Image, packed: list[Packed], most: int) -> dict[str, Buffer]:
         if len(data) < section.size:
             lacks = section.size - len(data)
             image.note("debug_compressed", f"The section {section.name} lacks its last {lacks:,} bytes.")
+    for section in packed:
+        forget(image, section.offset, len(section.data))
     return found
 
 
-def _forget(image: Image, section: SectionHeader) -> None:
-    """Gives back the pages of a mapped file that hold a section which was decompressed."""
+def forget(image: Image, offset: int, size: int) -> None:
+    """Gives back the pages of a mapped file that hold a part of it which was decompressed."""
     mapped = image.data.obj
-    first = -(-section.offset // mmap.PAGESIZE) * mmap.PAGESIZE
-    size = (section.offset + section.size) // mmap.PAGESIZE * mmap.PAGESIZE - first
+    first = -(-offset // mmap.PAGESIZE) * mmap.PAGESIZE
+    size = (offset + size) // mmap.PAGESIZE * mmap.PAGESIZE - first
     if isinstance(mapped, mmap.mmap) and size > 0 and first + size <= len(mapped):
         mapped.madvise(mmap.MADV_DONTNEED, first, size)
 

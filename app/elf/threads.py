@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
 _tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
 _started: list[threading.Thread] = []
+_lasting: list[Any] = []
 
 
 def start(count: int) -> int:
@@ -36,9 +37,38 @@ def _work() -> None:
         _tasks.get()()
 
 
+def free() -> int:
+    """How many have nothing that lasts."""
+    return len(_started) - len(_lasting)
+
+
+class Begun(Generic[_Made]):
+    """Something that one of the threads does meanwhile; at most as many as are ``free``."""
+
+    def __init__(self, make: Callable[[], _Made]) -> None:
+        self._done: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        _lasting.append(self)
+        _tasks.put(partial(self._do, make))
+
+    def _do(self, make: Callable[[], _Made]) -> None:
+        try:
+            self._done.put((make(), None))
+        except BaseException as error:
+            self._done.put((None, error))
+
+    def result(self) -> _Made:
+        """Waits for its end, once. Raises what it raised."""
+        made: _Made
+        made, error = self._done.get()
+        _lasting.remove(self)
+        if error is not None:
+            raise error
+        return made
+
+
 def spread(make: Callable[[_Item], _Made], items: Sequence[_Item]) -> list[_Made]:
     """What ``make`` gives for each; the caller makes the first. Raises what it raises."""
-    if not _started or len(items) < 2:
+    if free() < 1 or len(items) < 2:
         return [make(item) for item in items]
     done: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
 
