@@ -107,7 +107,7 @@ def read_public(path: str, roots: Sequence[str], most: int) -> tuple[bytes, Stam
         descriptor = os.open(real, _FLAGS | os.O_NOFOLLOW)
     except (OSError, ValueError) as error:
         raise refusal(path, error) from error
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if roots and not allowed(str(Path(f"/proc/self/fd/{descriptor}").readlink()), roots):
             raise outside(path)
