@@ -78,6 +78,10 @@ class Index(Indexing):
         part = rows[ask.offset : ask.offset + ask.limit]
         return _page(len(rows), tuple(binary_of(row) for row in part), ask, began)
 
+    def of_build(self, build_id: str) -> tuple[Binary, ...]:
+        """All that is known of one build: the binary, its debug file, copies of other content."""
+        return tuple(binary_of(row) for row in self._catalogue.of_build(build_id))
+
     # Facts of one binary
 
     def header(self, binary_id: str) -> Header | None:
