@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from app.debuginfo.packages import rpm
 from app.debuginfo.packages.budget import Budget
-from app.debuginfo.packages.feed import Feed, Part
+from app.debuginfo.packages.feed import STEP, Feed, Part
 from app.debuginfo.packages.model import Broken, Entry
 
 _PLAIN, _STRIPPED = (b"070701", b"070702"), b"07070X"
@@ -61,8 +61,9 @@ class _Links:
             yield from (Entry(name, "hardlink", link=first) for name in others)
 
 
-def entries(feed: Feed, header: rpm.Header, budget: Budget) -> Iterator[Entry]:
+def entries(payload: Feed, header: rpm.Header, budget: Budget) -> Iterator[Entry]:
     """Each entry. Raises Broken."""
+    feed = Feed(lambda: payload.take(STEP))  # padding counts from its start
     table: list[_Head] | None = None
     links = _Links()
     while True:

@@ -75,7 +75,7 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry as its format's reader gives it; ``content`` (of files) is good until the next is asked for."""
+    """One entry as its format's reader gives it; ``content`` is good until the next is asked for."""
 
     name: bytes
     kind: Kind

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO, cast
 
-from app.debuginfo.packages import about, ar, cpio, rpm, tar, zip
+from app.debuginfo.packages import about, ar, cpio, rpm, tar, zips
 from app.debuginfo.packages.budget import Budget
 from app.debuginfo.packages.feed import STEP, Feed
 from app.debuginfo.packages.formats import COMPRESSIONS, HEAD, gzip_name, refused, told
@@ -151,7 +151,7 @@ class Reader(Iterator[Member]):
         file = cast("BinaryIO", self._stream)
         if not (hasattr(file, "seekable") and file.seekable()):
             raise Broken("unknown_format", "A zip file cannot be read from a stream.")
-        for entry in zip.entries(file, self._budget):
+        for entry in zips.entries(file, self._budget):
             yield from self._entry(entry, inside, depth, None, leaf=False)
 
     def _ar(self, feed: Feed, inside: Inside, depth: int) -> Iterator[Member]:

@@ -1,4 +1,4 @@
-"""A tar file to its entries, front to back: v7, ustar, GNU's long names, pax, as GNU tar and libarchive read it.
+"""A tar file to its entries, front to back: v7, ustar, GNU's long names, pax, as GNU tar and libarchive do.
 
 Sparse files (GNU's, and those of pax) are kind ``other``: what lies in the archive is not what the file is.
 An archive that ends without its block of zeros was cut; what came before stays good.

@@ -1,4 +1,4 @@
-"""A zip file to its entries, by its directory: stored and deflated, zip64, with something before it or not.
+"""A zip file to its entries, by its directory: stored and deflated, zip64.
 
 Own, because zipfile holds a directory of any size in memory. The one format that must be seekable. Entries
 that share bytes are refused, since a bomb is made so; those that cannot be read are told of one by one.
@@ -35,7 +35,6 @@ class _Directory:
     start: int
     size: int
     count: int
-    base: int  # what all offsets count from: bytes may lie before the archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class _Record:
     checksum: int
     packed: int
     size: int
-    offset: int  # in the file
+    offset: int
     mode: int  # of Unix, 0 where it was written elsewhere
 
 
@@ -131,7 +130,7 @@ def _records(file: BinaryIO, directory: _Directory, budget: Budget) -> Iterator[
         size, packed, offset = _large(feed.exactly(extra_size), [size, packed, offset])
         feed.skip(comment_size)
         mode = attributes >> 16 if maker == _UNIX else 0
-        yield _Record(name, flags, method, checksum, packed, size, directory.base + offset, mode)
+        yield _Record(name, flags, method, checksum, packed, size, offset, mode)
 
 
 def _large(extra: bytes, values: list[int]) -> list[int]:
@@ -152,9 +151,7 @@ def _directory(file: BinaryIO) -> _Directory:
     tail_at = max(0, whole - _END_SIZE - _COMMENT)
     file.seek(tail_at)
     tail = file.read(whole - tail_at)
-    at = tail.rfind(_END, 0, max(0, len(tail) - _END_SIZE + len(_END)))
-    if at < 0:
-        raise Broken("truncated", "The zip file has no directory: it was cut, or is none.")
+    at = _end(tail)
     count, size, offset = struct.unpack_from("<H2I", tail, at + 10)
     end = tail_at + at
     locator = tail[at - _LOCATOR_SIZE : at] if at >= _LOCATOR_SIZE else b""
@@ -165,10 +162,19 @@ def _directory(file: BinaryIO) -> _Directory:
         if record[:4] != _END64 or len(record) < 56:
             raise Broken("malformed", "The zip file's directory is not where it says.")
         count, size, offset = struct.unpack_from("<3Q", record, 32)
-    start = end - size
-    if start < 0 or start < offset or count * _RECORD_SIZE > size:
+    if offset + size > end or count * _RECORD_SIZE > size:
         raise Broken("malformed", "The zip file's directory is not where it says.")
-    return _Directory(start, size, count, start - offset)
+    return _Directory(offset, size, count)
+
+
+def _end(tail: bytes) -> int:
+    """Where the last record is; its comment, which may hold anything, goes to the end of the file."""
+    at = len(tail) - _END_SIZE + len(_END)
+    while (at := tail.rfind(_END, 0, max(0, at))) >= 0:
+        if at + _END_SIZE + int.from_bytes(tail[at + 20 : at + 22], "little") == len(tail):
+            return at
+        at += len(_END) - 1
+    raise Broken("truncated", "The zip file has no directory: it was cut, or is none.")
 
 
 def _at(file: BinaryIO, offset: int, size: int, budget: Budget) -> bytes:
