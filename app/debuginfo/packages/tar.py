@@ -1,6 +1,5 @@
 """A tar file to its entries, front to back: v7, ustar, GNU's long names, pax, as GNU tar and libarchive do.
 
-Sparse files (GNU's, and those of pax) are kind ``other``: what lies in the archive is not what the file is.
 An archive that ends without its block of zeros was cut; what came before stays good.
 Sources: POSIX pax, section ustar Interchange Format; GNU tar's manual, Tar Internals.
 """
@@ -10,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from app.debuginfo.packages import sparse
 from app.debuginfo.packages.budget import Budget
 from app.debuginfo.packages.feed import Feed, Part
 from app.debuginfo.packages.model import Broken, Entry, Kind
@@ -19,7 +19,7 @@ _ZEROS = bytes(BLOCK)
 # The checksum is taken with its own field as spaces.
 _BEFORE, _BEHIND, _SPACES = slice(0, 148), slice(156, BLOCK), 8 * 0x20
 _MOST_EXTENSION = 1 << 20  # bytes of one pax header
-_FILES = (b"\0", b"0", b"7")
+_FILES = (b"\0", b"0", b"7", b"S")
 _KINDS: dict[bytes, Kind] = {b"1": "hardlink", b"2": "symlink"}
 # Types whose size, if they have one, tells of no bytes behind the header.
 _WITHOUT_DATA = b"123456"
@@ -46,7 +46,7 @@ class _Extension:
     name: bytes | None = None
     link: bytes | None = None
     size: int | None = None
-    sparse: bool = False
+    sparse: sparse.Records = ()
 
 
 @dataclass(slots=True)
@@ -68,21 +68,25 @@ def entries(feed: Feed, budget: Budget) -> Iterator[Entry]:
             raise Broken("truncated", "The tar archive ends within a header.")
         if not is_header(block):
             raise Broken("malformed", "A header in the tar archive has a wrong checksum.")
-        size, kind = _number(block[124:136]), block[156:157]
+        size, kind = sparse.number(block[124:136]), block[156:157]
         if kind in (_LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL):
             budget.entry()
             _extend(state, kind, size, feed, budget)
             continue
         said, state.next = state.next, state.always
         size = 0 if kind in _WITHOUT_DATA else size if said.size is None else said.size
-        budget.entry(size)
+        holes = sparse.of_gnu(block, feed) if kind == _SPARSE else None
         content = Part(feed, size)
-        yield _entry(block, kind, said, size, content, budget)
+        if said.sparse:
+            holes = sparse.of_pax(said.sparse, content)
+        budget.entry(holes.size if holes else size)
+        whole = sparse.expanded(content, holes, budget) if holes else content
+        yield _entry(block, kind, said, holes.size if holes else size, whole, budget)
         content.finish()
         feed.skip(-size % BLOCK)
 
 
-def _entry(block: bytes, kind: bytes, said: _Extension, size: int, content: Part, budget: Budget) -> Entry:
+def _entry(block: bytes, kind: bytes, said: _Extension, size: int, content: Feed, budget: Budget) -> Entry:
     name = _name(block) if said.name is None else said.name
     link = _text(block[157:257]) if said.link is None else said.link
     budget.name(len(name))
@@ -90,7 +94,7 @@ def _entry(block: bytes, kind: bytes, said: _Extension, size: int, content: Part
     if kind in _KINDS:
         return Entry(name, _KINDS[kind], link=link)
     # Before ustar, a directory was a file whose name ends so.
-    if kind not in _FILES or said.sparse or name.endswith(b"/"):
+    if kind not in _FILES or name.endswith(b"/"):
         return Entry(name, "other")
     return Entry(name, "file", size, content=content)
 
@@ -102,18 +106,6 @@ def _name(block: bytes) -> bytes:
 
 def _text(raw: bytes) -> bytes:
     return raw.split(b"\0", 1)[0]
-
-
-def _number(raw: bytes) -> int:
-    """Octal, or GNU's base 256 for what is larger."""
-    if raw[0] & 0x80:
-        if raw[0] != 0x80:
-            raise Broken("malformed", "A header in the tar archive has a negative or an impossible size.")
-        return int.from_bytes(raw[1:], "big")
-    digits = raw.strip(b" \0")
-    if digits.strip(b"01234567"):
-        raise Broken("malformed", "A header in the tar archive has a size that is no number.")
-    return int(digits or b"0", 8)
 
 
 def _extend(state: _State, kind: bytes, size: int, feed: Feed, budget: Budget) -> None:
@@ -157,5 +149,5 @@ def _with_records(said: _Extension, data: bytes) -> _Extension:
         elif key.startswith(b"GNU.sparse."):
             # The entry's own path is then one that its writer made up.
             name = value if key == b"GNU.sparse.name" else said.name
-            said = replace(said, sparse=True, name=name)
+            said = replace(said, sparse=(*said.sparse, (key, value)), name=name)
     return said

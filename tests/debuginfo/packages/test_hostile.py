@@ -270,35 +270,6 @@ def test_headers_of_pax_and_names_of_gnu_without_end() -> None:
     assert said(endless, Limits(entries=200)).codes == ["limit_entries"]
 
 
-def test_sparse_files_are_not_unpacked() -> None:
-    """Neither in GNU's old way, nor in pax's; a map that lies makes nothing large."""
-    whole = tar(
-        TarFile(b"old", b"12345", b"S"),
-        pax(
-            GNU__sparse__major="1",
-            GNU__sparse__minor="0",
-            GNU__sparse__name="new",
-            GNU__sparse__realsize=str(1 << 62),
-        ),
-        TarFile(b"GNUSparseFile.1/new", b"1\n0\n99999999999\n"),
-        pax(
-            GNU__sparse__size="9999999999",
-            GNU__sparse__numblocks="9999999999",
-            GNU__sparse__map="0,9999999999",
-        ),
-        TarFile(b"older", b"1"),
-        TarFile(b"after", b"2"),
-    )
-    found = said(whole)
-    assert [(row.name, row.kind) for row in found.rows] == [
-        ("old", "other"),
-        ("new", "other"),
-        ("older", "other"),
-        ("after", "file"),
-    ]
-    assert found.codes == []
-
-
 def test_entries_of_a_zip_that_share_bytes() -> None:
     """David Fifield's bomb: one kernel, many names."""
     kernel = deflated(b"0", bytes(1 << 20))
