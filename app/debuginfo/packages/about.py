@@ -8,7 +8,7 @@ from __future__ import annotations
 from app.debuginfo.packages.model import Package, text
 
 MOST_BYTES = 1 << 20  # of such a file
-_MOST_VALUE = 1024
+_MOST_VALUE = 256
 
 
 def from_control(raw: bytes) -> Package:

@@ -64,17 +64,14 @@ class _Links:
 def entries(payload: Feed, header: rpm.Header, budget: Budget) -> Iterator[Entry]:
     """Each entry. Raises Broken."""
     feed = Feed(lambda: payload.take(STEP))  # padding counts from its start
-    table: list[_Head] | None = None
+    table: _Table | None = None
     links = _Links()
     while True:
         feed.skip(-feed.position % 4)
         magic = feed.exactly(6)
         if magic == _STRIPPED:
-            row = _index(feed)
-            table = _table(header, budget) if table is None else table
-            if row >= len(table):
-                raise Broken("malformed", "The payload of the rpm has more entries than its header tells of.")
-            head = table[row]
+            table = _Table(header, budget) if table is None else table
+            head = table.head(_index(feed))
         elif magic in _PLAIN:
             head = _plain(feed, budget)
             if head.name == _TRAILER:
@@ -124,25 +121,52 @@ def _hexadecimal(digits: bytes) -> bytes:
         raise Broken("malformed", "A header in the payload of the rpm is none.") from None
 
 
-def _table(header: rpm.Header, budget: Budget) -> list[_Head]:
-    """The rpm header's files, each as an entry's head."""
-    names = rpm.names(header)
-    modes, flags = header.numbers(rpm.MODES), header.numbers(rpm.FLAGS) or [0] * len(names)
-    sizes = header.numbers(rpm.LONG_SIZES) or header.numbers(rpm.SIZES)
-    count = min(len(names), len(modes), len(sizes), len(flags))
-    devices = header.numbers(rpm.DEVICES) or [0] * count
-    inodes = header.numbers(rpm.INODES) or [0] * count
-    sharing: dict[_Inode, list[int]] = {}
-    for row in range(min(count, len(devices), len(inodes))):
-        if stat.S_ISREG(modes[row]) and inodes[row] and not flags[row] & _GHOST:
-            sharing.setdefault((devices[row], 0, inodes[row]), []).append(row)
-    shared = {row: inode for inode, rows in sharing.items() if len(rows) > 1 for row in rows}
-    table = []
-    for row in range(count):
-        budget.name(len(names[row]))
-        inode = shared.get(row)
-        carries = inode is None or sharing[inode][-1] == row
-        has_content = stat.S_ISREG(modes[row]) or stat.S_ISLNK(modes[row])
-        size = sizes[row] if has_content and carries and not flags[row] & _GHOST else 0
-        table.append(_Head(names[row], modes[row], size, inode, carries))
-    return table
+class _Table:
+    """The rpm header's files, each as an entry's head; names are joined as they come: directories repeat."""
+
+    def __init__(self, header: rpm.Header, budget: Budget) -> None:
+        self._budget = budget
+        self._bases = header.strings(rpm.BASE_NAMES) or header.strings(rpm.OLD_NAMES)
+        self._directories = header.strings(rpm.DIRECTORIES)
+        self._places = header.numbers(rpm.DIRECTORY_OF)
+        self._modes = header.numbers(rpm.MODES)
+        self._sizes = header.numbers(rpm.LONG_SIZES) or header.numbers(rpm.SIZES)
+        self._flags = header.numbers(rpm.FLAGS)
+        self._inodes = list(zip(header.numbers(rpm.DEVICES), header.numbers(rpm.INODES), strict=False))
+        self._last: dict[tuple[int, int], int] = {}
+        self._shared: set[tuple[int, int]] = set()
+        for row, inode in enumerate(self._inodes):
+            if (
+                inode[1]
+                and row < len(self._modes)
+                and stat.S_ISREG(self._modes[row])
+                and not self._ghost(row)
+            ):
+                if inode in self._last:
+                    self._shared.add(inode)
+                self._last[inode] = row
+
+    def head(self, row: int) -> _Head:
+        if row >= min(len(self._bases), len(self._modes), len(self._sizes)):
+            raise Broken("malformed", "The payload of the rpm has more entries than its header tells of.")
+        name, mode = self._name(row), self._modes[row]
+        inode = self._inodes[row] if row < len(self._inodes) else (0, 0)
+        shared = inode in self._shared and stat.S_ISREG(mode) and not self._ghost(row)
+        carries = not shared or self._last[inode] == row
+        has_content = (stat.S_ISREG(mode) or stat.S_ISLNK(mode)) and carries and not self._ghost(row)
+        return _Head(
+            name, mode, self._sizes[row] if has_content else 0, (*inode, 0) if shared else None, carries
+        )
+
+    def _name(self, row: int) -> bytes:
+        directory = b""
+        if self._directories:
+            place = self._places[row] if row < len(self._places) else len(self._directories)
+            if place >= len(self._directories):
+                raise Broken("malformed", "The rpm's header has a file in no directory.")
+            directory = self._directories[place]
+        self._budget.name(len(directory) + len(self._bases[row]))
+        return directory + self._bases[row]
+
+    def _ghost(self, row: int) -> bool:
+        return row < len(self._flags) and bool(self._flags[row] & _GHOST)

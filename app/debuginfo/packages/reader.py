@@ -141,8 +141,13 @@ class Reader(Iterator[Member]):
             entry = found
             about_it = about_it and entry.name.startswith(b".") and b"/" not in entry.name
             signed = signed or (about_it and entry.name.startswith(_SIGNATURE))
-            if about_it and entry.name == _PKGINFO and entry.content and entry.size:
-                raw = entry.content.exactly(min(entry.size, about.MOST_BYTES))
+            if (
+                about_it
+                and entry.name == _PKGINFO
+                and entry.content
+                and 0 < (entry.size or 0) <= about.MOST_BYTES
+            ):
+                raw = entry.content.some(about.MOST_BYTES)
                 package = self._said(about.from_pkginfo(raw, signed))
                 entry = replace(entry, size=len(raw), content=Feed.of(raw))
             yield from self._entry(entry, inside, depth, package, about_it or package is not None)
@@ -165,7 +170,7 @@ class Reader(Iterator[Member]):
                     raise Broken("malformed", "The Debian package is of a version that is not known.")
             elif not deb:
                 yield from self._entry(entry, inside, depth, None, leaf=False)
-            elif entry.name.startswith(_CONTROL):
+            elif entry.name.startswith(_CONTROL) and package is None:
                 package = self._control(content, inside)
             elif entry.name.startswith(_DATA):
                 data = True
@@ -189,7 +194,7 @@ class Reader(Iterator[Member]):
         return None
 
     def _rpm(self, feed: Feed, inside: Inside) -> Iterator[Member]:
-        header = rpm.read_header(feed)
+        header = rpm.read_header(feed, self._budget.limits.entries)
         package = self._said(rpm.package(header))
         payload = self._plain(feed)
         for entry in cpio.entries(payload, header, self._budget):

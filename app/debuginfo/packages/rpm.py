@@ -24,10 +24,11 @@ OLD_NAMES, DIRECTORY_OF, BASE_NAMES, DIRECTORIES = 1027, 1116, 1117, 1118
 
 
 class Header:
-    """Tags to values; an absent tag has no values."""
+    """Tags to values; an absent tag has no values, and none has more than ``most``."""
 
-    def __init__(self, index: bytes, data: bytes) -> None:
+    def __init__(self, index: bytes, data: bytes, most: int) -> None:
         self._data = data
+        self._most = min(most, len(data))
         self._tags = {
             tag: (kind, offset, count) for tag, kind, offset, count in struct.iter_unpack(">4I", index)
         }
@@ -36,9 +37,11 @@ class Header:
         kind, offset, count = self._tags.get(tag, (0, 0, 0))
         if kind not in _NUMBERS:
             return ()
-        layout = struct.Struct(f">{min(count, len(self._data))}{_NUMBERS[kind]}")
-        if count > len(self._data) or offset + layout.size > len(self._data):
-            raise Broken("malformed", f"The rpm's header has too few bytes for its tag {tag}.")
+        layout = struct.Struct(f">{min(count, self._most)}{_NUMBERS[kind]}")
+        if count > self._most or offset + layout.size > len(self._data):
+            raise Broken(
+                "malformed", f"The rpm's header has too few bytes, or too many values, for its tag {tag}."
+            )
         return layout.unpack_from(self._data, offset)
 
     def strings(self, tag: int) -> Sequence[bytes]:
@@ -46,9 +49,11 @@ class Header:
         if kind not in (_STRING, _STRINGS, _LOCALISED):
             return ()
         # The last has its end too, so that the split gives one part more.
-        found = self._data[offset:].split(b"\0", count) if count <= len(self._data) else []
+        found = self._data[offset:].split(b"\0", count) if count <= self._most else []
         if len(found) <= count:
-            raise Broken("malformed", f"The rpm's header has too few bytes for its tag {tag}.")
+            raise Broken(
+                "malformed", f"The rpm's header has too few bytes, or too many values, for its tag {tag}."
+            )
         return found[:count]
 
     def string(self, tag: int) -> str:
@@ -59,15 +64,15 @@ class Header:
         return text(self._data[offset : min(end, offset + 1024)])
 
 
-def read_header(feed: Feed) -> Header:
-    """Leaves the feed at the payload. Raises Broken."""
+def read_header(feed: Feed, most: int) -> Header:
+    """Leaves the feed at the payload; ``most``: values of a tag. Raises Broken."""
     feed.skip(_LEAD)
     tags, size = _intro(feed)
     feed.skip(tags * 16)
     feed.skip(size)
     feed.skip(-size % 8)
     tags, size = _intro(feed)
-    return Header(feed.exactly(tags * 16), feed.exactly(size))
+    return Header(feed.exactly(tags * 16), feed.exactly(size), most)
 
 
 def package(header: Header) -> Package:
@@ -80,17 +85,6 @@ def package(header: Header) -> Package:
         "src" if source else header.string(ARCHITECTURE),
         "rpm",
     )
-
-
-def names(header: Header) -> list[bytes]:
-    """Of each file, its path; in two spellings, by age."""
-    bases, directories = header.strings(BASE_NAMES), header.strings(DIRECTORIES)
-    if not bases:
-        return list(header.strings(OLD_NAMES))
-    places = header.numbers(DIRECTORY_OF)
-    if len(places) < len(bases) or any(place >= len(directories) for place in places):
-        raise Broken("malformed", "The rpm's header has a file in no directory.")
-    return [directories[place] + base for base, place in zip(bases, places, strict=False)]
 
 
 def _intro(feed: Feed) -> tuple[int, int]:

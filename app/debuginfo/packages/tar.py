@@ -122,13 +122,15 @@ def _extend(state: _State, kind: bytes, size: int, feed: Feed, budget: Budget) -
     elif kind == _PAX:
         state.next = _with_records(state.next, data)
     else:
-        state.always = _with_records(state.always, data)
-        state.next = _with_records(state.next, data)
+        # No file is sparse because all are.
+        state.always = replace(_with_records(state.always, data), sparse=())
+        state.next = replace(_with_records(state.next, data), sparse=state.next.sparse)
 
 
 def _with_records(said: _Extension, data: bytes) -> _Extension:
     """``LENGTH KEY=VALUE`` and a newline, one after the other."""
     at = 0
+    holes = list(said.sparse)
     while at < len(data):
         digits, _, _ = data[at : at + 20].partition(b" ")
         if not digits.isdigit():
@@ -138,7 +140,7 @@ def _with_records(said: _Extension, data: bytes) -> _Extension:
         if end > len(data) or end <= at + len(digits) + 1 or data[end - 1 : end] != b"\n" or not equals:
             raise Broken("malformed", "A pax header in the tar archive has a record of a wrong length.")
         at = end
-        if key == b"path" and not said.sparse:
+        if key == b"path" and not holes:
             said = replace(said, name=value)
         elif key == b"linkpath":
             said = replace(said, link=value)
@@ -148,6 +150,7 @@ def _with_records(said: _Extension, data: bytes) -> _Extension:
             said = replace(said, size=int(value))
         elif key.startswith(b"GNU.sparse."):
             # The entry's own path is then one that its writer made up.
-            name = value if key == b"GNU.sparse.name" else said.name
-            said = replace(said, sparse=(*said.sparse, (key, value)), name=name)
-    return said
+            holes.append((key, value))
+            if key == b"GNU.sparse.name":
+                said = replace(said, name=value)
+    return replace(said, sparse=tuple(holes))

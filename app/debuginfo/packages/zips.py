@@ -135,7 +135,7 @@ def _records(file: BinaryIO, directory: _Directory, budget: Budget) -> Iterator[
 
 def _large(extra: bytes, values: list[int]) -> list[int]:
     """Size, packed size and offset; those that are full stand in the extra field, in this order."""
-    at = 0
+    at = 0 if _FULL in values else len(extra)
     while at + 4 <= len(extra):
         tag, length = struct.unpack_from("<2H", extra, at)
         if tag == _ZIP64:

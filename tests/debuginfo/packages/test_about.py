@@ -14,7 +14,7 @@ def test_a_control_file() -> None:
 def test_control_files_that_say_nothing() -> None:
     assert from_control(b"") == Package("", "", "", "deb")
     assert from_control(b"Package: \xff\xfe\n").name == "\\xff\\xfe"
-    assert len(from_control(b"Package: " + b"x" * 10_000).name) == 1024
+    assert len(from_control(b"Package: " + b"x" * 10_000).name) == 256
 
 
 def test_alpine_and_arch() -> None:

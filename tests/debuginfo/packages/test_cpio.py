@@ -124,3 +124,12 @@ def test_names_and_links_have_limits() -> None:
 def test_a_name_without_its_bytes() -> None:
     whole = cpio(CpioFile(b"./a", b"1"))
     assert said(rpm(whole[:94] + b"00000000" + whole[102:])).codes == ["malformed"]
+
+
+def test_one_long_directory_of_many_files_takes_no_memory() -> None:
+    long = {**TABLE, 1118: (8, [b"/" * 5_000_000, b"/"])}
+    assert said(rpm(stripped_cpio(*ROWS), long)).codes == ["limit_name"]
+
+
+def test_more_files_in_the_header_than_entries_may_be() -> None:
+    assert said(rpm(stripped_cpio(*ROWS), TABLE), Limits(entries=5)).codes == ["malformed"]

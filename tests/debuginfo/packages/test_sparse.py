@@ -106,3 +106,10 @@ def test_older_forms_that_lie() -> None:
     old[148:156] = b"%06o\0 " % sum(old[:512])
     endless = (b"1".ljust(24, b"\0") * 21 + b"\1").ljust(512, b"\0")
     assert said(bytes(old[:512]) + endless * 5000).codes == ["malformed"]
+
+
+def test_many_records_take_no_time_and_no_file_is_sparse_because_all_are() -> None:
+    many = pax(GNU__sparse__size="9").data + pax(GNU__sparse__offset="1").data * 30_000
+    found = said(tar(TarFile(b"h", many, b"g"), TarFile(b"a", b"1")))
+    assert [(row.name, row.size) for row in found.rows] == [("a", 1)]
+    assert said(tar(TarFile(b"h", many, b"x"), TarFile(b"a", b"1"))).codes == ["malformed"]
