@@ -95,6 +95,11 @@ class Feed:
                 raise Broken("truncated", "It ends before its contents do.")
             count -= len(part)
 
+    def skip_zeros(self) -> None:
+        while (rest := self.peek(STEP)) and not rest.strip(b"\0"):
+            self.skip(len(rest))
+        self.skip(len(rest) - len(rest.lstrip(b"\0")))
+
     def drain(self) -> None:
         """Reads to the end, where checksums are."""
         while self.take(STEP):

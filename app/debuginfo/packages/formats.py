@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from app.debuginfo.packages import zstd
+from app.debuginfo.packages import xz, zstd
 from app.debuginfo.packages.model import Broken
 from app.debuginfo.packages.tar import is_header
 from app.debuginfo.packages.unpack import Compression
@@ -21,7 +21,7 @@ _MAGIC: dict[bytes, Format] = {
     b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip",
     b"\x1f\x8b\x08": "gz",
-    b"\xfd7zXZ\0": "xz",
+    xz.MAGIC: "xz",
     zstd.MAGIC: "zst",
 }
 _REFUSED = {

@@ -1,4 +1,4 @@
-"""A compressed feed to the feed of what it holds: gzip, xz, lzma, bzip2, deflate; zstd is in ``zstd``.
+"""A compressed feed to the feed of what it holds: gzip, xz, lzma, bzip2, deflate; see also ``xz``, ``zstd``.
 
 Streams one after the other are one, as their tools have it (apk, pigz, pbzip2, xz -T); zeros behind them, and
 whatever else no stream begins with, are not looked at. Output comes in steps, so that a bomb fills no memory.
@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from app.debuginfo.packages import zstd
+from app.debuginfo.packages import xz, zstd
 from app.debuginfo.packages.budget import Budget
 from app.debuginfo.packages.feed import STEP, Feed
 from app.debuginfo.packages.model import Broken
@@ -21,7 +21,7 @@ from app.debuginfo.packages.model import Broken
 Compression = Literal["gz", "xz", "lzma", "bz2", "zst"]
 _INPUT = 64 << 10
 # What a further stream begins with.
-_MAGIC = {"gz": b"\x1f\x8b", "xz": b"\xfd7zXZ\0", "bz2": b"BZh"}
+_MAGIC = {"gz": b"\x1f\x8b", "xz": xz.MAGIC, "bz2": b"BZh"}
 _GZIP, _DEFLATE = 31, -15  # zlib's wbits
 
 
@@ -86,9 +86,7 @@ class _Streams:
     def _following(self) -> _Unpacker | None:
         if self._magic is None:
             return None
-        while (rest := self._feed.peek(_INPUT)) and not rest.strip(b"\0"):
-            self._feed.skip(len(rest))
-        self._feed.skip(len(rest) - len(rest.lstrip(b"\0")))
+        self._feed.skip_zeros()
         if self._feed.peek(len(self._magic)) != self._magic:
             return None
         self._budget.stream()
@@ -100,9 +98,7 @@ def _decompressed(unpacker: _Unpacker, data: bytes) -> bytes:
     try:
         return unpacker.decompress(data, STEP)
     except lzma.LZMAError as error:
-        if "limit" in str(error).lower():
-            raise Broken("limit_memory", "It needs more memory to unpack than a reader gives.") from None
-        raise Broken("malformed", f"Its compressed data are broken: {error}") from None
+        raise xz.broken(error) from None
     except (zlib.error, OSError, ValueError, EOFError) as error:  # bz2 raises OSError
         raise Broken("malformed", f"Its compressed data are broken: {error}") from None
 
@@ -114,11 +110,14 @@ def unpacked(feed: Feed, compression: Compression, budget: Budget) -> Feed:
         return Feed(zstd.puller(feed, budget))
     start: dict[str, Callable[[], _Unpacker]] = {
         "gz": lambda: _Zlib(_GZIP),
-        "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memory),
+        "xz": lambda: xz.unpacker(memory),
         "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memory),
         "bz2": bz2.BZ2Decompressor,
     }
-    return Feed(_Streams(feed, start[compression], _MAGIC.get(compression), budget).pull)
+    streams = _Streams(feed, start[compression], _MAGIC.get(compression), budget)
+    if compression == "xz" and xz.sized(feed.peek(xz.HEAD)):
+        return Feed(xz.puller(feed, budget, streams.pull))
+    return Feed(streams.pull)
 
 
 def inflated(feed: Feed, budget: Budget) -> Feed:
