@@ -4,7 +4,9 @@ Each directory of app/elf/core is one extension module, app.elf._NAME. Where no 
 left out with a warning, and slower readers in Python do their work.
 """
 
+import sys
 from pathlib import Path
+from typing import Any
 
 from setuptools import Extension, find_packages, setup
 
@@ -43,9 +45,19 @@ def core_modules() -> list[Extension]:
     ]
 
 
-setup(
-    packages=[*find_packages(include=["app", "app.*"]), *(f"app.assets.{top}" for top in ASSETS)],
-    package_dir={f"app.assets.{top}": top for top in ASSETS},
-    package_data={f"app.assets.{top}": asset_files(top) for top in ASSETS},
-    ext_modules=core_modules(),
-)
+def layout() -> dict[str, Any]:
+    """Where the packages lie. An editable install finds the assets beside the package, and needs one path.
+
+    For anything else setuptools writes a finder, which delays each command more than most of its modules do.
+    """
+    packages = find_packages(include=["app", "app.*"])
+    if "editable_wheel" in sys.argv:
+        return {"packages": packages, "package_dir": {"": "."}}
+    return {
+        "packages": [*packages, *(f"app.assets.{top}" for top in ASSETS)],
+        "package_dir": {f"app.assets.{top}": top for top in ASSETS},
+        "package_data": {f"app.assets.{top}": asset_files(top) for top in ASSETS},
+    }
+
+
+setup(ext_modules=core_modules(), **layout())

@@ -7,9 +7,10 @@ what others need; and a reader that will surely be asked is started before.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
     from app.config import Settings
     from app.index.build import Child
+
+    Command = Callable[[argparse.Namespace, Settings], int]
+
+
+def run() -> int:
+    """``main`` as a program of its own: while modules are loaded nothing is garbage, so none is sought."""
+    gc.disable()
+    return main()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,39 +87,54 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
-    if options.command == "doctor":
+    command = _command(options.command)
+    _all_is_loaded()
+    return command(options, settings)
+
+
+def _all_is_loaded() -> None:
+    """What was loaded stays, so the collector need not look through it, not even at the end."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
+def _command(name: str) -> Command:
+    """What runs it, imported now."""
+    if name == "doctor":
         from app.cli.doctor import doctor
 
-        return doctor(options, settings)
-    if options.command in {"script", "trace"}:
+        return doctor
+    if name in {"script", "trace"}:
         from app.cli import tracing
 
-        return tracing.COMMANDS[options.command](options, settings)
-    if options.command in {"info", "index"}:
+        return tracing.COMMANDS[name]
+    if name in {"info", "index"}:
         from app.cli import indexing
 
-        return indexing.COMMANDS[options.command](options, settings)
-    if options.command == "debuginfo":
+        return indexing.COMMANDS[name]
+    if name == "debuginfo":
         from app.cli.debuginfo import debuginfo
 
-        return debuginfo(options, settings)
-    if options.command in {"locate", "lines", "structs"}:
+        return debuginfo
+    if name in {"locate", "lines", "structs"}:
         from app.cli import details
 
-        return details.COMMANDS[options.command](options, settings)
-    if options.command == "diff":
+        return details.COMMANDS[name]
+    if name == "diff":
         from app.cli.difference import diff
 
-        return diff(options, settings)
+        return diff
     from app.cli import files
 
-    return files.COMMANDS[options.command](options, settings)
+    return files.COMMANDS[name]
 
 
 def _serve(options: argparse.Namespace) -> int:
     from app.config import load
     from app.web.server import serve
 
+    _all_is_loaded()
     settings = load(
         host=options.host,
         port=options.port,
@@ -127,4 +151,4 @@ def _many(values: list[str] | None) -> tuple[str, ...] | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -14,7 +14,7 @@ from app.cli.output import note
 from app.config import Settings
 from app.errors import AppError, BadInput
 from app.index.indexing import Indexing
-from app.index.model import Binary
+from app.index.records import Binary
 
 I = TypeVar("I", bound=Indexing)  # noqa: E741
 

@@ -13,9 +13,9 @@ from app.cli.output import note, put, put_json, shown, size
 from app.config import Settings
 from app.errors import NotFound
 from app.index.indexing import Indexing
-from app.index.model import Binary, Job
 from app.index.reader import Kind
 from app.index.readers import Readers
+from app.index.records import Binary, Job
 
 _POLL_SECONDS = 0.1
 _LINE_SECONDS = 5.0  # between lines of progress where there is no terminal

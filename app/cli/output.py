@@ -12,8 +12,6 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 # Control, format (bidi marks and joiners among them), private use, surrogates, line and paragraph ends.
 _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 
@@ -41,6 +39,9 @@ def note(text: str) -> None:
 
 def put_json(value: dict[str, Any]) -> None:
     """One object on a line of its own, in ASCII: what is no letter of it is escaped."""
+    # Few commands print it, and it takes long to load.
+    import orjson
+
     text = orjson.dumps(value).decode()
     if not text.isascii():
         text = json.dumps(json.loads(text), separators=(",", ":"))

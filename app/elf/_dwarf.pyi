@@ -1,11 +1,19 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from typing_extensions import Buffer
 
 from app.elf.scopes import ScopeColumns
 
-_Sections = dict[str, bytes | bytearray | memoryview]
+class Arrival:
+    """A section that one thread puts while it is read: a buffer of its size from the start."""
+
+    def __new__(cls, size: int, /) -> Arrival: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def put(self, data: Buffer, /) -> bool: ...
+    def end(self) -> None: ...
+
+_Sections = Mapping[str, bytes | bytearray | memoryview | Arrival]
 
 def read(
     sections: _Sections,
@@ -15,7 +23,7 @@ def read(
     threads: int,
     alt: _Sections | None,
     split: list[_Sections],
-) -> tuple[dict[str, Buffer], list[tuple[str, str]]]: ...
+) -> tuple[dict[str, Buffer], list[tuple[str, str]]] | None: ...
 def split_names(sections: _Sections, *, big: bool) -> list[tuple[str, str, int]]: ...
 def start_threads(count: int, /) -> int: ...
 

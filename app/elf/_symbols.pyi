@@ -29,4 +29,12 @@ def frames(
     big: bool,
     code: int,
 ) -> tuple[int, int]: ...
+def enclosing(
+    address: Buffer,
+    size: Buffer,
+    section_index: Buffer,
+    type: Buffer,
+    bind: Buffer,
+    addresses: Buffer,
+) -> bytes: ...
 def demangle(name: bytes) -> bytes | bool | None: ...

@@ -18,8 +18,8 @@ from app.elf.dies import At, Class, Die, Dies, Source, Unit, UnitEntry
 from app.elf.image import Image
 from app.elf.lines import LINE_STATES, LineTable
 from app.elf.locations import PlaceRange, Setting, location_list
-from app.elf.model import Problem
 from app.elf.native_dies import NativeSource
+from app.elf.problem import Problem
 from app.elf.scopes import Scopes
 
 _NAMES = (*sections.WALKED, *sections.LOCATED)

@@ -7,25 +7,29 @@ slower. Refuses nothing: what cannot be read is a Problem. Source: DWARF 2 to 5.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from app.elf import sections
+from app.elf.arriving import arriving_sections
 from app.elf.image import Image
-from app.elf.model import Problem
+from app.elf.model import Numbers
+from app.elf.problem import Problem
+from app.elf.threads import start
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 try:
     from app.elf import _dwarf as _dwarf
 except ImportError:
     _dwarf = None  # type: ignore[assignment]
 
-U1 = npt.NDArray[np.uint8]
-U2 = npt.NDArray[np.uint16]
-U4 = npt.NDArray[np.uint32]
-U8 = npt.NDArray[np.uint64]
-I4 = npt.NDArray[np.int32]
+# Buffers of numbers in this machine's order: as numpy spells their kinds.
+U1: TypeAlias = memoryview
+U2: TypeAlias = memoryview
+U4: TypeAlias = memoryview
+U8: TypeAlias = memoryview
+I4: TypeAlias = memoryview
 NO_LINES = 0xFFFF_FFFF_FFFF_FFFF
 # Bits of fn_flags.
 EXTERNAL, ADDRESS, INLINED, DECLARED_INLINE, ARTIFICIAL, NORETURN, MAIN, PROTOTYPED = (
@@ -44,8 +48,7 @@ STRUCT, CLASS, UNION, ENUM, TYPEDEF, BASE = range(1, 7)
 IN_TYPES, IN_SPLIT, IN_ALTERNATE = 1 << 63, 1 << 62, 1 << 61
 
 
-@dataclass(frozen=True, slots=True)
-class DwarfColumns:
+class DwarfColumns(NamedTuple):
     """Arrays by prefix: ``unit_``, ``fn_``, ``param_``, ``var_``, ``site_``, ``range_``, ``type_``.
 
     Texts are numbers of ``string_at``: text i is ``string_blob[string_at[i]:string_at[i + 1]]``; 0 is "".
@@ -117,18 +120,22 @@ class DwarfColumns:
 
 
 # dtype of each column, as numpy spells it.
-DTYPES = {field.name: str(field.type).lower() for field in fields(DwarfColumns) if field.name != "problems"}
+DTYPES = {
+    name: said.__forward_arg__.lower()
+    for name, said in DwarfColumns.__annotations__.items()
+    if name != "problems"
+}
+_KINDS: dict[str, Numbers] = {"u1": "B", "u2": "H", "u4": "I", "u8": "Q", "i4": "i"}
 
 
-def load() -> None:
-    """What is loaded late, now: the slow readers, where the core is not built."""
-    if _dwarf is None:
-        from app.elf import dwarf_slow, slow_dies  # noqa: F401
+def is_native() -> bool:
+    """Whether the core was built."""
+    return _dwarf is not None
 
 
 def start_threads(count: int) -> int:
     """Threads that later calls use beside the caller's; to be called once, before a process is shut in."""
-    given = sections.start_threads(count)
+    given = start(count)
     return _dwarf.start_threads(count) if _dwarf is not None else given
 
 
@@ -150,26 +157,65 @@ def read_dwarf(
 
         columns, found = read_slowly(image, alt)
     else:
-        big = image.layout is not None and image.layout.endian == "big"
-        columns, found = _dwarf.read(
-            sections.debug_sections(image, most=most),
-            big=big,
-            zero_is_used=sections.zero_is_used(image),
-            threads=threads,
-            alt=sections.debug_sections(alt, most=most) if alt is not None else None,
-            split=[sections.debug_sections(part, most=most, split=True) for part in split],
-        )
+        read = _read_arriving(image, threads, most) if threads > 1 and alt is None and not split else None
+        columns, found = read or _read_whole(image, threads, alt, split, most)
     problems = [Problem(code, text) for code, text in found]
     for part in (image, alt, *split):
         if part is not None:
             problems += part.problems[known if part is image else 0 :]
-    arrays = {name: np.frombuffer(memoryview(columns[name]), dtype) for name, dtype in DTYPES.items()}
+    arrays = {name: memoryview(columns[name]).cast("B").cast(_KINDS[dtype]) for name, dtype in DTYPES.items()}
     return DwarfColumns(**arrays, problems=tuple(dict.fromkeys(problems)))
+
+
+_Read: TypeAlias = "tuple[dict[str, Buffer], list[tuple[str, str]]]"
+
+
+def _read_whole(image: Image, threads: int, alt: Image | None, split: Sequence[Image], most: int) -> _Read:
+    read = _dwarf.read(
+        sections.debug_sections(image, most=most),
+        big=is_big(image),
+        zero_is_used=sections.zero_is_used(image),
+        threads=threads,
+        alt=sections.debug_sections(alt, most=most) if alt is not None else None,
+        split=[sections.debug_sections(part, most=most, split=True) for part in split],
+    )
+    assert read is not None, "sections that are there"
+    return read
+
+
+def _read_arriving(image: Image, threads: int, most: int) -> _Read | None:
+    """The same of a file whose .debug_info can be read while it is decompressed; None where that fails."""
+    known = len(image.problems)
+    arriving = arriving_sections(image, _dwarf.Arrival, most=most)
+    if arriving is None:
+        del image.problems[known:]
+        return None
+    read = None
+    try:
+        read = _dwarf.read(
+            {**arriving.others, ".debug_info": arriving.info},
+            big=is_big(image),
+            zero_is_used=sections.zero_is_used(image),
+            threads=threads,
+            alt=None,
+            split=[],
+        )
+    finally:
+        if read is None:
+            arriving.info.end()
+        whole = arriving.whole()
+    if whole and read is not None:
+        return read
+    del image.problems[known:]
+    return None
+
+
+def is_big(image: Image) -> bool:
+    return image.layout is not None and image.layout.endian == "big"
 
 
 def split_names(image: Image) -> list[tuple[str, str, int]]:
     """The split parts that the file names: directory, name, dwo_id."""
     if _dwarf is None:
         return []
-    big = image.layout is not None and image.layout.endian == "big"
-    return _dwarf.split_names(sections.debug_sections(image), big=big)
+    return _dwarf.split_names(sections.debug_sections(image), big=is_big(image))

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from app.elf.arrays import records
 from app.elf.image import PT_LOAD, Image
 
 SHT_RELA = 4
@@ -78,7 +79,7 @@ def _relocations(image: Image) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDA
     dtype = np.dtype([("offset", native), ("info", native), ("addend", native)])
     for section in image.sections:
         if image.section_types[section.index] == SHT_RELA and "A" in section.flags:
-            rows = image.records(dtype, section.offset, section.size // dtype.itemsize)
+            rows = records(image, dtype, section.offset, section.size // dtype.itemsize)
             yield rows["offset"].astype(np.uint64), rows["addend"].astype(np.uint64)
 
 

@@ -14,13 +14,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from app.elf import gomarks
 from app.elf.gomodule import pointer, text_start
 from app.elf.image import PT_LOAD, SHT_NOBITS, Image, decode
 from app.elf.model import TABLES, SymbolColumns
 
 _VERSIONS = {0xFFFFFFFB: (1, 2), 0xFFFFFFFA: (1, 16), 0xFFFFFFF0: (1, 18), 0xFFFFFFF1: (1, 20)}
-_SECTIONS = (".gopclntab", ".data.rel.ro.gopclntab")
-_MARKS = {".go.buildinfo", ".note.go.buildid", ".go.module", ".gosymtab"}
 _QUANTA = {"x86_64": 1, "i386": 1, "s390x": 2}
 STT_FUNC, STB_GLOBAL = 2, 1
 NO_SECTION = 0xFFFE  # of a function in a file without section headers
@@ -98,8 +97,7 @@ def read_gopclntab(image: Image) -> GoFunctions | None:
 
 def find_table(image: Image) -> Table | None:
     """The table where its section is, else where its magic is, in a file that shows marks of Go."""
-    names = image.headers.places.keys()
-    for name in _SECTIONS:
+    for name in gomarks.TABLES:
         section = image.by_name(name)
         if section is None or image.section_types[section.index] == SHT_NOBITS:
             continue
@@ -107,7 +105,7 @@ def find_table(image: Image) -> Table | None:
         if table is None:
             image.note("gopclntab", f"The header of {name} is of no known version.")
         return table
-    if names & _MARKS or not any(names):
+    if gomarks.is_worth_a_search(image):
         for segment, kind in zip(image.segments, image.segment_types, strict=True):
             if kind == PT_LOAD and "E" not in segment.flags:
                 part = image.part(segment.offset, segment.file_size)
@@ -273,14 +271,14 @@ def as_symbols(image: Image, found: GoFunctions) -> SymbolColumns:
             section[inside] = each.index
     return SymbolColumns(
         names=found.names,
-        name_at=found.name_at,
-        name_len=found.name_len,
-        address=found.address,
-        size=found.end - found.address,
-        type=np.full(count, STT_FUNC, np.uint8),
-        bind=np.full(count, STB_GLOBAL, np.uint8),
-        visibility=np.zeros(count, np.uint8),
-        section_index=section,
-        table=np.full(count, TABLES.index("gopclntab"), np.uint8),
-        version_id=np.zeros(count, np.uint32),
+        name_at=found.name_at.data,
+        name_len=found.name_len.data,
+        address=found.address.data,
+        size=(found.end - found.address).data,
+        type=np.full(count, STT_FUNC, np.uint8).data,
+        bind=np.full(count, STB_GLOBAL, np.uint8).data,
+        visibility=np.zeros(count, np.uint8).data,
+        section_index=section.data,
+        table=np.full(count, TABLES.index("gopclntab"), np.uint8).data,
+        version_id=np.zeros(count, np.uint32).data,
     )

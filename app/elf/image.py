@@ -16,11 +16,9 @@ from functools import cached_property, lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from app.elf import spell
-from app.elf.model import Header, Problem, Section, Segment
+from app.elf.model import Header, Section, Segment
+from app.elf.problem import Problem
 
 Data = bytes | memoryview | mmap.mmap
 SHT_NOBITS = 8
@@ -72,24 +70,12 @@ class Layout:
     phdr: struct.Struct
     dyn: struct.Struct
     note: struct.Struct
-    sym: np.dtype[np.void]
-
-    @property
-    def word(self) -> np.dtype[np.uint32]:
-        return np.dtype(self.order + "u4")
-
-    @property
-    def half(self) -> np.dtype[np.uint16]:
-        return np.dtype(self.order + "u2")
 
 
 @lru_cache(maxsize=4)
 def layout(bits: int, endian: str) -> Layout:
     order = "<" if endian == "little" else ">"
     wide = bits == 64
-    native = order + ("u8" if wide else "u4")
-    info: list[tuple[str, str]] = [("info", "u1"), ("other", "u1"), ("shndx", order + "u2")]
-    value = [("value", native), ("size", native)]
     return Layout(
         bits,
         endian,
@@ -99,7 +85,6 @@ def layout(bits: int, endian: str) -> Layout:
         phdr=struct.Struct(order + ("IIQQQQQQ" if wide else "8I")),
         dyn=struct.Struct(order + ("qQ" if wide else "iI")),
         note=struct.Struct(order + "III"),
-        sym=np.dtype([("name", order + "u4"), *(info + value if wide else value + info)]),
     )
 
 
@@ -209,11 +194,6 @@ class Image:
     def lacks(self, index: int, count: int) -> None:
         name = self.headers.section_name(index)
         self.note("section_truncated", f"The section {name} lacks its last {count:,} bytes.")
-
-    def records(self, dtype: np.dtype[np.void], offset: int, count: int) -> npt.NDArray[np.void]:
-        """At most ``count`` whole records at ``offset``."""
-        found = self.part(offset, count * dtype.itemsize)
-        return np.frombuffer(found[: len(found) // dtype.itemsize * dtype.itemsize], dtype)
 
     def content(self, section: Section) -> memoryview:
         return self.bytes_of(section.index)
@@ -348,10 +328,17 @@ def segments_of(headers: Sequence[Sequence[int]], machine: int) -> tuple[Segment
     )
 
 
-def load_rows(headers: Sequence[Sequence[int]]) -> npt.NDArray[np.uint64]:
+def load_rows(headers: Iterable[Sequence[int]]) -> list[tuple[int, int, int]]:
     """The PT_LOAD segments as rows of (address, file size, offset)."""
-    rows = [(row[3], row[5], row[2]) for row in headers if row[0] == PT_LOAD and row[2] + row[5] < 1 << 63]
-    return np.array(rows, np.uint64).reshape(-1, 3)
+    return [(row[3], row[5], row[2]) for row in headers if row[0] == PT_LOAD and row[2] + row[5] < 1 << 63]
+
+
+def file_offset(loads: Iterable[Sequence[int]], address: int) -> int | None:
+    """Where the byte at a virtual address lies in the file; None where no segment loads it."""
+    for begin, size, offset in loads:
+        if begin <= address < begin + size:
+            return offset + address - begin
+    return None
 
 
 def text_at(table: bytes, offset: int) -> str:

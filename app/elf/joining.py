@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
+from array import array
 
-from app.elf.model import SymbolColumns
+from app.elf.model import Numbers, SymbolColumns
 
-_PLAIN = ("address", "size", "type", "bind", "visibility", "section_index", "table")
+_PLAIN: dict[str, Numbers] = {
+    "address": "Q",
+    "size": "Q",
+    "name_len": "I",
+    "section_index": "I",
+    "type": "B",
+    "bind": "B",
+    "visibility": "B",
+    "table": "B",
+}
 # Places of names are 32-bit numbers.
 _LONGEST = (1 << 32) - 1
 
@@ -20,12 +29,18 @@ def joined(first: SymbolColumns | None, second: SymbolColumns) -> SymbolColumns:
         return first
     versions = dict.fromkeys((*first.versions, *second.versions))
     places = {text: place for place, text in enumerate(versions)}
-    moved = np.array([places[text] for text in second.versions], np.uint32)
+    moved = [places[text] for text in second.versions]
     return SymbolColumns(
         names=first.names + second.names,
-        name_at=np.concatenate([first.name_at, second.name_at + np.uint32(base)]),
-        name_len=np.concatenate([first.name_len, second.name_len]),
-        version_id=np.concatenate([first.version_id, moved[second.version_id]]),
+        name_at=_together(first.name_at, array("I", [base + at for at in second.name_at]), "I"),
+        version_id=_together(first.version_id, array("I", map(moved.__getitem__, second.version_id)), "I"),
         versions=tuple(versions),
-        **{name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in _PLAIN},
+        **{
+            name: _together(getattr(first, name), getattr(second, name), kind)
+            for name, kind in _PLAIN.items()
+        },
     )
+
+
+def _together(first: memoryview, second: memoryview | array[int], kind: Numbers) -> memoryview:
+    return memoryview(first.tobytes() + second.tobytes()).cast(kind)

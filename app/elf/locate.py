@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from app.elf.arrays import SymbolArrays
 from app.elf.debug import Debug, as_addresses
 from app.elf.declarators import is_c
 from app.elf.dies import UnitEntry
@@ -271,11 +272,13 @@ class _Chain:
 class _Symbols:
     """The functions of the symbol tables by their addresses."""
 
-    def __init__(self, columns: SymbolColumns) -> None:
+    def __init__(self, symbols: SymbolColumns) -> None:
+        columns = SymbolArrays.of(symbols)
         code = np.isin(columns.type, _CODE_SYMBOLS) & (columns.section_index != 0)
         rows = np.flatnonzero(code)
         # Of several at one address a global one with a size comes last, and is found.
         order = np.lexsort((columns.bind[rows] == 1, columns.size[rows] > 0, columns.address[rows]))
+        self._names = symbols.names
         self._columns = columns
         self._rows = rows[order]
         self._address = columns.address[self._rows]
@@ -289,4 +292,4 @@ class _Symbols:
         if size and address >= start + size:
             return None
         at, length = int(self._columns.name_at[row]), int(self._columns.name_len[row])
-        return decode(self._columns.names[at : at + length]), address - start
+        return decode(self._names[at : at + length]), address - start

@@ -11,7 +11,8 @@ from dataclasses import replace
 from app.elf.image import Image
 from app.elf.joining import joined
 from app.elf.minidebuginfo import as_outer
-from app.elf.model import TABLES, Facts, Problem
+from app.elf.model import TABLES, Facts
+from app.elf.problem import Problem
 from app.elf.symbols import SHT_SYMTAB, read_symbols
 
 _SYMTAB = TABLES.index("symtab")
@@ -26,6 +27,6 @@ def with_debug_file(facts: Facts, image: Image, debug: Image) -> Facts:
     problems = tuple(Problem(each.code, f"Debug file: {each.text}") for each in debug.problems[known:])
     if found is None:
         return replace(facts, problems=facts.problems + problems)
-    rows = found.table == _SYMTAB
+    rows = [each == _SYMTAB for each in found.table]
     mine = as_outer(image, debug, found, rows, "debug_symtab")
     return replace(facts, symbols=joined(facts.symbols, mine), problems=facts.problems + problems)

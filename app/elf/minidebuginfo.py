@@ -8,13 +8,13 @@ need is not read on. Source: https://sourceware.org/gdb/current/onlinedocs/gdb.h
 from __future__ import annotations
 
 import lzma
-from dataclasses import replace
-
-import numpy as np
-import numpy.typing as npt
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import compress
 
 from app.elf.image import Image, open_image
-from app.elf.model import TABLES, Problem, SymbolColumns
+from app.elf.model import TABLES, SymbolColumns
+from app.elf.problem import Problem
 from app.elf.symbols import SHN_ABS, read_symbols
 
 SECTION = ".gnu_debugdata"
@@ -40,7 +40,7 @@ def read_minidebuginfo(image: Image) -> SymbolColumns | None:
     image.problems += [Problem(each.code, f"Inside {SECTION}: {each.text}") for each in found.problems]
     if symbols is None:
         return None
-    return as_outer(image, found, symbols, symbols.name_len > 0, "gnu_debugdata")
+    return as_outer(image, found, symbols, symbols.name_len, "gnu_debugdata")
 
 
 def _unpacked(image: Image, raw: bytes) -> bytes | None:
@@ -69,26 +69,37 @@ def _unpacked(image: Image, raw: bytes) -> bytes | None:
 
 
 def as_outer(
-    image: Image, inner: Image, symbols: SymbolColumns, rows: npt.NDArray[np.bool_], table: str
+    image: Image, inner: Image, symbols: SymbolColumns, rows: Sequence[int], table: str
 ) -> SymbolColumns:
-    """Some rows of another file of the same build, with the numbers that their sections have in ``image``."""
+    """Some rows of another file of the same build, with the numbers that their sections have in ``image``.
+
+    Those where ``rows`` is not 0.
+    """
     places = {(section.name, section.address): section.index for section in image.sections}
-    numbers = np.array(
-        [places.get((section.name, section.address), SHN_ABS) for section in inner.sections] or [0], np.uint32
-    )
+    numbers = [places.get((section.name, section.address), SHN_ABS) for section in inner.sections] or [0]
     numbers[0] = 0
-    index = symbols.section_index
-    known = index < len(numbers)
-    moved = np.where(known, numbers[np.where(known, index, 0)], index)
-    # A number beyond the inner file's sections would name one of the outer file's.
-    moved[~known & (index < _FIRST_RESERVED)] = SHN_ABS
-    kept = np.flatnonzero(rows)
-    return replace(
-        symbols,
-        table=np.full(len(kept), TABLES.index(table), np.uint8),
-        section_index=moved[kept].astype(np.uint32),
-        **{
-            name: getattr(symbols, name)[kept]
-            for name in ("name_at", "name_len", "address", "size", "type", "bind", "visibility", "version_id")
-        },
+
+    def moved(index: int) -> int:
+        if index < len(numbers):
+            return numbers[index]
+        # A number beyond the inner file's sections would name one of the outer file's.
+        return index if index >= _FIRST_RESERVED else SHN_ABS
+
+    def kept(column: Iterable[int], kind: str) -> memoryview:
+        return memoryview(array(kind, compress(column, rows)))
+
+    name_len = kept(symbols.name_len, "I")
+    return SymbolColumns(
+        names=symbols.names,
+        name_at=kept(symbols.name_at, "I"),
+        name_len=name_len,
+        address=kept(symbols.address, "Q"),
+        size=kept(symbols.size, "Q"),
+        type=kept(symbols.type, "B"),
+        bind=kept(symbols.bind, "B"),
+        visibility=kept(symbols.visibility, "B"),
+        section_index=kept(map(moved, symbols.section_index), "I"),
+        table=memoryview(bytes([TABLES.index(table)]) * len(name_len)),
+        version_id=kept(symbols.version_id, "I"),
+        versions=symbols.versions,
     )

@@ -1,4 +1,4 @@
-"""What one ELF file says of itself, as frozen facts; symbols as numpy columns, never an object a symbol.
+"""What one ELF file says of itself, as frozen facts; symbols as columns, never an object a symbol.
 
 Sources: System V gABI chapters 4 and 5, the GNU gABI extensions, elf.h of glibc, and the stapsdt note
 format (https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation).
@@ -7,29 +7,19 @@ format (https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from app.elf.problem import Problem, State
 from app.elf.usdt_operands import UNKNOWN, Operand
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from app.elf.image import Headers
 
-State = Literal["ok", "partial", "malformed", "limit"]
-
+# The numbers of a buffer, as struct calls them.
+Numbers: TypeAlias = Literal["B", "H", "I", "Q", "i"]
 # The values of SymbolColumns.table, in this order.
 # The last is the .symtab of the binary's debug file.
 TABLES = ("symtab", "dynsym", "gnu_debugdata", "gopclntab", "debug_symtab")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that could not be read: a stable code, and a sentence that says what is missing and why."""
-
-    code: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +102,22 @@ class SymbolColumns:
     Names lie in ``names`` (bytes as in the file, each once, without version): row i is
     ``names[name_at[i]:name_at[i] + name_len[i]]``. ``version_id`` indexes ``versions`` (0: none; entries
     carry their separator, ``@GLIBC_2.2.5`` or ``@@GLIBC_2.2.5``, as readelf -Ws prints them).
-    All arrays have one length. ``section_index`` is st_shndx, extended by SYMTAB_SHNDX where needed;
-    for section symbols the name is the section's, as readelf prints it.
+    Columns are buffers of numbers in this machine's order, of 8, 4 and 1 bytes, and have one length; who
+    computes with them takes ``app.elf.arrays``. ``section_index`` is st_shndx, extended by SYMTAB_SHNDX
+    where needed; for section symbols the name is the section's, as readelf prints it.
     """
 
     names: bytes
-    name_at: npt.NDArray[np.uint32]
-    name_len: npt.NDArray[np.uint32]
-    address: npt.NDArray[np.uint64]
-    size: npt.NDArray[np.uint64]
-    type: npt.NDArray[np.uint8]  # STT_*
-    bind: npt.NDArray[np.uint8]  # STB_*
-    visibility: npt.NDArray[np.uint8]  # STV_*
-    section_index: npt.NDArray[np.uint32]
-    table: npt.NDArray[np.uint8]  # index into TABLES
-    version_id: npt.NDArray[np.uint32]
+    name_at: memoryview
+    name_len: memoryview
+    address: memoryview
+    size: memoryview
+    type: memoryview  # STT_*
+    bind: memoryview  # STB_*
+    visibility: memoryview  # STV_*
+    section_index: memoryview
+    table: memoryview  # index into TABLES
+    version_id: memoryview
     versions: tuple[str, ...] = ("",)
 
     def __len__(self) -> int:

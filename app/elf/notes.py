@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from app.elf.image import Image
-from app.elf.relocations import relocate
 
 SHT_NOTE, PT_NOTE = 7, 4
 NT_GNU_BUILD_ID = 3
@@ -31,6 +30,8 @@ def notes(image: Image) -> Iterator[Note]:
             found = True
             raw = bytes(image.part(row.offset, row.size))
             if relocatable:
+                from app.elf.relocations import relocate
+
                 raw = bytes(relocate(image, image.sections[index], raw))
             yield from _notes(image, raw, row.offset, row.size, 8 if row.align == 8 else 4)
     if found:

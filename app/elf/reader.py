@@ -13,12 +13,13 @@ from dataclasses import replace
 
 from app.elf import dynamic, traits
 from app.elf.frame_pointers import frame_pointers
-from app.elf.gopclntab import as_symbols, read_gopclntab
+from app.elf.gomarks import may_be_go
 from app.elf.image import SHT_NOBITS, Data, Image, decode, open_image
 from app.elf.joining import joined
 from app.elf.minidebuginfo import read_minidebuginfo
-from app.elf.model import Facts, Problem, State
+from app.elf.model import Facts
 from app.elf.notes import build_id, notes
+from app.elf.problem import Problem, State
 from app.elf.symbols import SHT_SYMTAB, read_symbols
 from app.elf.usdt import read_usdt
 
@@ -67,7 +68,9 @@ def _facts(image: Image) -> Facts:
     if hidden is not None:
         symbols = joined(symbols, hidden)
     stripped = SHT_SYMTAB not in image.section_types
-    if stripped:
+    if stripped and may_be_go(image):
+        from app.elf.gopclntab import as_symbols, read_gopclntab
+
         functions = read_gopclntab(image)
         if functions is not None:
             symbols = joined(symbols, as_symbols(image, functions))

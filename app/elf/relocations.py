@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.elf.arrays import records, symbol_dtype
 from app.elf.image import Image
 from app.elf.model import Header, Section
 
@@ -105,14 +106,14 @@ def _apply(image: Image, table: Section, section: Section, target: _U8) -> None:
     assert image.layout is not None
     assert image.header is not None
     rela = image.section_types[table.index] == SHT_RELA
-    records = _records(image, table, rela)
+    entries = _records(image, table, rela)
     wide = image.layout.bits == 64
-    kinds, symbols = _split(records["info"].astype(np.uint64), wide, image.header)
+    kinds, symbols = _split(entries["info"].astype(np.uint64), wide, image.header)
     values = _values(image, table.link)
     inside = symbols < len(values)
     value = np.where(inside, values[np.where(inside, symbols, 0).astype(np.int64)], 0).astype(np.uint64)
     if rela:
-        value = value + records["addend"].astype(np.int64).view(np.uint64)
+        value = value + entries["addend"].astype(np.int64).view(np.uint64)
     known = _TYPES.get(image.header.machine, {})
     left = int(np.count_nonzero(~inside & (kinds != _NONE)))
     order = (_SET, _FROM_HERE, _ADD, _SUB)
@@ -126,7 +127,7 @@ def _apply(image: Image, table: Section, section: Section, target: _U8) -> None:
             left += len(rows)
             continue
         action, width = known[kind]
-        offsets = records["offset"][rows].astype(np.uint64)
+        offsets = entries["offset"][rows].astype(np.uint64)
         fits = offsets <= np.uint64(max(len(target) - width, 0)) if len(target) >= width else offsets < 0
         left += int(np.count_nonzero(~fits))
         _write(image, target, offsets[fits].astype(np.int64), value[rows][fits], action, width, rela)
@@ -152,7 +153,7 @@ def _records(image: Image, table: Section, rela: bool) -> npt.NDArray[np.void]:
     fields = [("offset", f"{order}u{word}"), ("info", f"{order}u{word}")]
     fields += [("addend", f"{order}i{word}")] if rela else []
     dtype = np.dtype(fields)
-    return image.records(dtype, table.offset, table.size // dtype.itemsize)
+    return records(image, dtype, table.offset, table.size // dtype.itemsize)
 
 
 def _values(image: Image, link: int) -> _U64:
@@ -161,8 +162,9 @@ def _values(image: Image, link: int) -> _U64:
     if not 0 < link < len(image.sections):
         return np.zeros(1, np.uint64)
     section = image.sections[link]
-    dtype = image.layout.sym
-    values = image.records(dtype, section.offset, section.size // dtype.itemsize)["value"].astype(np.uint64)
+    dtype = symbol_dtype(image.layout)
+    rows = records(image, dtype, section.offset, section.size // dtype.itemsize)
+    values: _U64 = rows["value"].astype(np.uint64)
     return values if len(values) else np.zeros(1, np.uint64)
 
 

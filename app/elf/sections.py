@@ -9,19 +9,12 @@ Sources: System V gABI, chapter 4 (Chdr); binutils' compress.c for ``.zdebug_``;
 from __future__ import annotations
 
 import mmap
-import zlib
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from threading import Barrier, BrokenBarrierError
+import struct
+from collections.abc import Container, Iterable
+from typing import NamedTuple
 
-import deflate
-import numpy as np
-import zstandard
-
-from app.elf.image import SHT_NOBITS, Image
-from app.elf.model import Section
-from app.elf.relocations import relocate
+from app.elf.image import SHT_NOBITS, Image, SectionHeader
+from app.elf.inflate import MOST_RATIO, ZLIB, Packed, inflate
 
 Buffer = memoryview | bytes | bytearray
 # What functions, variables, types and lines are read from.
@@ -42,167 +35,104 @@ WALKED = (
 # What else tells where a variable is.
 LOCATED = (".debug_loc", ".debug_loclists")
 MOST_BYTES = 4 << 30
-_ZLIB, _ZSTD = 1, 2
-# Deflate makes at most 1032 bytes of one; zstd's runs have no such bound, but no section is one run.
-_MOST_RATIO = {_ZLIB: 1040, _ZSTD: 1 << 17}
-
-
-class _Threads:
-    """The threads of this process, once they are started."""
-
-    pool: ThreadPoolExecutor | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """A compressed section: what is behind its header, and what the header says."""
-
-    name: str
-    data: memoryview
-    kind: int
-    size: int
-
-
-def start_threads(count: int) -> int:
-    """Threads that decompress beside the caller's; how many the system gave.
-
-    To be called where threads may be started, and once: a reader that is shut in cannot start any.
-    """
-    if _Threads.pool is not None or count < 1:
-        return 0
-    pool = ThreadPoolExecutor(count, "inflate")
-    barrier = Barrier(count + 1)
-    started = []
-    try:
-        for _ in range(count):
-            started.append(pool.submit(_meet, barrier))
-        _meet(barrier)
-    except RuntimeError:
-        barrier.abort()
-    wait(started)
-    _Threads.pool = pool if started else None
-    return len(started)
-
-
-def _meet(barrier: Barrier) -> None:
-    """All threads of a pool are started when each has a task that waits for the others."""
-    try:
-        barrier.wait()
-    except BrokenBarrierError:
-        return
+_SHF_ALLOC, _SHF_COMPRESSED = 2, 0x800
 
 
 def debug_sections(
     image: Image, names: Iterable[str] = WALKED, *, most: int = MOST_BYTES, split: bool = False
 ) -> dict[str, Buffer]:
     """The sections of ``names`` that the file has; with ``split`` those that end in ``.dwo``, so named."""
+    found = find(image, set(names), split)
+    sections = found.plain | unpack(image, found.packed, most)
+    if image.header is not None and image.header.type == "REL":
+        from app.elf.relocations import relocate
+
+        for name, content in list(sections.items()):
+            sections[name] = relocate(image, image.headers.section(found.places[name]), content)
+    return sections
+
+
+class Found(NamedTuple):
+    """The sections that a file has, by their names."""
+
+    plain: dict[str, Buffer]
+    packed: list[Packed]
+    places: dict[str, int]  # their numbers
+
+
+def find(image: Image, wanted: Container[str], split: bool = False) -> Found:
     found: dict[str, Buffer] = {}
-    packed: list[_Packed] = []
-    places: dict[str, Section] = {}
-    wanted = set(names)
-    for section in image.sections:
-        name = section.name.replace(".zdebug_", ".debug_", 1)
+    packed: list[Packed] = []
+    places: dict[str, int] = {}
+    for index, row in enumerate(image.headers.section_rows):
+        own = image.headers.section_name(index)
+        name = own.replace(".zdebug_", ".debug_", 1)
         plain = name.removesuffix(".dwo") if split else name
-        if plain not in wanted or name in places or image.section_types[section.index] == SHT_NOBITS:
+        if plain not in wanted or name in places or row.type == SHT_NOBITS:
             continue
         if split and plain == name and "_index" not in name:
             continue
-        places[name] = section
-        data = image.whole(section)
-        header = _packed(image, section, name, data)
+        places[name] = index
+        data = image.whole_of(index)
+        header = _packed(image, own, row, name, data)
         if header is None:
             found[name] = data
-        elif isinstance(header, _Packed):
+        elif isinstance(header, Packed):
             packed.append(header)
-    found |= _unpack(image, packed, most)
-    for compressed in packed:
-        _forget(image, places[compressed.name])
-    if image.header is not None and image.header.type == "REL":
-        for name, content in list(found.items()):
-            found[name] = relocate(image, places[name], content)
-    return found
+    return Found(found, packed, places)
 
 
-def _packed(image: Image, section: Section, name: str, data: memoryview) -> _Packed | bool | None:
+def _packed(image: Image, own: str, row: SectionHeader, name: str, data: memoryview) -> Packed | bool | None:
     """What a section's compression header says; None where it has none, False where it makes no sense."""
-    if section.name.startswith(".zdebug_"):
+    if own.startswith(".zdebug_"):
         if bytes(data[:4]) != b"ZLIB" or len(data) < 12:
             return None
-        return _Packed(name, data[12:], _ZLIB, int.from_bytes(data[4:12], "big"))
-    if "C" not in section.flags or image.layout is None:
+        return Packed(name, row.offset + 12, data[12:], ZLIB, int.from_bytes(data[4:12], "big"))
+    if not row.flags & _SHF_COMPRESSED or image.layout is None:
         return None
-    wide = image.layout.bits == 64
-    order = "<" if image.layout.endian == "little" else ">"
-    fields = ["type", "reserved", "size", "align"] if wide else ["type", "size", "align"]
-    sizes = ["u4", "u4", "u8", "u8"] if wide else ["u4", "u4", "u4"]
-    dtype = np.dtype([(field, order + size) for field, size in zip(fields, sizes, strict=True)])
-    if len(data) < dtype.itemsize:
-        image.note("debug_compressed", f"The section {section.name} is too short for its compression header.")
+    header = struct.Struct(image.layout.order + ("I4xQQ" if image.layout.bits == 64 else "III"))
+    if len(data) < header.size:
+        image.note("debug_compressed", f"The section {own} is too short for its compression header.")
         return False
-    header = np.frombuffer(data, dtype, 1)[0]
-    kind = int(header["type"])
-    if kind not in _MOST_RATIO:
-        image.note(
-            "debug_compressed", f"The section {section.name} is compressed in an unknown way ({kind})."
-        )
+    kind, size, _ = header.unpack_from(data)
+    if kind not in MOST_RATIO:
+        image.note("debug_compressed", f"The section {own} is compressed in an unknown way ({kind}).")
         return False
-    return _Packed(name, data[dtype.itemsize :], kind, int(header["size"]))
+    return Packed(name, row.offset + header.size, data[header.size :], kind, size)
 
 
-def _unpack(image: Image, packed: list[_Packed], most: int) -> dict[str, Buffer]:
+def too_large(section: Packed) -> bool:
+    """Whether it claims to hold more than its bytes can."""
+    return section.size > len(section.data) * MOST_RATIO[section.kind] + 64
+
+
+def unpack(image: Image, packed: list[Packed], most: int) -> dict[str, Buffer]:
     """All of them, the largest first, as far as the ceiling allows."""
-    allowed: list[_Packed] = []
+    allowed: list[Packed] = []
     for section in packed:
-        if section.size > len(section.data) * _MOST_RATIO[section.kind] + 64 or section.size > most:
+        if too_large(section) or section.size > most:
             text = f"The section {section.name} claims to hold {section.size:,} bytes, more than are read."
             image.note("debug_limit", text)
             continue
         most -= section.size
         allowed.append(section)
     allowed.sort(key=lambda section: -len(section.data))
-    if _Threads.pool is None or len(allowed) < 2:
-        done = [_inflate(section) for section in allowed]
-    else:
-        # The caller takes the largest, the threads the rest.
-        tasks = [_Threads.pool.submit(_inflate, section) for section in allowed[1:]]
-        done = [_inflate(allowed[0]), *(task.result() for task in tasks)]
     found: dict[str, Buffer] = {}
-    for section, data in zip(allowed, done, strict=True):
+    for section, data in zip(allowed, inflate(allowed), strict=True):
         found[section.name] = data
         if len(data) < section.size:
             lacks = section.size - len(data)
             image.note("debug_compressed", f"The section {section.name} lacks its last {lacks:,} bytes.")
+    for section in packed:
+        forget(image, section.offset, len(section.data))
     return found
 
 
-def _inflate(section: _Packed) -> bytes | bytearray:
-    try:
-        if section.kind == _ZLIB:
-            return deflate.zlib_decompress(section.data, section.size)
-        return zstandard.ZstdDecompressor().decompress(section.data, max_output_size=section.size)
-    except (deflate.DeflateError, zstandard.ZstdError, ValueError):
-        return _inflate_part(section)
-
-
-def _inflate_part(section: _Packed) -> bytes:
-    """What there is of a section whose data is cut or damaged."""
-    made = bytearray()
-    decoder = zlib.decompressobj() if section.kind == _ZLIB else zstandard.ZstdDecompressor().decompressobj()
-    for at in range(0, len(section.data), 1 << 14):
-        try:
-            made += decoder.decompress(section.data[at : at + (1 << 14)])
-        except (zlib.error, zstandard.ZstdError):
-            break
-        if len(made) >= section.size:
-            break
-    return bytes(made[: section.size])
-
-
-def _forget(image: Image, section: Section) -> None:
-    """Gives back the pages of a mapped file that hold a section which was decompressed."""
+def forget(image: Image, offset: int, size: int) -> None:
+    """Gives back the pages of a mapped file that hold a part of it which was decompressed."""
     mapped = image.data.obj
-    first = -(-section.offset // mmap.PAGESIZE) * mmap.PAGESIZE
-    size = (section.offset + section.size) // mmap.PAGESIZE * mmap.PAGESIZE - first
+    first = -(-offset // mmap.PAGESIZE) * mmap.PAGESIZE
+    size = (offset + size) // mmap.PAGESIZE * mmap.PAGESIZE - first
     if isinstance(mapped, mmap.mmap) and size > 0 and first + size <= len(mapped):
         mapped.madvise(mmap.MADV_DONTNEED, first, size)
 
@@ -211,4 +141,4 @@ def zero_is_used(image: Image) -> bool:
     """Whether code or data lies at address 0, so that 0 does not say "dropped by the linker"."""
     if image.header is not None and image.header.type == "REL":
         return True
-    return any("A" in section.flags and section.address == 0 and section.size for section in image.sections)
+    return any(row.flags & _SHF_ALLOC and row.address == 0 and row.size for row in image.headers.section_rows)

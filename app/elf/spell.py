@@ -1,16 +1,18 @@
 """Numbers of an ELF file to the words that readelf prints for them.
 
 A number without a word is spelled as readelf spells it, in hex or decimal, never left out.
-Source: glibc's elf.h, by pyelftools' tables; readelf.c of binutils 2.40 for what has no name.
+Source: glibc's elf.h; readelf.c of binutils 2.40 for what has no name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from elftools.elf import enums
+from app.elf.words import MACHINE_SECTION_TYPES, SECTION_TYPES, SEGMENT_TYPES
 
-from app.elf.model import Section
+if TYPE_CHECKING:
+    from app.elf.model import Section
 
 _TYPES = {0: "NONE", 1: "REL", 2: "EXEC", 3: "DYN", 4: "CORE"}
 _MACHINES = {
@@ -56,34 +58,6 @@ _MACHINE_SEGMENTS = {(_ARM, 0x70000001): "EXIDX", (_MIPS, 0x70000000): "REGINFO"
 _MACHINE_SEGMENTS |= {(_MIPS, 0x70000001): "RTPROC", (_MIPS, 0x70000002): "OPTIONS"}
 _MACHINE_SEGMENTS |= {(_MIPS, 0x70000003): "ABIFLAGS", (_RISCV, 0x70000003): "RISCV_ATTRIBUTES"}
 _MACHINE_FLAGS = {(_X86_64, 0x10000000): "l", (_ARM, 0x20000000): "y", (_PPC, 0x10000000): "v"}
-_READELF_SECTION_TYPES = {
-    0x6FFFFFFD: "VERDEF",
-    0x6FFFFFFE: "VERNEED",
-    0x6FFFFFFF: "VERSYM",
-    0x6FFFFFF6: "GNU_HASH",
-    0x6FFFFFF5: "GNU_ATTRIBUTES",
-    18: "SYMTAB SECTION INDICES",
-}
-_BASE_SECTION_TYPES = {
-    number: name.removeprefix("SHT_")
-    for name, number in enums.ENUM_SH_TYPE_BASE.items()
-    if isinstance(number, int) and number < 0x60000000 and name not in {"SHT_NUM", "SHT_LOOS"}
-} | _READELF_SECTION_TYPES
-_MACHINE_SECTION_TYPES = {
-    machine: {number: name.split("_", 1)[1] for name, number in table.items() if isinstance(number, int)}
-    for machine, table in (
-        (8, enums.ENUM_SH_TYPE_MIPS),
-        (40, enums.ENUM_SH_TYPE_ARM),
-        (183, enums.ENUM_SH_TYPE_AARCH64),
-        (243, enums.ENUM_SH_TYPE_RISCV),
-    )
-}
-_MACHINE_SECTION_TYPES[_X86_64] = {0x70000001: "X86_64_UNWIND"}
-_BASE_SEGMENT_TYPES = {
-    number: name.removeprefix("PT_")
-    for name, number in enums.ENUM_P_TYPE_BASE.items()
-    if isinstance(number, int) and name not in {"PT_LOOS", "PT_HIOS", "PT_LOPROC", "PT_HIPROC"}
-}
 
 
 def file_type(number: int) -> str:
@@ -131,7 +105,7 @@ def section_of(section_index: int, sections: Sequence[Section]) -> str:
 
 
 def section_type(number: int, machine_number: int) -> str:
-    word = _BASE_SECTION_TYPES.get(number) or _MACHINE_SECTION_TYPES.get(machine_number, {}).get(number)
+    word = SECTION_TYPES.get(number) or MACHINE_SECTION_TYPES.get(machine_number, {}).get(number)
     if word is not None:
         return word
     if 0x70000000 <= number <= 0x7FFFFFFF:
@@ -169,7 +143,7 @@ def section_flags(flags: int, machine_number: int, abi: int) -> str:
 def segment_type(number: int, machine_number: int) -> str:
     if (machine_number, number) in _MACHINE_SEGMENTS:
         return _MACHINE_SEGMENTS[machine_number, number]
-    word = _BASE_SEGMENT_TYPES.get(number)
+    word = SEGMENT_TYPES.get(number)
     if word is not None:
         return word
     if 0x60000000 <= number <= 0x6FFFFFFF:

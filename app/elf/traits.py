@@ -6,12 +6,9 @@ guess by the file's name. Source of the numbers of languages: DWARF 5, table 7.1
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import compress
 from typing import Literal, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
 
 from app.elf.image import Image
 from app.elf.languages import language_name
@@ -86,8 +83,6 @@ _LIBRARIES = (
 _WANTED = tuple(name for name, _, _ in _RUNTIMES) + tuple(name for _, name in _SYMBOLS)
 _CPP_LIBRARIES = ("libstdc++.so", "libc++.so")
 _RUST_LIBRARY = b"/rustc/"
-_LOOKED_AT = 16384  # names; the languages of a file are all over it
-_LONGEST_MARK = 63  # a longer name than any of ours
 
 
 class Marks(NamedTuple):
@@ -104,7 +99,9 @@ def name_marks(symbols: SymbolColumns | None) -> Marks:
         return Marks(frozenset(), 0, 0)
     found = native_marks(symbols, _WANTED)
     if found is None:
-        return Marks(frozenset(defined(symbols, _WANTED)), *_mangled(symbols))
+        from app.elf.numpy_marks import defined, mangled
+
+        return Marks(frozenset(defined(symbols, _WANTED)), *mangled(symbols))
     there, rust, cpp = found
     return Marks(frozenset(compress(_WANTED, there)), rust, cpp)
 
@@ -169,48 +166,6 @@ def _is_launcher(image: Image) -> bool:
         return False
     code = sum(row.size for row in image.headers.section_rows if row.flags & _SHF_EXECINSTR)
     return 0 < code <= _LAUNCHER
-
-
-def defined(symbols: SymbolColumns, names: Sequence[bytes]) -> set[bytes]:
-    """Those of ``names`` that a symbol defines, not only needs."""
-    found: set[bytes] = set()
-    wanted = np.zeros(_LONGEST_MARK + 1, bool)
-    wanted[[len(name) for name in names]] = True
-    rows = np.flatnonzero(wanted[np.minimum(symbols.name_len, _LONGEST_MARK)] & (symbols.section_index != 0))
-    at, size = symbols.name_at[rows].astype(np.int64), symbols.name_len[rows]
-    blob = np.frombuffer(symbols.names, np.uint8)
-    last = np.where(size > 0, blob[at + size - 1], 0)
-    for name in names:
-        places = at[(size == len(name)) & (last == name[-1])]
-        places = places[blob[places + len(name) // 2] == name[len(name) // 2]]
-        if any(symbols.names[start : start + len(name)] == name for start in places.tolist()):
-            found.add(name)
-    return found
-
-
-def _mangled(symbols: SymbolColumns) -> tuple[int, int]:
-    """How many of some names Rust has mangled, and how many C++.
-
-    Rust's new scheme begins with _R; its old one is C++'s with ``17h``, 16 digits and an E at the end.
-    """
-    blob = np.frombuffer(symbols.names, np.uint8)
-    some = slice(None, None, max(1, len(symbols) // _LOOKED_AT))
-    size = symbols.name_len[some]
-    at, size = symbols.name_at[some][size >= 4].astype(np.int64), size[size >= 4]
-    end = at + size
-    underscored = blob[at] == ord("_")
-    second = np.where(underscored, blob[at + 1], 0)
-    new = (second == ord("R")) & np.isin(blob[at + 2], np.frombuffer(b"NICMXY", np.uint8))
-    old = (second == ord("Z")) & (size > 24) & _holds(blob, end - 20, b"17h")
-    rust = new | (old & (blob[end - 1] == ord("E")))
-    return int(rust.sum()), int(((second == ord("Z")) & ~rust).sum())
-
-
-def _holds(blob: npt.NDArray[np.uint8], at: npt.NDArray[np.int64], text: bytes) -> npt.NDArray[np.bool_]:
-    found = np.ones(len(at), bool)
-    for index, byte in enumerate(text):
-        found &= blob[np.clip(at + index, 0, len(blob) - 1)] == byte
-    return found
 
 
 def _tells_of_rust(image: Image, needed: Iterable[str]) -> bool:

@@ -15,17 +15,13 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from app.elf.image import Image, decode, load_rows
+from app.elf.enclosing import enclosing
+from app.elf.image import Image, decode, file_offset, load_rows
 from app.elf.model import SymbolColumns, UsdtArgument, UsdtProbe, UsdtSite
 from app.elf.notes import Note
-from app.elf.symbols import file_offsets
 from app.elf.usdt_operands import parse_operand, reading
 
 NT_STAPSDT = 3
-_STT_FUNC, _STT_IFUNC = 2, 10
 _SIZED = re.compile(r"(-?)(\d{1,3})(f?)@(.*)", re.DOTALL)
 # An operand may hold spaces inside brackets (AArch64: [sp, 16]); the next argument starts with its size.
 _NEXT = re.compile(r"\s+(?=-?\d{1,3}f?@)")
@@ -51,20 +47,21 @@ def read_usdt(image: Image, found: Iterable[Note], symbols: SymbolColumns | None
     raws = [raw for note in found if note.owner == b"stapsdt" and (raw := _raw(image, note)) is not None]
     if not raws:
         return ()
-    base = image.by_name(".stapsdt.base")
-    moved = [0 if base is None or not raw.base else base.address - raw.base for raw in raws]
+    base = image.headers.places.get(".stapsdt.base")
+    moved = [
+        0 if base is None or not raw.base else image.headers.section_rows[base].address - raw.base
+        for raw in raws
+    ]
     mask = (1 << bits) - 1
-    addresses = np.array([(raw.address + by) & mask for raw, by in zip(raws, moved, strict=True)], np.uint64)
-    offsets = file_offsets(load_rows(image.headers.program_rows), addresses).tolist()
+    addresses = [(raw.address + by) & mask for raw, by in zip(raws, moved, strict=True)]
+    loads = load_rows(image.headers.program_rows)
     functions = enclosing(symbols, addresses, image.header.type == "REL")
     sites: dict[tuple[str, str], list[UsdtSite]] = {}
-    for raw, by, address, offset, function in zip(
-        raws, moved, addresses.tolist(), offsets, functions, strict=True
-    ):
+    for raw, by, address, function in zip(raws, moved, addresses, functions, strict=True):
         sites.setdefault((raw.provider, raw.name), []).append(
             UsdtSite(
                 address=address,
-                offset=offset if offset >= 0 else None,
+                offset=file_offset(loads, address),
                 semaphore=(raw.semaphore + by) & mask if raw.semaphore else 0,
                 arguments=decode_arguments(raw.arguments, bits, machine),
                 raw_arguments=raw.arguments,
@@ -145,34 +142,3 @@ def restored(site: Mapping[str, Any], machine: str) -> UsdtSite:
 @lru_cache(maxsize=8192)
 def _restored(values: tuple[Any, ...], machine: str) -> UsdtArgument:
     return _with_operand(UsdtArgument(*values), machine)
-
-
-def enclosing(
-    symbols: SymbolColumns | None, addresses: npt.NDArray[np.uint64], relocatable: bool
-) -> list[str | None]:
-    """The function that each address lies in, by symbols with a size; None where there is none.
-
-    In a relocatable file each section has the address 0: with code in several, an address says nothing.
-    """
-    if symbols is None:
-        return [None] * len(addresses)
-    rows = np.flatnonzero(
-        ((symbols.type == _STT_FUNC) | (symbols.type == _STT_IFUNC))
-        & (symbols.section_index != 0)
-        & (symbols.size > 0)
-    )
-    if relocatable and len(np.unique(symbols.section_index[rows])) > 1:
-        return [None] * len(addresses)
-    # Of several at one address the global one last, so that the search from the right finds it first.
-    rows = rows[np.lexsort((symbols.bind[rows] == 1, symbols.address[rows]))]
-    starts = symbols.address[rows]
-    found: list[str | None] = []
-    for address, at in zip(addresses, np.searchsorted(starts, addresses, side="right"), strict=True):
-        name = None
-        if at:
-            row = rows[at - 1]
-            if address - symbols.address[row] < symbols.size[row]:
-                start = int(symbols.name_at[row])
-                name = decode(symbols.names[start : start + int(symbols.name_len[row])])
-        found.append(name)
-    return found

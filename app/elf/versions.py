@@ -33,7 +33,7 @@ def dynamic_versions(
         return ids, (b"",)
     raw = image.whole(versym)
     numbers = np.zeros(count, np.uint16)
-    found = np.frombuffer(raw[: len(raw) // 2 * 2], image.layout.half)[:count]
+    found = np.frombuffer(raw[: len(raw) // 2 * 2], image.layout.order + "u2")[:count]
     numbers[: len(found)] = found
     needed = _needed(image, by_type.get(SHT_VERNEED))
     given = _given(image, by_type.get(SHT_VERDEF))

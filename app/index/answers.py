@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from app.elf.model import Problem
+from app.elf.problem import Problem
 from app.errors import BadInput, NotFound, TooLarge
 from app.index import companions
 from app.index.debug_files import DebugFiles, sought

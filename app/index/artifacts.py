@@ -18,10 +18,10 @@ from fnmatch import translate
 from itertools import chain
 
 from app.config import Settings
-from app.elf.model import Problem
+from app.elf.problem import Problem
 from app.elf.tree import Stamp, stamp_of
 from app.errors import AppError, BadInput, Busy, NotFound
-from app.index import sources
+from app.index import given_sources
 from app.index.answers import Answers
 from app.index.catalogue import BinaryRow
 from app.index.debug_files import DebugFiles, sought
@@ -79,7 +79,7 @@ class Artifacts:
         self._readers = readers
         self._debug_files = debug_files
         self._answers = answers
-        self._sources: OrderedDict[str, sources.Named] = OrderedDict()
+        self._sources: OrderedDict[str, given_sources.Named] = OrderedDict()
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
         self.given: Counter[str] = Counter()  # by kind
@@ -202,14 +202,14 @@ class Artifacts:
         inside = type(offset) is int and type(size) is int and 0 <= offset <= offset + size <= artifact.size
         return (offset, size) if inside and size else None
 
-    def _named(self, row: BinaryRow) -> sources.Named | None:
+    def _named(self, row: BinaryRow) -> given_sources.Named | None:
         """The source files that a binary names."""
         with self._lock:
             kept = self._sources.get(row.columns)
         if kept is None:
             try:
                 with self._turn():
-                    kept = sources.Named(self._answers.files(row.id))
+                    kept = given_sources.Named(self._answers.files(row.id))
             except Busy:
                 raise
             except AppError:
@@ -225,7 +225,9 @@ class Artifacts:
         debug = row.info["debug"]
         from_upload = debug["kind"] == "separate" and not str(debug["path"]).startswith("/")
         owner = self._store.use_bytes(row, lambda descriptor, _: os.fstat(descriptor).st_uid)
-        return _artifact(sources.opened(path, self._settings.roots, None if from_upload else owner), path)
+        return _artifact(
+            given_sources.opened(path, self._settings.roots, None if from_upload else owner), path
+        )
 
 
 def _artifact(descriptor: int, name: str) -> Artifact:

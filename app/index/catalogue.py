@@ -18,7 +18,7 @@ from typing import Any
 from app.elf.tree import Stamp, pack
 from app.errors import BadInput, StorageFull
 from app.index.files import Known
-from app.index.model import Job
+from app.index.records import Job
 
 # Goes up with that of app.index.columns: what an older one has left is read again.
 _SCHEMA_EPOCH = 3

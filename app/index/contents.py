@@ -1,16 +1,16 @@
 """What a boxed reader does with a file: its columns, or the answer to one question.
 
 The one place that says which readers of ``app.elf`` make them, and what must be loaded before the box shuts.
+What this module imports reads most files, without numpy, which takes longer to load than they to read.
 """
 
 from __future__ import annotations
 
 import mmap
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from app.elf import dwarf
 from app.elf.identity import identity
@@ -18,8 +18,9 @@ from app.elf.image import Image, open_image
 from app.elf.links import Links, fitting_alternate, links
 from app.elf.merging import with_debug_file
 from app.elf.model import Facts
-from app.elf.reader import facts_of, out_of_memory, read_facts, with_debug
-from app.index.columns import write_columns
+from app.elf.reader import facts_of, out_of_memory, with_debug
+from app.elf.symbols import is_native
+from app.index.column_file import write_columns
 from app.index.tables import tables
 
 Data = bytes | mmap.mmap
@@ -27,12 +28,20 @@ Data = bytes | mmap.mmap
 _MANY = 4 << 20
 
 
-def warm_up(answers: bool) -> None:
-    """Loads what is loaded late; ``answers``: also what questions need."""
-    tables(read_facts(b""))
-    dwarf.load()
+def can_be_light() -> bool:
+    """Whether most files can be read without what ``load_all`` loads: by the native core."""
+    return dwarf.is_native() and is_native()
+
+
+def load_all(answers: bool) -> None:
+    """Loads what is loaded late, because few files need it; ``answers``: also what questions need."""
+    from app.elf import gopclntab, relocations  # noqa: F401
+
+    if not can_be_light():
+        from app.elf import dwarf_slow, numpy_frames, numpy_marks, numpy_symbols, slow_dies  # noqa: F401
+        from app.index import python_tables  # noqa: F401
     if answers:
-        from app.elf import details  # noqa: F401 - loads much that columns need not
+        from app.elf import details  # noqa: F401
 
 
 def start_threads(count: int) -> int:
@@ -80,14 +89,12 @@ def _read(data: Data, further: Further, threads: int) -> _Found:
         if not facts.dwarf and source is image:
             return _Found(facts, {}, Links(), separate)
         named, alternate, parts = _others(source, further)
-        size = sum(
-            section.size for section in source.sections if section.name.startswith((".debug_", ".zdebug_"))
-        )
+        names, rows = source.headers.section_name, source.headers.section_rows
+        size = sum(row.size for at, row in enumerate(rows) if names(at).startswith((".debug_", ".zdebug_")))
         found = dwarf.read_dwarf(source, threads if size >= _MANY else 1, alternate, parts)
     except MemoryError:
         return _Found(out_of_memory(), {}, Links(), None)
-    languages, counts = np.unique(found.unit_language, return_counts=True)
-    units = dict(zip(languages.tolist(), counts.tolist(), strict=True))
+    units: Counter[int] = Counter(found.unit_language)
     arrays = {name: getattr(found, name) for name in dwarf.DTYPES}
     problems = [*image.problems, *found.problems]
     return _Found(with_debug(facts, problems, units), arrays, named, separate)

@@ -19,7 +19,7 @@ from app.debuginfo.cache import Cache
 from app.debuginfo.matching import Found, State, Wanted, judged
 from app.debuginfo.places import Kind, Place
 from app.debuginfo.servers import Servers
-from app.elf.model import Problem
+from app.elf.problem import Problem
 from app.errors import AppError, NotElf, NotFound
 from app.index import files
 from app.index.catalogue import BinaryRow

@@ -22,9 +22,9 @@ from app.index.catalogue import BinaryRow, Catalogue, KnownRow
 from app.index.debug_files import DebugFiles, sought
 from app.index.fetching import Fetching
 from app.index.jobs import Jobs, Result, Task
-from app.index.model import Binary, Job
 from app.index.reader import Kind, Outcome, Source
 from app.index.readers import Readers
+from app.index.records import Binary, Job
 from app.index.store import Pending, Store, binary_of
 
 _TRIES = 3  # at a file that changes while it is read

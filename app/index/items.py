@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.elf import spell
+from app.elf.arrays import file_offsets
 from app.elf.image import load_rows, sections_of, segments_of
 from app.elf.languages import language_name
 from app.elf.model import (
@@ -18,9 +19,9 @@ from app.elf.model import (
     Section,
     Segment,
 )
-from app.elf.symbols import file_offsets
 from app.elf.usdt import restored
-from app.index.columns import NO_ADDRESS, BadColumns, Columns
+from app.index.column_file import NO_ADDRESS
+from app.index.columns import BadColumns, Columns
 from app.index.meta import is_meta
 from app.index.model import Function, Parameter, Symbol, Usdt, Variable
 
@@ -81,7 +82,7 @@ class Items:
         return found
 
     @cached_property
-    def _loads(self) -> npt.NDArray[np.uint64]:
+    def _loads(self) -> list[tuple[int, int, int]]:
         return load_rows(self._segment_rows)
 
     @cached_property

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from app.elf.tree import Watch
 from app.errors import AppError, NotFound, StorageFull
 from app.index.catalogue import Catalogue
-from app.index.model import Job
+from app.index.records import Job
 
 _AT_ONCE = 3
 _SAVE_SECONDS = 1.0

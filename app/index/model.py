@@ -5,88 +5,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
-from app.elf.model import Problem, State, UsdtSite
+from app.elf.model import UsdtSite
+from app.index.records import Binary, Debug, Item, Job, plain, with_hex
+
+# Those on record are items of the index, too.
+__all__ = [
+    "MODES",
+    "Ask",
+    "Binary",
+    "Debug",
+    "Function",
+    "Hit",
+    "Item",
+    "Job",
+    "Mode",
+    "Page",
+    "Parameter",
+    "Symbol",
+    "Usdt",
+    "Variable",
+    "plain",
+    "signature",
+    "source",
+    "with_hex",
+]
 
 Mode = Literal["substring", "prefix", "glob", "regex", "fuzzy"]
 MODES: tuple[Mode, ...] = ("substring", "prefix", "glob", "regex", "fuzzy")
 T = TypeVar("T")
-
-
-HEX = frozenset({"address", "offset", "semaphore"})
-
-
-def with_hex(item: dict[str, Any]) -> dict[str, Any]:
-    """Adds ``address_hex`` (and offset, semaphore) beside every such integer, at any depth."""
-    out: dict[str, Any] = {}
-    for key, value in item.items():
-        out[key] = plain(value)
-        if key in HEX and (value is None or isinstance(value, int)):
-            out[f"{key}_hex"] = None if value is None else f"{value:#x}"
-    return out
-
-
-def plain(value: Any) -> Any:
-    """Dataclasses as dicts and tuples as lists, at any depth, addresses with their hex."""
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
-    if isinstance(value, dict):
-        return with_hex(value)
-    return with_hex({name: getattr(value, name) for name in _fields(value.__class__)})
-
-
-@lru_cache(maxsize=64)
-def _fields(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    def as_dict(self) -> dict[str, Any]:
-        found: dict[str, Any] = plain(self)
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Debug:
-    """Where the debug information of a binary is, and what it has."""
-
-    kind: Literal["embedded", "separate", "none"]
-    path: str | None  # of the debug file; the name of one that was uploaded
-    has: dict[str, bool]  # dwarf, lines, symtab, dynsym
-
-
-@dataclass(frozen=True, slots=True)
-class Binary(Item):
-    id: str  # build-id in hex, else "sha256-" and the hash
-    build_id: str | None
-    name: str  # last part of the first path
-    path: str | None  # first path on the host that is still there, else the first; None for an upload
-    paths: tuple[str, ...]
-    sha256: str | None
-    size: int
-    type: str
-    machine: str
-    bits: int
-    endian: str
-    stripped: bool
-    language: str | None
-    runtime: Literal["compiled", "interpreter", "jit"]
-    interpreter_of: str | None
-    debug: Debug
-    counts: dict[str, int]  # symbols functions variables usdt
-    needed: tuple[str, ...]
-    frame_pointers: bool | None
-    state: State
-    problems: tuple[Problem, ...]
-    uploaded: bool
-    indexed: float  # seconds since the epoch
-    gone: bool = False  # nothing is at its paths any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,27 +198,3 @@ class Hit(Item):
     binary_name: str
     key: str  # of a function; provider/name of a USDT probe; the id of a binary
     binaries: int = 1  # how many have this name as this kind; ``binary`` is one of them
-
-
-@dataclass(frozen=True, slots=True)
-class Job(Item):
-    id: str
-    kind: Literal["index", "upload", "fetch"]
-    state: Literal["queued", "running", "done", "partial", "failed", "cancelled"]
-    phase: str  # a word for the page: walking, reading, storing, merging, fetching
-    done: int  # files
-    total: int | None
-    bytes_done: int
-    bytes_total: int | None
-    current: str | None
-    results: tuple[dict[str, Any], ...]  # a file each: {path, id, state, code, message, hint}; at most 1000
-    message: str | None
-    started: float
-    ended: float | None
-    unchanged: int = 0  # of those done: files that are known already
-    failed: int = 0  # of those done: files that could not be read
-    seen: int = 0  # files of all kinds that directories held
-    files_per_second: float | None = None  # of late, while it runs
-    bytes_per_second: float | None = None
-    seconds_left: float | None = None  # by bytes, and a little for each file
-    what: tuple[str, ...] = ()  # the paths or the name that were given

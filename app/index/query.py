@@ -21,7 +21,8 @@ from app.elf.languages import language_name
 from app.elf.model import TABLES, Section
 from app.errors import BadInput
 from app.index import matching
-from app.index.columns import NO_ADDRESS, Array, Columns
+from app.index.column_file import NO_ADDRESS
+from app.index.columns import Array, Columns
 from app.index.model import Ask
 
 Kind = Literal["symbol", "function", "variable"]

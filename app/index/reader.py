@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from app.config import Settings
-from app.elf.model import Problem
+from app.elf.problem import Problem
 from app.index.build import Child
 from app.index.meta import fits, is_sha256, is_summary
 
+# What a light reader says of a file that a full one has to read.
+MORE = Problem("more", "This file needs a reader that has more loaded.")
 MOST_DESCRIPTORS = 96  # of one message; the kernel takes 253
 _START_SECONDS = 60.0
 _ANSWER = 1 << 20
@@ -110,6 +112,7 @@ class Reader:
     settings: Settings
     kind: Kind
     child: Child
+    light: bool = False  # has only what most files need
     files: int = 0  # answered
     asked: deque[Asked] = field(default_factory=deque)
     over: bool = False
@@ -126,6 +129,7 @@ class Reader:
             "nice": settings.index_nice if self.kind.low else 5,
             "idle": self.kind.low and settings.index_nice > 0,
             "answers": self.kind.answers,
+            "light": self.light,
             "descriptors": MOST_DESCRIPTORS,
         }
         self._deadline = time.monotonic() + _START_SECONDS
@@ -179,7 +183,7 @@ class Reader:
             return self.listen()
         self.files += 1
         asked = self.asked.popleft()
-        return asked, _believed(answer)
+        return asked, _believed(answer, self.light)
 
     @property
     def patience(self) -> float:
@@ -221,10 +225,12 @@ class Reader:
         self.child.kill()
 
 
-def _believed(answer: bytes) -> dict[str, Any] | Problem:
+def _believed(answer: bytes, light: bool) -> dict[str, Any] | Problem:
     """An answer of the shape that answers have."""
     try:
         found: dict[str, Any] = json.loads(answer)
+        if light and found == {"more": True}:
+            return MORE
         if "problem" in found:
             return Problem(str(found["problem"])[:40], str(found["text"])[:500])
         if not found or _is_indexed(**found):

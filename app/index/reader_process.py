@@ -1,12 +1,15 @@
 """The boxed child: takes ELF files' descriptors, gives their columns back; runs as nobody, without network.
 
-Started by ``app.index.build`` with its socket's number. It imports all it needs, waits for its limits, shuts
-itself in and says ``{}``. Messages are JSON, with their descriptors (SCM_RIGHTS):
+Started by ``app.index.build`` with its socket's number. It imports what most files need, waits for its
+limits, imports the rest unless these say ``light``, shuts itself in and says ``{}``. Messages are JSON, with
+their descriptors (SCM_RIGHTS):
 
 - ``{"op": "index", "files": [{"debug": bool, "alt": bool, "split": count, "hash": bool}, ...]}``: first the
   file to fill with the columns of all, then for each file it, its debug file, the dwz file, and its .dwo or
   .dwp files. One answer a file, in their order: ``{"meta": summary, "at": [offset, size], "sha256": hex or
   null}`` or ``{"problem": code, "text": sentence}``. The hash is there unasked when there is no build-id.
+  From a light reader also ``{"more": true}``: the file needs what it has not imported, and a full one has to
+  read it.
 - ``{"op": "answer", "question": name, "files": [one]}``: the first descriptor holds the arguments as JSON,
   which the answer replaces; ``{}`` or a problem.
 
@@ -17,15 +20,18 @@ from __future__ import annotations
 
 import array
 import ctypes
-import hashlib
+import gc
 import json
 import mmap
 import os
 import resource
+import select
 import signal
 import socket
+import sys
 from contextlib import suppress
-from typing import Any
+from importlib import import_module
+from typing import Any, NoReturn
 
 from app.index import contents
 from app.index.meta import summary
@@ -36,6 +42,20 @@ _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30, "ppc64le": 273, "s390x": 282}
 _IDLE = 3 << 13  # ioprio_set's class for who takes only what nobody else wants
 _MESSAGE = 1 << 16
+# What a file may need and is soon imported: a light reader does it as long as there is nothing else to do.
+_SPARE = ("hashlib", "app.elf.names", "zstandard")
+
+
+class NotLoaded(ImportError):
+    """A light reader's file needs a module that it has not imported."""
+
+
+class _Refusal:
+    """Finds no module: a box in which nobody may read where the interpreter lies is like any other."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> NoReturn:
+        raise NotLoaded(name)
 
 
 def shut_in(limits: dict[str, Any]) -> int:
@@ -116,14 +136,15 @@ def _attempt(
             whole, size = contents.columns(target, base, data, others, threads)
             meta = summary(whole)
             hashed = each["hash"] or not meta["build_id"]
-            digest = hashlib.sha256(data).hexdigest() if hashed else None
-            return {"meta": meta, "at": [base, size], "sha256": digest}
+            return {"meta": meta, "at": [base, size], "sha256": _sha256(data) if hashed else None}
         arguments = json.loads(os.pread(target, os.fstat(target).st_size, 0))
         found = contents.answer(asked["question"], data, others, arguments)
         os.ftruncate(target, 0)
         with os.fdopen(target, "w", closefd=False) as file:
             json.dump(found, file)
         return {}
+    except NotLoaded:
+        return {"more": True}
     except MemoryError:
         return {"problem": "memory", "text": "Reading this file needs more memory than a reader may use."}
     except OSError as error:
@@ -133,6 +154,12 @@ def _attempt(
     except Exception as error:
         # The readers raise nothing on what a file holds; if one does, the file is told by its fault.
         return {"problem": "fault", "text": f"Reading this file failed ({type(error).__name__})."}
+
+
+def _sha256(data: contents.Data) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
 
 
 def _mapped(descriptor: int) -> contents.Data:
@@ -146,12 +173,22 @@ def main(descriptor: int) -> None:
     # A full file then gives an error instead of an end.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What is imported late is imported now: nobody may not read where the interpreter lies.
     with socket.socket(fileno=descriptor) as channel:
+        spare = iter(_SPARE)
+        while not select.select([channel], [], [], 0)[0] and (name := next(spare, None)):
+            import_module(name)
         limits = json.loads(channel.recv(_MESSAGE) or "null")
         if limits is None:
             return
-        contents.warm_up(limits["answers"])
+        # What is imported late is imported now: nobody may not read where the interpreter lies.
+        if limits["light"] and contents.can_be_light():
+            sys.meta_path.insert(0, _Refusal)
+        else:
+            for name in spare:
+                import_module(name)
+            contents.load_all(limits["answers"])
+        gc.freeze()
+        gc.enable()
         threads = shut_in(limits)
         if os.getppid() != parent:
             return

@@ -19,10 +19,10 @@ from queue import SimpleQueue
 from typing import Any
 
 from app.config import Settings
-from app.elf.model import Problem
+from app.elf.problem import Problem
 from app.errors import Busy, StorageFull
 from app.index.build import Child
-from app.index.reader import MOST_DESCRIPTORS, Asked, Kind, Outcome, Pack, Reader, Source
+from app.index.reader import MORE, MOST_DESCRIPTORS, Asked, Kind, Outcome, Pack, Reader, Source
 
 _BATCH_FILES = 24
 _BATCH_BYTES = 1 << 20
@@ -55,8 +55,8 @@ class Readers:
         self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def prepare(self, child: Child, kind: Kind) -> None:
-        """Takes a child that was started before, by a thread that stays."""
-        self._give_back(Reader(self._settings, kind, child))
+        """Takes a child that was started before, by a thread that stays, as a light reader: soon ready."""
+        self._give_back(Reader(self._settings, kind, child, light=True))
 
     def read(self, source: Source, owner: str = "") -> Outcome:
         """One file. Raises StorageFull; every other failure is an Outcome."""
@@ -156,7 +156,11 @@ class Readers:
             if problem.code == "disk_full":
                 pack.done()
                 raise full()
-            if reader.over and reader.files and problem.code in _AFTER_A_DEATH and not work.retried(source):
+            if found is MORE:
+                pack.done()
+                work.back([source])
+                reader.kill()
+            elif reader.over and reader.files and problem.code in _AFTER_A_DEATH and not work.retried(source):
                 # Not this file's fault, if an earlier one or an idle hour broke the reader: a new one tells.
                 pack.done()
                 work.retry(source)

@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 
 from app.elf.scan import Lines
-from app.index.columns import NO_ADDRESS, Array, Columns
+from app.index.column_file import NO_ADDRESS
+from app.index.columns import Array, Columns
 
 RowKind = Literal["function", "variable"]
 ENTRY = 0xFFFFFFFF  # in place of a section: the address is that of an entry of the debug information

@@ -26,7 +26,9 @@ from app.index.items import Items
 from app.index.jobs import Task
 from app.index.model import Ask, Binary, Function, Hit, Page, Symbol, Usdt, Variable
 from app.index.sites import InlineSite, inline_sites
+from app.index.sources import Source, source
 from app.index.store import binary_of
+from app.index.symbol_files import symbol_file
 from app.index.types import Type, types
 from app.index.unfit import unfit
 from app.index.usdt_types import UsdtTypes
@@ -79,6 +81,10 @@ class Index(Indexing):
         rows = search.binaries(self._catalogue.binaries(), ask)
         part = rows[ask.offset : ask.offset + ask.limit]
         return _page(len(rows), tuple(binary_of(row) for row in part), ask, began)
+
+    def of_build(self, build_id: str) -> tuple[Binary, ...]:
+        """All that is known of one build: the binary, its debug file, copies of other content."""
+        return tuple(binary_of(row) for row in self._catalogue.of_build(build_id))
 
     # Facts of one binary
 
@@ -165,6 +171,23 @@ class Index(Indexing):
             if (probe.provider, probe.name) == (provider, name):
                 return self._usdt_types(binary_id, row.columns, columns, [probe])[0]
         raise NotFound(f"{row.name} has no USDT probe {provider}:{name}.", "See the list of its USDT probes.")
+
+    def symbol_file(self, binary_id: str, pattern: str) -> bytes | None:
+        """An ELF file that names the functions matching ``pattern`` which the binary's own tables do not.
+
+        None where all are in these, or the binary has no build-id by which it could be told that they fit.
+        """
+        row = self._store.row(binary_id)
+        columns, _ = self._store.columns(row)
+        return symbol_file(columns, row.build_id, pattern, self._settings.search_wall)
+
+    def source(self, binary_id: str, file: str) -> Source | None:
+        """A file that the debug information of a binary names, if it is at hand and may be shown."""
+        row = self._store.row(binary_id)
+        path = row.paths[0] if row.paths else None
+        known = self._catalogue.path(path) if path is not None else None
+        changed = known.stamp[3] / 1e9 if known is not None else None
+        return source(file, path, changed, self._settings.roots)
 
     def code(self, binary_id: str, key: str) -> tuple[Instruction, ...]:
         """A function's instructions, from the bytes that were indexed; none where these are not at hand."""

@@ -1,82 +1,55 @@
-"""Source files that line tables name: found by that name, and opened only where that gives nothing away.
+"""Source files that debug information names, where they are at hand on the host.
 
-A line table is what its author wrote, and may name any file of the host. So only what is a source by its
-name is opened, and only what everybody may read, or the owner of the binary, who could have put it there.
+The names come from the binary, which may be hostile, and the server may be root: a file is shown only if its
+name ends as source code does, everybody may read it, and it lies within the roots.
 """
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from app.errors import Forbidden
+from app.errors import AppError
 from app.index import files
 
-_SUFFIXES = """
-    ada adb ads asm bas c c++ cc cjs cl cp cpp cppm cs cu cuh cxx d def di f f03 f08 f77 f90 f95 for ftn go
-    gperf h h++ hh hpp hs hxx i ii inc inl ipp ixx java jl js kt l ld lex lhs ll lua m mjs ml mli mm mod nim
-    odin pas pl pp proto pxd py pyx re rs s scala sx swift tcc tpp ts txx v vala x y yy zig
-"""
-_HEADERS = ("/usr/include/", "/usr/lib/gcc/", "/usr/lib/llvm-", "/usr/local/include/", "/usr/src/")
+_SUFFIX = re.compile(
+    r"\.(?:[cfhils]|a68|ad[abs]|asm|c\+\+|h\+\+|cc|cpp|cs|cu|cxx|dats|d|f\d\d|for|go|hh|hpp|hs|hxx|ii|inc|inl|ipp"
+    r"|java|jl|kt|ll|m|mli?|mm|mod|nim|pas|php|p[lmy]|proto|pyx|rb|rs|re|sats|scala|sx|swift|tcc|tpp|v|vala|yy?|zig)",
+    re.IGNORECASE,
+)
+MOST_BYTES = 8 << 20
+_ROOT = re.compile(r"(/proc/(?:\d+|self)/root)/.*")
 
 
-class Named:
-    """The names of one binary's sources."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file's lines as they are there now; the binary may have been built from others."""
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = frozenset(name for name in names if name.startswith("/"))
-        self._canonical: dict[str, str] = {}
-        for name in sorted(self._names):
-            self._canonical.setdefault(canonical(name), name)
-
-    def paths(self, asked: str) -> tuple[str, ...]:
-        """The names that are meant: the very one, else the one that differs by ``//``, ``.`` and ``..``.
-
-        Some clients rewrite these on the way.
-        """
-        if asked in self._names:
-            return (asked,)
-        found = self._canonical.get(canonical(asked))
-        return () if found is None else (found,)
+    path: str
+    lines: tuple[str, ...]
+    newer: bool  # changed after the binary was
 
 
-def canonical(path: str) -> str:
-    """Without ``//``, ``/./`` and ``/../``, by letters alone: links of the host do not count."""
-    found: list[str] = []
-    for part in path.split("/"):
-        if part == "..":
-            del found[-1:]
-        elif part not in {"", "."}:
-            found.append(part)
-    return "/" + "/".join(found)
+def is_source(name: str) -> bool:
+    """By how the name ends."""
+    return _SUFFIX.fullmatch(PurePosixPath(name).suffix) is not None
 
 
-def opened(path: str, roots: Sequence[str], owner: int | None) -> int:
-    """A descriptor of a source file. ``owner``: of the binary; None: only what everybody may read.
+def source(name: str, binary: str | None, changed: float | None, roots: Sequence[str] = ()) -> Source | None:
+    """``name``: as debug information has it; ``binary``: whose root a container's files lie in.
 
-    Raises NotFound, Forbidden or BadInput.
+    ``changed``: when the binary was, in seconds since the epoch. None where there is no such file to show.
     """
-    with files.open_regular(path, roots) as file:
-        if not is_source(file.path) or not _readable(file, owner):
-            raise Forbidden(f"{path} is not given out.", "Sources are, which everybody may read.")
-        return os.dup(file.descriptor)
-
-
-def is_source(path: str) -> bool:
-    """By its name; C++ headers have none that tells, but a directory that does."""
-    suffix = PurePosixPath(path).suffix.removeprefix(".").lower()
-    return suffix in _SUFFIXES.split() or (not suffix and path.startswith(_HEADERS))
-
-
-def _readable(file: files.HostFile, owner: int | None) -> bool:
-    """Whether everybody may read it, or whoever made the binary."""
-    directories = Path(file.path).parents
-    return _lets(os.fstat(file.descriptor), owner, stat.S_IRUSR, stat.S_IROTH) and all(
-        _lets(each.stat(), owner, stat.S_IXUSR, stat.S_IXOTH) for each in directories
-    )
-
-
-def _lets(status: os.stat_result, owner: int | None, own: int, others: int) -> bool:
-    return bool(status.st_mode & (own if status.st_uid == owner else others))
+    if not name.startswith("/") or not is_source(name):
+        return None
+    inside = _ROOT.fullmatch(binary) if binary else None
+    for path in ([f"{inside[1]}{name}"] if inside else []) + [name]:
+        try:
+            content, stamp = files.read_public(path, roots, MOST_BYTES)
+        except AppError:
+            continue
+        lines = tuple(content.decode("utf-8", "replace").split("\n"))
+        return Source(path, lines, changed is not None and stamp[3] / 1e9 > changed)
+    return None

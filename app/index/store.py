@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.config import Settings
 from app.debuginfo.matching import Found
-from app.elf.model import Problem
+from app.elf.problem import Problem
 from app.elf.tree import Stamp
 from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, TooLarge
 from app.index import files
 from app.index.catalogue import Batch, BinaryRow, Catalogue, KnownRow, PathRow
-from app.index.model import Binary, Debug
 from app.index.reader import Outcome, Pack
+from app.index.records import Binary, Debug
 
 if TYPE_CHECKING:
     from app.index.columns import Columns
@@ -279,8 +279,8 @@ class Store:
         self.drop_unused(row)
 
     def row(self, binary_id: str) -> BinaryRow:
-        """Raises NotFound."""
-        row = self.catalogue.binary(binary_id)
+        """A build-id is also that of its debug file, as long as no binary has come. Raises NotFound."""
+        row = self.catalogue.binary(binary_id) or self.catalogue.binary(f"debug-{binary_id}")
         if row is None:
             raise NotFound(
                 f"There is no binary {binary_id}.", "Index its file again; it may have been rebuilt."
@@ -412,6 +412,7 @@ def binary_of(row: BinaryRow) -> Binary:
         counts=info["counts"],
         needed=tuple(info["needed"]),
         frame_pointers=info["frame_pointers"],
+        debug_only=info["debug_only"],
         state=info["state"],
         problems=tuple(Problem(**problem) for problem in info["problems"]),
         uploaded=row.uploaded,

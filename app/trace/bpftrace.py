@@ -21,6 +21,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from app.config import Settings, child_environment
@@ -199,15 +200,16 @@ class Bpftrace:
             return tuple(entry for entry in found if entry.severity != "error")
         return found
 
-    async def spawn(self, text: str) -> Child:
+    async def spawn(self, text: str, symbols: Path | None = None) -> Child:
         """Starts tracing ``text``; call it from the thread that lives as long as the server.
 
-        Raises TracingUnavailable where there is no bpftrace, or it cannot be started.
+        ``symbols``: a directory of names, as ``symbol_directory`` lays it. Raises TracingUnavailable where
+        there is no bpftrace, or it cannot be started.
         """
         able = self.require()
         lines = Lines()
         try:
-            process = await self._start(able, ["-f", "json", "-"], text, 0, 0, stdout=lines.descriptor)
+            process = await self._start(able, ["-f", "json", "-"], text, 0, 0, lines.descriptor, symbols)
             lines.begin()
         except BaseException:
             lines.close()
@@ -240,7 +242,14 @@ class Bpftrace:
         return sorted(line for line in done.stdout.decode("utf-8", "backslashreplace").splitlines() if line)
 
     async def _start(
-        self, able: Capabilities, arguments: list[str], text: str, seconds: int, memory: int, stdout: int
+        self,
+        able: Capabilities,
+        arguments: list[str],
+        text: str,
+        seconds: int,
+        memory: int,
+        stdout: int,
+        symbols: Path | None = None,
     ) -> asyncio.subprocess.Process:
         assert able.path is not None
         script = os.memfd_create("script", os.MFD_CLOEXEC)
@@ -264,7 +273,7 @@ class Bpftrace:
                 stdin=script,
                 stdout=stdout,
                 stderr=asyncio.subprocess.PIPE,
-                env=self._environment(),
+                env=self._environment(symbols),
                 cwd="/",
                 start_new_session=True,
                 limit=1 << 20,
@@ -276,7 +285,7 @@ class Bpftrace:
         finally:
             os.close(script)
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, symbols: Path | None = None) -> dict[str, str]:
         probes = str(self._settings.session_probes + OWN_PROBES)
         pages = "256" if (os.cpu_count() or 1) <= 32 else "64"
         return child_environment(
@@ -285,6 +294,7 @@ class Bpftrace:
             BPFTRACE_MAX_PROBES=probes,
             BPFTRACE_MAX_BPF_PROGS=probes,
             BPFTRACE_PERF_RB_PAGES=pages,
+            **({} if symbols is None else {"BCC_SYMFS": str(symbols)}),
             **{NOTIFY.decode(): "1"},
         )
 

@@ -18,13 +18,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 from app import audit
 from app.config import Settings
 from app.errors import BadInput, Busy, Conflict, Forbidden, NotFound, ScriptRefused, StorageFull, TooLarge
 from app.host.processes import alive, process
-from app.trace import policy
+from app.trace import policy, symbol_directory
 from app.trace.bpftrace import Bpftrace
 from app.trace.catalogue import Catalogue
 from app.trace.live import OVER, Live
@@ -143,7 +144,8 @@ class Sessions:
             log = self._open_log(session.id)
             try:
                 self._stored.put(session)
-                child = await self._bpftrace.spawn(made.text)
+                symbols = await asyncio.to_thread(self._names, made.text, session.id)
+                child = await self._bpftrace.spawn(made.text, symbols)
             except Exception:
                 log.delete()
                 with suppress(StorageFull):
@@ -336,6 +338,12 @@ class Sessions:
                 f"Only {free >> 20} MiB of disk are free; a session wants {wanted} MiB.",
                 f"Make room in {self._settings.data}.",
             )
+
+    def _names(self, script: str, id: str) -> Path | None:
+        """The directory of names that the script's probes need and their files have not."""
+        if self._index is None:
+            return None
+        return symbol_directory.lay(script, self._index, self._directory / id / "symbols")
 
     def _open_log(self, id: str) -> Log:
         return Log(self._directory / id, self._settings.session_bytes, self._settings.session_events)

@@ -177,12 +177,15 @@ def _function_probe(function: Function, binary: Binary, path: str) -> str | Reas
         return quote(Probe("uprobe", path, name))
     if not binary.stripped:
         return quote(Probe("uprobe", path, "", address=function.address))
+    if problem is None and binary.build_id:
+        # Laid before bpftrace by symbol_directory.
+        return quote(Probe("uprobe", path, name))
     if problem is not None:
         return Reason("bad_name", problem, "Install the debug information, so that its address can be used.")
     return Reason(
         "stripped",
-        f"The file is stripped: bpftrace does not find {name} in it.",
-        "Install its debug file in /usr/lib/debug/.build-id, or trace an exported function.",
+        f"The file is stripped, and has no build-id by which {name} of its debug file could be told to fit.",
+        "Build it with a build-id (-Wl,--build-id), or trace an exported function.",
     )
 
 
@@ -200,6 +203,13 @@ def _return_verdict(function: Function, binary: Binary) -> ReturnVerdict:
 
 def _cautions(function: Function, binary: Binary) -> list[Reason]:
     found = []
+    if binary.stripped and function.sources and LOOKED_UP.isdisjoint(function.sources):
+        found.append(
+            Reason(
+                "debug_file",
+                "The file itself does not have its name; bpftrace is given it, bound to this build-id.",
+            )
+        )
     if function.type == "IFUNC":
         found.append(
             Reason(

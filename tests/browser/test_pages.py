@@ -28,6 +28,8 @@ def places(server: Server, shopd: Path) -> dict[str, str]:
     mine = os.getpid()
     binary = indexed(server, shopd)
     function = server.get(f"/api/v1/binaries/{binary}/functions", q="checkout")["items"][0]
+    kind = server.get(f"/api/v1/binaries/{binary}/types", kind="struct")["items"][0]
+    stripped = indexed(server, Path("/usr/bin/env"))
     asked = {"script": SCRIPT, "duration": 1}
     session = server.client.post("/api/v1/sessions", json=asked).raise_for_status().json()["id"]
     server.until(session, "ended")
@@ -46,6 +48,10 @@ def places(server: Server, shopd: Path) -> dict[str, str]:
         "function": f"/binaries/{binary}/functions/{function['key']}",
         "variables": f"/binaries/{binary}/variables",
         "symbols": f"/binaries/{binary}/symbols",
+        "types": f"/binaries/{binary}/types",
+        "type": f"/binaries/{binary}/types/{kind['name']}",
+        "places": f"/binaries/{binary}/places?q={function['address_hex']}",
+        "debug files": f"/binaries/{stripped}/debuginfo",
         "USDT": f"/binaries/{binary}/usdt",
         "USDT probe": f"/binaries/{binary}/usdt/shop/sold",
         "builder": f"/sessions/new?probe={function['verdict']['probe']}&recipe=latency",
@@ -110,6 +116,10 @@ WORDS = {
     "function": "ret",
     "variables": "state",
     "symbols": "checkout",
+    "types": "struct",
+    "type": "size:",
+    "places": "checkout",
+    "debug files": "There is no such file.",
     "USDT": "sold",
     "USDT probe": "int",
     "builder": "hist(",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from app.elf.dwarf import read_dwarf
@@ -79,6 +79,6 @@ def read(
 
     given = image(alternate.sections()) if alternate and give_alternate else None
     found = read_dwarf(image([*kept, *extra]), alt=given, split=[image(part) for part in split])
-    arrays = {field.name: getattr(found, field.name) for field in fields(found)}
+    arrays = found._asdict()
     codes = [problem.code for problem in found.problems]
     return rows(arrays, codes, "partial" if codes else "ok")

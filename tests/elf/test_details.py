@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from app.elf.arrays import SymbolArrays
 from app.elf.debug import Debug, open_debug
 from app.elf.details import Details, answer
 from app.elf.image import Image, open_image
@@ -23,8 +24,10 @@ def opened(*made: str) -> Image:
 
 
 def address_of(image: Image, name: bytes) -> int:
-    columns = read_symbols(image)
-    at = columns.names.index(b"\0" + name + b"\0") + 1
+    symbols = read_symbols(image)
+    assert symbols is not None
+    columns = SymbolArrays.of(symbols)
+    at = symbols.names.index(b"\0" + name + b"\0") + 1
     (address,) = columns.address[(columns.name_at == at) & (columns.size > 0)].tolist()
     return int(address)
 

@@ -6,9 +6,9 @@ import re
 import subprocess
 from pathlib import Path
 
+from app.elf.arrays import SymbolArrays, file_offsets
 from app.elf.disassembly import disassemble
 from app.elf.reader import read_facts
-from app.elf.symbols import file_offsets
 from tests.support.programs import compile_c
 
 SOURCE = """
@@ -21,10 +21,10 @@ int main(void) { return outer(5) & 1; }
 def test_a_function_as_objdump_reads_it(tmp_path: Path) -> None:
     program = compile_c(tmp_path, SOURCE, "prog", "-O0")
     facts = read_facts(program.read_bytes())
-    columns = facts.symbols
-    assert columns is not None
+    assert facts.symbols is not None
+    columns = SymbolArrays.of(facts.symbols)
     assert facts.header is not None
-    at = columns.names.index(b"\0outer\0") + 1
+    at = facts.symbols.names.index(b"\0outer\0") + 1
     (row,) = ((columns.name_at == at) & (columns.size > 0)).nonzero()[0].tolist()
     address, size = int(columns.address[row]), int(columns.size[row])
     section = facts.sections[int(columns.section_index[row])]
@@ -40,7 +40,7 @@ def test_a_function_as_objdump_reads_it(tmp_path: Path) -> None:
     ]
     calls = [i for i in mine if i.mnemonic in {"call", "bl"}]
     assert len(calls) == 1
-    inner = columns.names.index(b"\0inner\0") + 1
+    inner = facts.symbols.names.index(b"\0inner\0") + 1
     assert calls[0].target == int(columns.address[columns.name_at == inner][0])
 
 

@@ -332,7 +332,7 @@ def check(columns: dwarf.DwarfColumns) -> None:
     texts, functions, ranges = len(columns.string_at) - 1, len(columns.fn_name), len(columns.range_low)
     limits = {"unit": len(columns.unit_offset), "function": functions, "host": functions}
     for name in dwarf.DTYPES:
-        array = getattr(columns, name)
+        array = np.asarray(getattr(columns, name))
         if name.endswith("_at"):
             last = {"string_at": len(columns.string_blob), "fn_param_at": len(columns.param_name)}.get(
                 name, ranges
@@ -345,7 +345,7 @@ def check(columns: dwarf.DwarfColumns) -> None:
             assert not len(array) or int(array.max()) < texts
         elif name.split("_")[1] in limits and name not in ("unit_unit",):
             assert not len(array) or int(array.max()) < limits[name.split("_")[1]]
-    assert np.all(columns.site_parent < np.arange(len(columns.site_parent)))
+    assert np.all(np.asarray(columns.site_parent) < np.arange(len(columns.site_parent)))
     rows(columns)
 
 

@@ -66,6 +66,17 @@ def test_texts(form: str) -> None:
     assert (row.name, row.linkage) == ("first", "link")
 
 
+@pytest.mark.parametrize("form", ["strx4", "strp"])
+def test_short_texts_that_lie_beside_each_other(form: str) -> None:
+    """Two of them have one place among the texts that are known."""
+    letters = [*"abcdefgh", "", "ij", *"abcdefgh", "k", "", "ij"]
+    works = [
+        function(f"f{at}", low=0x1000 + 32 * at).set(linkage_name=Form(form, letter))
+        for at, letter in enumerate(letters)
+    ]
+    assert [row.linkage for row in read(unit(*works)).functions] == letters
+
+
 @pytest.mark.parametrize("form", ["addrx", "addrx1", "addrx2", "addrx3", "addrx4", "addr"])
 def test_addresses(form: str) -> None:
     work = Die("subprogram", name="work", low_pc=Form(form, 0x1234), high_pc=Form("udata", 7))

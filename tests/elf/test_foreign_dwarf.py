@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,7 @@ CASES = [(target, how) for target in TARGETS for how in FLAGS if how != "wide" o
 
 def ours(path: Path) -> Rows:
     found = read_dwarf(open_image(path.read_bytes()))
-    arrays = {field.name: getattr(found, field.name) for field in fields(found)}
+    arrays = found._asdict()
     return rows(arrays, [problem.text for problem in found.problems], "")
 
 

@@ -130,7 +130,7 @@ def test_without_section_headers_it_is_searched() -> None:
     facts = read_facts(bytes(data))
     assert facts.symbols is not None
     assert len(facts.symbols) == len(found)
-    assert facts.symbols.section_index.all()
+    assert all(facts.symbols.section_index)
 
 
 @pytest.mark.parametrize("version", MAGICS)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.elf.arrays import SymbolArrays
 from app.elf.debug import open_debug
 from app.elf.image import open_image
 from app.elf.locate import Location, Locator
@@ -128,8 +129,10 @@ def test_debug_files_of_the_system() -> None:
 def test_an_offset_counts_from_the_entry_or_from_the_part_that_lies_apart() -> None:
     path = program("gcc", "-O2", "-gdwarf-5")
     found = locator(path)
-    columns = read_symbols(open_image(path.read_bytes()))
-    walk = columns.names.index(b"\0walk\0") + 1
+    symbols = read_symbols(open_image(path.read_bytes()))
+    assert symbols is not None
+    columns = SymbolArrays.of(symbols)
+    walk = symbols.names.index(b"\0walk\0") + 1
     (address,) = columns.address[(columns.name_at == walk) & (columns.size > 0)].tolist()
     first, later = found.locate([address, address + 5])
     assert (first.function, first.offset_in_function) == ("walk", 0)
@@ -142,8 +145,10 @@ def test_without_dwarf_the_symbols_answer(tmp_path: Path) -> None:
     stripped = tmp_path / "stripped"
     subprocess.run(["objcopy", "-g", str(program("gcc", "-O2", "-gdwarf-5")), str(stripped)], check=True)
     found = locator(stripped)
-    columns = read_symbols(open_image(stripped.read_bytes()))
-    walk = columns.names.index(b"\0walk\0") + 1
+    symbols = read_symbols(open_image(stripped.read_bytes()))
+    assert symbols is not None
+    columns = SymbolArrays.of(symbols)
+    walk = symbols.names.index(b"\0walk\0") + 1
     (address,) = columns.address[(columns.name_at == walk) & (columns.size > 0)].tolist()
     (location,) = found.locate([address + 3])
     assert (location.function, location.offset_in_function, location.file) == ("walk", 3, None)

@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.elf import symbols, traits
-from app.elf.frame_pointers import counted_by_numpy
+from app.elf import numpy_marks, symbols, traits
 from app.elf.image import open_image
+from app.elf.numpy_frames import counted_by_numpy
+from app.elf.numpy_symbols import numpy_symbols
 from tests.elf.corpus import elf_files
 from tests.support.bytewriter import Endian
 from tests.support.elfwriter import SHF_ALLOC, SHF_EXECINSTR, Section, Symbol, write_elf
 from tests.support.programs import compile_c
 
 pytestmark = pytest.mark.skipif(not symbols.is_native(), reason="the core is not built")
-COLUMNS = [name for name, _ in symbols._COLUMNS]
+COLUMNS = [name for name, _, _ in symbols._COLUMNS]
 PLACES = ("/usr/lib/gcc", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu")
 
 
@@ -32,7 +33,7 @@ def compare(data: bytes) -> int:
     native, plain = open_image(data), open_image(data)
     if native.header is None:
         return 0
-    mine, oracle = symbols.read_symbols(native), symbols.numpy_symbols(plain)
+    mine, oracle = symbols.read_symbols(native), numpy_symbols(plain)
     assert native.problems == plain.problems
     if mine is None or oracle is None:
         assert mine is oracle
@@ -42,7 +43,7 @@ def compare(data: bytes) -> int:
         assert np.array_equal(getattr(mine, name), getattr(oracle, name)), name
     marks = traits.name_marks(mine)
     if len(mine.names):
-        assert marks == (traits.defined(mine, traits._WANTED), *traits._mangled(mine))
+        assert marks == (numpy_marks.defined(mine, traits._WANTED), *numpy_marks.mangled(mine))
     if native.header.machine in symbols._CODES:
         unwind = native.headers.places.get(".eh_frame_hdr", -1)
         address = native.headers.section_rows[unwind].address if unwind >= 0 else 0

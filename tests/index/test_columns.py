@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from app.elf.reader import read_facts
-from app.index.columns import ARRAYS, BadColumns, Columns, open_columns, write_columns
+from app.index.column_file import ARRAYS, write_columns
+from app.index.columns import BadColumns, Columns, open_columns
 from app.index.items import Items, check
 from app.index.tables import tables
 

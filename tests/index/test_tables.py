@@ -14,8 +14,9 @@ import pytest
 from app.elf.model import Facts
 from app.elf.reader import read_facts
 from app.elf.symbols import is_native, native_tables, no_symbols
-from app.index.columns import ARRAYS, Array
-from app.index.tables import python_tables
+from app.index.column_file import ARRAYS
+from app.index.columns import Array
+from app.index.python_tables import python_tables
 from tests.elf.corpus import elf_files
 from tests.support.elfwriter import (
     EM_ARM,
@@ -81,7 +82,7 @@ def compare(facts: Facts, dwarf: dict[str, Array]) -> None:
     assert mine is not None
     assert mine.keys() == oracle.keys()
     for name, expected in oracle.items():
-        found = np.frombuffer(mine[name], expected.dtype)
+        found = np.frombuffer(mine[name], np.asarray(expected).dtype)
         assert np.array_equal(found, expected), name
 
 

@@ -52,6 +52,9 @@ class Fake:
             raise NotFound(f"There is no {path}.")
         return self.binary
 
+    def symbol_file(self, id: str, pattern: str) -> bytes | None:
+        return None
+
     def function_names(self, id: str, pattern: str) -> list[str]:
         names = [name for item in self.all_functions for name in (item.linkage_name, *item.aliases)]
         return sorted(name for name in names if fnmatchcase(name, pattern))

@@ -1,7 +1,8 @@
 /* All columns of the DWARF; each must be such as a reader of columns takes without looking. Option 8: once more
- * with threads, which must give the same.
+ * with threads; 16: once more as a section that arrives. All must give the same.
  */
 #include "dwarf/read.h"
+#include "dwarf/stream.h"
 #include "dwarf_input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -83,6 +84,27 @@ static bool same(const DwarfOutput *one, const DwarfOutput *other)
     return one->problem_count == other->problem_count;
 }
 
+/* Reads .debug_info out of an arrival that has its bytes, or ends before them. */
+static void check_arriving(DwarfInput input, Pool *pool, const DwarfOutput *expected)
+{
+    Bytes info = input.main.section[DEBUG_INFO];
+    for (int broken = 0; broken < 2; broken++) {
+        Arrival arrival;
+        DwarfOutput output;
+        DEMAND(arrival_open(&arrival, info.size + (size_t)broken));
+        DEMAND(arrival_put(&arrival, bytes_part(info, 0, info.size / 2)));
+        DEMAND(arrival_put(&arrival, bytes_part(info, info.size / 2, info.size)));
+        DEMAND(!arrival_put(&arrival, (Bytes){(const uint8_t *)"xy", 2}));
+        arrival_end(&arrival);
+        input.arrival = &arrival;
+        input.main.section[DEBUG_INFO] = (Bytes){arrival.data, arrival.size};
+        DEMAND(dwarf_read(&input, pool, 3, &output));
+        DEMAND(output.again || broken || same(expected, &output));
+        dwarf_output_free(&output);
+        arrival_close(&arrival);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static Pool *pool;
@@ -103,6 +125,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             DEMAND(same(&output, &again));
             dwarf_output_free(&again);
         }
+        if (flags & 16 && !(flags & 4) && stream_fits(&fuzz.input))
+            check_arriving(fuzz.input, pool, &output);
     }
     dwarf_output_free(&output);
     allocations_fail(0);

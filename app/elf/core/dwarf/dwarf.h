@@ -51,6 +51,7 @@ typedef struct {
     size_t split_count;
     bool big;
     bool zero_is_used; /* code or data lies at address 0, so that 0 does not say "dropped by the linker" */
+    struct Arrival *arrival; /* whose bytes .debug_info is while they arrive; NULL where it is there */
 } DwarfInput;
 
 typedef struct {
@@ -152,6 +153,7 @@ typedef struct Dwarf {
     size_t slot_count;
     bool big, zero_is_used;
     atomic_size_t abbrevs_left; /* bytes of abbreviations that may still be read: tables that overlap end */
+    struct Stream *stream; /* of the units while they arrive; NULL where they are there */
     bool units_cut; /* a unit header of the main file lies half outside its section */
 } Dwarf;
 

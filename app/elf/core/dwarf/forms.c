@@ -2,7 +2,7 @@
  *
  * Source: DWARF 5, sections 7.5.4 to 7.5.6, and 7.3.2 for what a split unit takes from its skeleton.
  */
-#include "dwarf.h"
+#include "stream.h"
 
 int form_size(uint16_t form, unsigned version, unsigned address_size, unsigned offset_size)
 {
@@ -315,6 +315,11 @@ bool value_flag(const Value *value)
     return value->form && value->number != 0;
 }
 
+static bool all_units(Dwarf *dwarf)
+{
+    return !dwarf->stream || stream_finish(dwarf->stream);
+}
+
 static bool reference_in(Part *part, uint64_t offset, DieRef *die)
 {
     *die = (DieRef){unit_at(part, false, offset), offset};
@@ -333,13 +338,13 @@ bool value_reference(Unit *unit, const Value *value, DieRef *die)
         *die = (DieRef){unit, unit->offset + value->number};
         return value->number < unit->end - unit->offset && die->offset >= unit->first;
     case DW_FORM_ref_addr:
-        return reference_in(unit->part, value->number, die);
+        return all_units(dwarf) && reference_in(unit->part, value->number, die);
     case DW_FORM_ref_sup4:
     case DW_FORM_ref_sup8:
     case DW_FORM_GNU_ref_alt:
         return reference_in(&dwarf->parts[1], value->number, die);
     case DW_FORM_ref_sig8: {
-        Unit *found = unit_of_signature(unit->part, value->number);
+        Unit *found = all_units(dwarf) ? unit_of_signature(unit->part, value->number) : NULL;
         if (!found || !found->type_offset)
             return false;
         *die = (DieRef){found, found->type_offset};

@@ -12,22 +12,20 @@
 enum { MOST_WORK = 1 << 14 };
 
 /* The raw row of a DIE of the unit at work; NULL where the walk kept none. */
-static Raw *raw_at(Raw *raws, size_t count, uint64_t offset)
+static Raw *function_at(Worker *worker, const DieRef *die)
 {
-    size_t low = 0, high = count;
+    if (die->unit != worker->unit)
+        return NULL;
+    uint64_t place = die->offset - die->unit->offset;
+    size_t low = 0, high = worker->raw_places.count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (raws[middle].die < offset)
+        if (worker->raw_places.items[middle] < place)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < count && raws[low].die == offset ? &raws[low] : NULL;
-}
-
-static Raw *function_at(Worker *worker, const DieRef *die)
-{
-    return die->unit == worker->unit ? raw_at(worker->raws.items, worker->raws.count, die->offset) : NULL;
+    return low < worker->raws.count && worker->raws.items[low].die == die->offset ? &worker->raws.items[low] : NULL;
 }
 
 static bool decode(Worker *worker, const DieRef *die, Raw *raw)

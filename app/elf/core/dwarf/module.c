@@ -5,10 +5,11 @@
 #include "details.h"
 #include "pool.h"
 #include "read.h"
+#include "stream.h"
 
 typedef struct {
     Pool *pool;
-    PyTypeObject *column_type;
+    PyTypeObject *column_type, *arrival_type;
     bool busy; /* the pool has one caller at a time */
 } ModuleState;
 
@@ -40,6 +41,77 @@ static PyType_Slot column_slots[] = {
 };
 static PyType_Spec column_spec = {"app.elf._dwarf.Column", sizeof(ColumnObject), 0,
                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, column_slots};
+
+/* A section that is put while it is read, as a buffer. */
+typedef struct {
+    PyObject_HEAD
+    Arrival arrival;
+} ArrivalObject;
+
+static PyObject *arrival_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    (void)keywords;
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(args, "n", &size))
+        return NULL;
+    if (size < 0)
+        return PyErr_Format(PyExc_ValueError, "a section has no %zd bytes", size);
+    ArrivalObject *self = (ArrivalObject *)type->tp_alloc(type, 0);
+    if (self && !arrival_open(&self->arrival, (size_t)size)) {
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
+    return (PyObject *)self;
+}
+
+static void arrival_free(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    arrival_close(&((ArrivalObject *)self)->arrival);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static int arrival_buffer(PyObject *self, Py_buffer *view, int flags)
+{
+    Arrival *arrival = &((ArrivalObject *)self)->arrival;
+    return PyBuffer_FillInfo(view, self, arrival->data, (Py_ssize_t)arrival->size, 1, flags);
+}
+
+static PyObject *arrival_put_method(PyObject *self, PyObject *bytes)
+{
+    Py_buffer view;
+    if (PyObject_GetBuffer(bytes, &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    bool put;
+    Py_BEGIN_ALLOW_THREADS
+    put = arrival_put(&((ArrivalObject *)self)->arrival, (Bytes){view.buf, (size_t)view.len});
+    Py_END_ALLOW_THREADS
+    PyBuffer_Release(&view);
+    return PyBool_FromLong(put);
+}
+
+static PyObject *arrival_end_method(PyObject *self, PyObject *none)
+{
+    (void)none;
+    arrival_end(&((ArrivalObject *)self)->arrival);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef arrival_methods[] = {
+    {"put", arrival_put_method, METH_O, "Adds bytes; false where there is no room for them."},
+    {"end", arrival_end_method, METH_NOARGS, "Says that no more will come."},
+    {NULL, NULL, 0, NULL},
+};
+static PyType_Slot arrival_slots[] = {
+    {Py_tp_new, arrival_new},
+    {Py_tp_dealloc, arrival_free},
+    {Py_bf_getbuffer, arrival_buffer},
+    {Py_tp_methods, arrival_methods},
+    {0, NULL},
+};
+static PyType_Spec arrival_spec = {"app.elf._dwarf.Arrival", sizeof(ArrivalObject), 0, Py_TPFLAGS_DEFAULT,
+                                   arrival_slots};
 
 /* The sections of one object while they are borrowed. */
 typedef struct {
@@ -167,6 +239,14 @@ static PyObject *dwarf_read_method(PyObject *module, PyObject *args, PyObject *k
     Call call;
     PyObject *result = NULL;
     if (begin_call(&call, sections, alt, split, big, zero) == 0) {
+        PyObject *info = call.objects[0].views[DEBUG_INFO].obj;
+        if (info && Py_IS_TYPE(info, state->arrival_type)) {
+            if (!stream_fits(&call.input)) {
+                end_call(&call);
+                return Py_NewRef(Py_None);
+            }
+            call.input.arrival = &((ArrivalObject *)info)->arrival;
+        }
         DwarfOutput output;
         bool read, shared = state->busy;
         state->busy = true;
@@ -176,6 +256,8 @@ static PyObject *dwarf_read_method(PyObject *module, PyObject *args, PyObject *k
         state->busy = shared;
         if (!read) {
             PyErr_NoMemory();
+        } else if (output.again) {
+            result = Py_NewRef(Py_None);
         } else {
             PyObject *columns = columns_dict(state, &output), *problems = problems_list(&output);
             if (columns && problems)
@@ -260,7 +342,10 @@ static int module_exec(PyObject *module)
 {
     ModuleState *state = PyModule_GetState(module);
     state->column_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &column_spec, NULL);
-    return state->column_type ? PyModule_AddFunctions(module, details_methods) : -1;
+    state->arrival_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &arrival_spec, NULL);
+    if (!state->column_type || !state->arrival_type || PyModule_AddType(module, state->arrival_type) < 0)
+        return -1;
+    return PyModule_AddFunctions(module, details_methods);
 }
 
 static void module_free(void *module)
@@ -270,6 +355,7 @@ static void module_free(void *module)
         return;
     pool_stop(state->pool);
     Py_CLEAR(state->column_type);
+    Py_CLEAR(state->arrival_type);
 }
 
 static PyModuleDef_Slot module_slots[] = {

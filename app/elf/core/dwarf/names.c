@@ -2,14 +2,19 @@
 #include "lines.h"
 #include "rows.h"
 
-uint32_t text_id(Worker *worker, const void *text, size_t size)
+static uint32_t id_of(Worker *worker, const void *text, size_t size, bool lasts)
 {
-    uint32_t id = strings_add(&worker->reading->strings, text, size);
+    uint32_t id = strings_add(&worker->reading->strings, text, size, lasts);
     if (id != STRING_FAILED)
         return id;
     /* Beyond the limit of all texts, a text is missing, and the rest goes on. */
     worker->memory |= atomic_load(&worker->reading->strings.memory);
     return 0;
+}
+
+uint32_t text_id(Worker *worker, const void *text, size_t size)
+{
+    return id_of(worker, text, size, false);
 }
 
 bool text_add(Text *text, Bytes part)
@@ -22,37 +27,32 @@ bool text_add(Text *text, Bytes part)
     return true;
 }
 
-static unsigned part_number(const Part *part)
+/* Texts lie in sections, which outlast the reading. */
+static uint32_t found_id(Worker *worker, const Unit *unit, const Value *value)
 {
-    return (unsigned)(part - part->dwarf->parts);
+    Bytes text;
+    return value_string(unit, value, &text) ? id_of(worker, text.data, text.size, true) : 0;
 }
 
 uint32_t name_of(Worker *worker, const Unit *unit, const Value *value)
 {
-    Bytes text;
     const Part *part;
     SectionId section;
     uint64_t offset;
-    if (!value_text_place(unit, value, &part, &section, &offset))
-        return value_string(unit, value, &text) ? text_id(worker, text.data, text.size) : 0;
-    /* The linker keeps equal texts once, so that most names are found by their offset. */
-    uint64_t key = offset + 1;
-    bool fresh = true;
-    uint32_t *id = NULL;
-    if (offset < UINT64_C(1) << 40) {
-        key |= (uint64_t)part_number(part) << 41 | (uint64_t)(section == DEBUG_LINE_STR) << 40;
-        id = map_put(&worker->names, key, &fresh);
-        if (!id) {
-            worker->memory = true;
-            return 0;
-        }
-    }
-    if (!fresh)
-        return *id;
-    uint32_t found = value_string(unit, value, &text) ? text_id(worker, text.data, text.size) : 0;
-    if (id)
-        *id = found;
-    return found;
+    if (!value_text_place(unit, value, &part, &section, &offset) || section != DEBUG_STR)
+        return found_id(worker, unit, value);
+    const KnownTexts *texts = &worker->reading->known[part - part->dwarf->parts];
+    if (offset >> texts->shift >= texts->count)
+        return found_id(worker, unit, value);
+    Known *known = &texts->items[offset >> texts->shift];
+    uint32_t within = (UINT32_C(1) << texts->shift) - 1, start = (uint32_t)offset & within;
+    uint32_t item = atomic_load_explicit(known, memory_order_acquire);
+    if (item && ((item - 1) & within) == start)
+        return (item - 1) >> texts->shift;
+    uint32_t id = found_id(worker, unit, value);
+    if (id < UINT32_MAX >> texts->shift)
+        atomic_store_explicit(known, (id << texts->shift | start) + 1, memory_order_release);
+    return id;
 }
 
 static bool dotted(uint16_t language)

@@ -172,15 +172,11 @@ static Op op_of(uint16_t form, int size)
     }
     switch (size) {
     case 1:
-        return OP_U1;
     case 2:
-        return OP_U2;
     case 3:
-        return OP_U3;
     case 4:
-        return OP_U4;
     case 8:
-        return OP_U8;
+        return OP_FIXED;
     case -1:
         return OP_ULEB;
     default:
@@ -190,25 +186,19 @@ static Op op_of(uint16_t form, int size)
 
 typedef VEC(Step) Steps;
 
-/* A way to pass a DIE while it is compiled. */
-typedef struct {
-    Steps steps;
-    uint32_t tail;
-    bool memory;
-} Draft;
-
-static void add_step(Draft *draft, Step step)
+static void add_step(Steps *steps, uint32_t *bytes, Step step)
 {
-    step.skip = (uint16_t)draft->tail;
-    draft->memory = vec_push(&draft->steps, step) && draft->memory;
-    draft->tail = 0;
+    step.skip = (uint16_t)*bytes;
+    steps->items[steps->count++] = step;
+    *bytes = 0;
 }
 
-static void add_bytes(Draft *draft, int size)
+/* Bytes to pass before the next step. */
+static void add_bytes(Steps *steps, uint32_t *bytes, int size)
 {
-    if (draft->tail + (uint32_t)size > UINT16_MAX)
-        add_step(draft, (Step){0, OP_SKIP, SLOT_NONE, 0});
-    draft->tail += (uint32_t)size;
+    if (*bytes + (uint32_t)size > UINT16_MAX)
+        add_step(steps, bytes, (Step){0, OP_SKIP, SLOT_NONE, 0});
+    *bytes += (uint32_t)size;
 }
 
 static bool is_expression(uint16_t form)
@@ -217,94 +207,121 @@ static bool is_expression(uint16_t form)
            || form == DW_FORM_block4 || form == DW_FORM_indirect;
 }
 
-/* Sizes of forms as form_size() gives them, for those that fit. */
+/* What is read of an attribute by its form, with the sizes of a slot. */
+typedef struct {
+    int8_t size; /* as form_size() gives it */
+    uint8_t op;
+} FormRead;
+
 typedef struct {
     const AbbrevSlot *slot;
-    int8_t known[DW_FORM_addrx4 + 1];
-} Sizes;
+    FormRead known[DW_FORM_addrx4 + 1];
+} Forms;
 
-static int size_of(const Sizes *sizes, uint16_t form)
+static FormRead form_read(const AbbrevSlot *slot, uint16_t form)
 {
-    if (form < sizeof sizes->known)
-        return sizes->known[form];
-    return form_size(form, sizes->slot->version, sizes->slot->address_size, sizes->slot->offset_size);
+    int size = form_size(form, slot->version, slot->address_size, slot->offset_size);
+    return (FormRead){(int8_t)size, (uint8_t)op_of(form, size)};
 }
 
-static void draft_attribute(const AttrSpec *spec, const Sizes *sizes, Plan *plan, Draft *skip, Draft *full)
+static FormRead form_of(const Forms *forms, uint16_t form)
 {
-    int size = size_of(sizes, spec->form);
-    Op op = op_of(spec->form, size);
-    Step step = {0, op, SLOT_NONE, op == OP_CONSTANT ? spec->constant : spec->form};
-    if (size >= 0)
-        add_bytes(skip, size);
-    else
-        add_step(skip, step);
-    Slot slot = slot_of(spec->name);
-    if (slot < SLOT_FLAG && (!(WANTED[plan->action] >> slot & 1) || plan->present >> slot & 1))
-        slot = SLOT_NONE;
-    if (slot == SLOT_NONE && size >= 0) {
-        add_bytes(full, size);
-        return;
-    }
-    if (slot >= SLOT_FLAG && slot != SLOT_NONE && op == OP_ONE) {
-        plan->flags |= (uint8_t)(1 << (slot - SLOT_FLAG));
-        return;
-    }
-    if (slot < SLOT_FLAG)
-        plan->present |= UINT32_C(1) << slot;
-    if (slot == SLOT_LOCATION)
-        plan->expression = is_expression(spec->form);
-    step.slot = (uint8_t)slot;
-    add_step(full, step);
+    if (form < sizeof forms->known / sizeof *forms->known)
+        return forms->known[form];
+    return form_read(forms->slot, form);
 }
 
-/* Puts a draft's steps behind all others, and empties it. */
-static bool keep(Draft *draft, Passage *passage, Steps *steps)
+static Step step_of(const AttrSpec *spec, FormRead read)
 {
-    *passage = (Passage){(uint32_t)steps->count, (uint16_t)draft->steps.count, (uint16_t)draft->tail};
-    bool memory = draft->memory && vec_room(steps, draft->steps.count);
-    for (size_t i = 0; memory && i < draft->steps.count; i++)
-        steps->items[steps->count++] = draft->steps.items[i];
-    draft->steps.count = 0;
-    draft->tail = 0;
-    return memory;
+    uint32_t form = spec->form;
+    if (read.op == OP_CONSTANT)
+        form = spec->constant;
+    else if (read.op == OP_FIXED)
+        form |= (uint32_t)read.size << 16;
+    return (Step){0, read.op, SLOT_NONE, form};
+}
+
+static Passage draft_skip(const AttrSpec *specs, uint32_t count, const Forms *forms, Steps *steps)
+{
+    uint32_t first = (uint32_t)steps->count, bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        FormRead read = form_of(forms, specs[i].form);
+        if (read.size >= 0)
+            add_bytes(steps, &bytes, read.size);
+        else
+            add_step(steps, &bytes, step_of(&specs[i], read));
+    }
+    return (Passage){first, (uint16_t)(steps->count - first), (uint16_t)bytes};
+}
+
+static Passage draft_full(const AttrSpec *specs, uint32_t count, const Forms *forms, Plan *plan, Steps *steps)
+{
+    uint32_t first = (uint32_t)steps->count, bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        FormRead read = form_of(forms, specs[i].form);
+        Slot slot = slot_of(specs[i].name);
+        if (slot < SLOT_FLAG && (!(WANTED[plan->action] >> slot & 1) || plan->present >> slot & 1))
+            slot = SLOT_NONE;
+        if (slot == SLOT_NONE && read.size >= 0) {
+            add_bytes(steps, &bytes, read.size);
+            continue;
+        }
+        if (slot >= SLOT_FLAG && slot != SLOT_NONE && read.op == OP_ONE) {
+            plan->flags |= (uint8_t)(1 << (slot - SLOT_FLAG));
+            continue;
+        }
+        if (slot < SLOT_FLAG)
+            plan->present |= UINT32_C(1) << slot;
+        if (slot == SLOT_LOCATION)
+            plan->expression = is_expression(specs[i].form);
+        Step step = step_of(&specs[i], read);
+        step.slot = (uint8_t)slot;
+        add_step(steps, &bytes, step);
+    }
+    return (Passage){first, (uint16_t)(steps->count - first), (uint16_t)bytes};
+}
+
+/* What no compiler writes: the unknown form ends the unit. */
+static Passage draft_end(Steps *steps)
+{
+    uint32_t first = (uint32_t)steps->count, bytes = 0;
+    add_step(steps, &bytes, (Step){0, OP_ANY, SLOT_NONE, 0xffff});
+    return (Passage){first, 1, 0};
 }
 
 Plans *plans_make(const AbbrevTable *table, const AbbrevSlot *slot)
 {
     size_t count = table->abbrevs.count;
     Plans *plans = count < SIZE_MAX / sizeof(Plan) / 2 ? calloc(1, sizeof *plans + count * sizeof(Plan)) : NULL;
-    if (!plans)
-        return NULL;
-    Sizes sizes = {.slot = slot};
-    for (uint16_t form = 0; form < sizeof sizes.known; form++)
-        sizes.known[form] = (int8_t)form_size(form, slot->version, slot->address_size, slot->offset_size);
+    /* An attribute makes at most one step of each passage. */
     Steps steps = {0};
-    Draft skip = {.memory = true}, full = {.memory = true};
-    bool memory = true;
-    for (size_t i = 0; memory && i < count; i++) {
+    if (!plans || !vec_room(&steps, 2 * (table->specs.count + count) + 1)) {
+        free(plans);
+        return NULL;
+    }
+    Forms forms = {.slot = slot};
+    for (uint16_t form = 0; form < sizeof forms.known / sizeof *forms.known; form++)
+        forms.known[form] = form_read(slot, form);
+    bool dense = true;
+    for (size_t i = 0; i < count; i++) {
         const Abbrev *abbrev = &table->abbrevs.items[i];
+        const AttrSpec *specs = table->specs.items + abbrev->first_spec;
         Plan *plan = &plans->plans[i];
+        dense = dense && abbrev->code == i + 1;
         plan->action = (uint8_t)action_of(abbrev->tag);
         plan->tag = abbrev->tag;
         plan->children = abbrev->children;
         if (abbrev->spec_count > MOST_ATTRIBUTES) {
-            /* No compiler's; the unknown form ends the unit. */
-            add_step(&skip, (Step){0, OP_ANY, SLOT_NONE, 0xffff});
-            add_step(&full, (Step){0, OP_ANY, SLOT_NONE, 0xffff});
+            plan->skip = draft_end(&steps);
+            plan->full = draft_end(&steps);
+            continue;
         }
-        for (uint32_t a = 0; a < abbrev->spec_count && abbrev->spec_count <= MOST_ATTRIBUTES; a++)
-            draft_attribute(&table->specs.items[abbrev->first_spec + a], &sizes, plan, &skip, &full);
-        memory = keep(&skip, &plan->skip, &steps) && keep(&full, &plan->full, &steps);
+        plan->skip = draft_skip(specs, abbrev->spec_count, &forms, &steps);
+        plan->full = draft_full(specs, abbrev->spec_count, &forms, plan, &steps);
     }
-    vec_free(&skip.steps);
-    vec_free(&full.steps);
     vec_trim(&steps);
     plans->steps = steps.items;
-    if (!memory) {
-        plans_free(plans);
-        return NULL;
-    }
+    plans->dense = dense ? count : 0;
     return plans;
 }
 

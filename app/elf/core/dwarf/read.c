@@ -1,9 +1,11 @@
-/* dwarf_read(): units found, shared out to the threads largest first, walked, and merged. */
+/* dwarf_read(): units found, shared out to the threads largest first, walked, and merged. Those of a section that
+ * is still arriving are walked in its order, as they come. */
 #include "read.h"
 
 #include <stdio.h>
 
 #include "rows.h"
+#include "stream.h"
 
 const char *const COLUMN_NAMES[COLUMN_COUNT] = {
 #define COLUMN(name, size) #name,
@@ -16,7 +18,7 @@ const uint8_t COLUMN_SIZES[COLUMN_COUNT] = {
 #undef COLUMN
 };
 
-enum { BASE_BUDGET = 64 << 20 };
+enum { BASE_BUDGET = 64 << 20, MOST_KNOWN = 4 << 20 };
 
 static bool list_unit(Reading *reading, Unit *unit, bool walked)
 {
@@ -82,6 +84,57 @@ static void walk_task(void *context, size_t task, unsigned worker)
         walk_unit(&reading->workers[worker], reading->order[task].unit);
 }
 
+/* Without memory for them texts are looked up by their bytes. */
+static bool open_known(Reading *reading)
+{
+    reading->known = calloc(reading->dwarf.part_count, sizeof *reading->known);
+    for (size_t p = 0; reading->known && p < reading->dwarf.part_count; p++) {
+        KnownTexts *known = &reading->known[p];
+        size_t size = reading->dwarf.parts[p].sections.section[DEBUG_STR].size;
+        if (!size || size >= UINT32_MAX)
+            continue;
+        known->shift = 2;
+        while (size >> known->shift >= MOST_KNOWN)
+            known->shift++;
+        known->items = calloc((size >> known->shift) + 1, sizeof *known->items);
+        known->count = known->items ? (size >> known->shift) + 1 : 0;
+    }
+    return reading->known != NULL;
+}
+
+static void stream_task(void *context, size_t task, unsigned worker)
+{
+    (void)task;
+    Reading *reading = context;
+    Unit *unit;
+    while (!reading->workers[worker].memory && (unit = stream_take(reading->dwarf.stream))) {
+        reading->units.items[unit->row] = (UnitRows){.unit = unit, .head = unit, .walked = true};
+        walk_unit(&reading->workers[worker], unit->row);
+    }
+}
+
+/* Walks units as they arrive; false when memory is out or they do not. */
+static bool walk_arriving(Reading *reading, Pool *pool)
+{
+    Stream *stream = reading->dwarf.stream;
+    if (!vec_room(&reading->units, stream->most) || !open_known(reading))
+        return false;
+    pool_run(pool, reading->worker_count, reading->worker_count, stream_task, reading);
+    reading->units.count = reading->dwarf.parts[0].units[0].count;
+    return atomic_load(&stream->whole);
+}
+
+static bool walk_there(Reading *reading, Pool *pool)
+{
+    if (reading->dwarf.part_count > 2 && !dwarf_link_splits(&reading->dwarf))
+        return false;
+    if (!list_units(reading) || !order_units(reading) || !open_known(reading))
+        return false;
+    pool_run(pool, reading->worker_count, reading->units.count, prepare_task, reading);
+    pool_run(pool, reading->worker_count, reading->order_count, walk_task, reading);
+    return true;
+}
+
 /* dwz's partial units say no language: theirs is that of the first unit that imports them. */
 static void spread_languages(Reading *reading)
 {
@@ -130,6 +183,7 @@ static void close_worker(Worker *worker)
     vec_free(&worker->ranges);
     vec_free(&worker->raws);
     vec_free(&worker->raw_variables);
+    vec_free(&worker->raw_places);
     vec_free(&worker->raw_params);
     vec_free(&worker->own_params);
     vec_free(&worker->base_params);
@@ -141,7 +195,6 @@ static void close_worker(Worker *worker)
     map_free(&worker->type_rows);
     map_free(&worker->seen_types);
     map_free(&worker->unit_types);
-    map_free(&worker->names);
     map_free(&worker->joins);
     map_free(&worker->foreign_types);
     map_free(&worker->nodes);
@@ -150,6 +203,9 @@ static void close_worker(Worker *worker)
 
 static void close_reading(Reading *reading)
 {
+    for (size_t p = 0; reading->known && p < reading->dwarf.part_count; p++)
+        free(reading->known[p].items);
+    free(reading->known);
     for (unsigned w = 0; w < reading->worker_count; w++)
         close_worker(&reading->workers[w]);
     free(reading->workers);
@@ -193,16 +249,11 @@ static bool open_worker(Worker *worker, Reading *reading)
 
 static bool read_all(Reading *reading, Pool *pool, DwarfOutput *output)
 {
-    if (reading->dwarf.part_count > 2 && !dwarf_link_splits(&reading->dwarf))
-        return false;
-    if (!list_units(reading) || !order_units(reading))
-        return false;
     for (unsigned w = 0; w < reading->worker_count; w++)
         if (!open_worker(&reading->workers[w], reading))
             return false;
-    pool_run(pool, reading->worker_count, reading->units.count, prepare_task, reading);
-    pool_run(pool, reading->worker_count, reading->order_count, walk_task, reading);
-    if (any_memory(reading))
+    bool walked = reading->dwarf.stream ? walk_arriving(reading, pool) : walk_there(reading, pool);
+    if (!walked || any_memory(reading))
         return false;
     spread_languages(reading);
     Numbering numbering = {0};
@@ -221,11 +272,19 @@ bool dwarf_read(const DwarfInput *input, Pool *pool, unsigned threads, DwarfOutp
     Reading reading = {.workers = calloc(wanted, sizeof *reading.workers)};
     reading.worker_count = reading.workers ? wanted : 0;
     bool strings = strings_open(&reading.strings, BASE_BUDGET + 2 * section_bytes(input));
-    bool read = reading.workers && strings && dwarf_open(input, &reading.dwarf) && read_all(&reading, pool, output);
+    Stream stream = {0};
+    bool read = reading.workers && strings;
+    if (read && input->arrival)
+        read = stream_open(&stream, input, &reading.dwarf);
+    else if (read)
+        read = dwarf_open(input, &reading.dwarf);
+    read = read && read_all(&reading, pool, output);
     close_reading(&reading);
+    stream_close(&stream);
     if (!read)
         dwarf_output_free(output);
-    return read;
+    output->again = stream.broken && !stream.memory;
+    return read || output->again;
 }
 
 void dwarf_output_free(DwarfOutput *output)

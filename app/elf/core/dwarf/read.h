@@ -86,12 +86,13 @@ typedef struct {
     Column columns[COLUMN_COUNT];
     DwarfProblem problems[16];
     size_t problem_count;
+    bool again; /* the section did not arrive as it should: the rest is empty, and to be read when all is there */
 } DwarfOutput;
 
 extern const char *const COLUMN_NAMES[COLUMN_COUNT];
 extern const uint8_t COLUMN_SIZES[COLUMN_COUNT];
 
-/* Reads with at most `threads` threads of `pool`, which may be NULL; the caller's is one of them. False when
+/* An input with an `arrival` must be such as stream_fits() says. Reads with at most `threads` threads of `pool`, which may be NULL; the caller's is one of them. False when
  * memory is out; the output is then empty. */
 bool dwarf_read(const DwarfInput *input, Pool *pool, unsigned threads, DwarfOutput *output);
 void dwarf_output_free(DwarfOutput *output);

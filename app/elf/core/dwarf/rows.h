@@ -232,6 +232,7 @@ typedef struct {
 
     /* of the unit at work */
     VEC(Raw) raws, raw_variables;
+    VEC(uint32_t) raw_places; /* beside raws: offset in the unit, in order; where one is looked for */
     RawParams raw_params, own_params, base_params;
     VEC(RawRef) site_origins; /* beside its sites */
     VEC(Frame) frames;
@@ -239,7 +240,6 @@ typedef struct {
     Map unit_types; /* offset in the unit -> type node + 1 */
 
     /* kept between units */
-    Map names;        /* place of a text in a section -> id */
     Map joins;        /* (scope, name) -> id */
     Map foreign_types;
     Map nodes;        /* what a type node is made of -> node */
@@ -251,6 +251,17 @@ typedef struct {
     bool memory;   /* allocation failed */
 } Worker;
 
+/* The linker keeps equal texts once, so that most names are known by their offset in .debug_str. Texts that start
+ * within a few bytes share a place, where the last one is known: by its id and, below it, where in the place it
+ * starts; 0 for none. */
+typedef atomic_uint_least32_t Known;
+
+typedef struct {
+    Known *items; /* NULL where there is no room for them */
+    size_t count;
+    unsigned shift; /* of an offset to its place */
+} KnownTexts;
+
 typedef struct {
     uint64_t size;
     uint32_t unit;
@@ -259,6 +270,7 @@ typedef struct {
 typedef struct Reading {
     Dwarf dwarf;
     Strings strings;
+    KnownTexts *known; /* by part */
     Worker *workers;
     unsigned worker_count;
     VEC(UnitRows) units;

@@ -99,7 +99,7 @@ static bool spend(Strings *strings, size_t size)
 }
 
 /* Index of the text in its shard, which is locked; UINT32_MAX on failure. */
-static uint32_t place(Strings *strings, StringShard *shard, const void *text, size_t size, uint64_t hash)
+static uint32_t place(Strings *strings, StringShard *shard, const void *text, size_t size, bool lasts, uint64_t hash)
 {
     if ((!shard->table || shard->entries.count > shard->mask / 2) && !widen(shard))
         goto memory;
@@ -114,12 +114,15 @@ static uint32_t place(Strings *strings, StringShard *shard, const void *text, si
     }
     if (!spend(strings, size + sizeof(StringEntry)))
         return UINT32_MAX;
-    char *copy = shard_room(shard, size);
-    if (!copy)
-        goto memory;
-    memcpy(copy, text, size);
+    const char *kept = text;
+    if (!lasts) {
+        char *copy = shard_room(shard, size);
+        if (!copy)
+            goto memory;
+        kept = memcpy(copy, text, size);
+    }
     if (shard->entries.count >= UINT32_MAX / STRING_SHARDS - 1
-        || !vec_push(&shard->entries, ((StringEntry){copy, (uint32_t)size, 0})))
+        || !vec_push(&shard->entries, ((StringEntry){kept, (uint32_t)size, 0})))
         goto memory;
     shard->table[at] = (hash >> 32 << 32) | (uint32_t)shard->entries.count;
     return (uint32_t)shard->entries.count - 1;
@@ -128,7 +131,7 @@ memory:
     return UINT32_MAX;
 }
 
-uint32_t strings_add(Strings *strings, const void *text, size_t size)
+uint32_t strings_add(Strings *strings, const void *text, size_t size, bool lasts)
 {
     if (!size)
         return 0;
@@ -140,7 +143,7 @@ uint32_t strings_add(Strings *strings, const void *text, size_t size)
     uint32_t number = (uint32_t)hash % STRING_SHARDS;
     StringShard *shard = &strings->shards[number];
     pthread_mutex_lock(&shard->lock);
-    uint32_t index = place(strings, shard, text, size, hash);
+    uint32_t index = place(strings, shard, text, size, lasts, hash);
     pthread_mutex_unlock(&shard->lock);
     return index == UINT32_MAX ? STRING_FAILED : index * STRING_SHARDS + number + 1;
 }

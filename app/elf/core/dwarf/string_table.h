@@ -37,8 +37,9 @@ typedef struct {
 bool strings_open(Strings *strings, size_t budget);
 void strings_close(Strings *strings);
 
-/* The id of a text; 0 for "". STRING_FAILED, with `memory` or `limit` set, when it cannot be kept. */
-uint32_t strings_add(Strings *strings, const void *text, size_t size);
+/* The id of a text; 0 for "". STRING_FAILED, with `memory` or `limit` set, when it cannot be kept. One that
+ * `lasts` as long as the Strings is not copied. */
+uint32_t strings_add(Strings *strings, const void *text, size_t size, bool lasts);
 Bytes strings_text(Strings *strings, uint32_t id);
 
 /* The number of an id in the output, by first use. Only where no other thread is at work. */

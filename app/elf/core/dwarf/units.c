@@ -3,6 +3,7 @@
  * Sources: DWARF 5, sections 3.1 and 7.5.1; DWARF 4, 7.5.1.
  */
 #include "splits.h"
+#include "units.h"
 
 const char *const SECTION_NAMES[SECTION_COUNT] = {
     ".debug_info",     ".debug_types", ".debug_abbrev",   ".debug_str",  ".debug_line_str",
@@ -10,9 +11,9 @@ const char *const SECTION_NAMES[SECTION_COUNT] = {
     ".debug_addr",     ".debug_str_offsets", ".debug_cu_index", ".debug_tu_index",
 };
 
-/* Reads the header under the cursor and moves to the next one; false where there is none. */
-static bool read_header(Cursor *at, Unit *unit, bool *cut)
+bool unit_header(Part *part, bool in_types, Cursor *at, Unit *unit, bool *cut)
 {
+    *unit = (Unit){.part = part, .in_types = in_types, .stmt_list = NO_OFFSET, .ranges = NO_OFFSET};
     unit->offset = cursor_offset(at);
     uint64_t length = cursor_u32(at);
     unit->offset_size = 4;
@@ -70,8 +71,8 @@ static bool read_headers(Part *part, bool in_types, bool *cut)
     Units *units = &part->units[in_types];
     Cursor at = cursor_over(part->sections.section[in_types ? DEBUG_TYPES : DEBUG_INFO], part->dwarf->big);
     while (cursor_left(&at)) {
-        Unit unit = {.part = part, .in_types = in_types, .stmt_list = NO_OFFSET, .ranges = NO_OFFSET};
-        if (!read_header(&at, &unit, cut))
+        Unit unit;
+        if (!unit_header(part, in_types, &at, &unit, cut))
             break;
         if (!vec_push(units, unit))
             return false;
@@ -89,7 +90,7 @@ int signature_order(const void *left, const void *right)
     return a->unit->offset < b->unit->offset ? -1 : a->unit->offset > b->unit->offset;
 }
 
-static bool collect_signatures(Part *part)
+bool units_end(Part *part)
 {
     for (int in_types = 0; in_types < 2; in_types++) {
         for (size_t i = 0; i < part->units[in_types].count; i++) {
@@ -104,20 +105,23 @@ static bool collect_signatures(Part *part)
     return true;
 }
 
-/* Where DWARF 5 gives no base, a unit's entries start behind the header of its contribution. */
-static void default_bases(Part *part)
+void unit_bases(Unit *unit)
 {
-    for (int in_types = 0; in_types < 2; in_types++) {
-        for (size_t i = 0; i < part->units[in_types].count; i++) {
-            Unit *unit = &part->units[in_types].items[i];
-            if (unit->version < 5)
-                continue;
-            unit->str_offsets_base += unit->offset_size == 8 ? 16 : 8;
-            unit->addr_base += unit->offset_size == 8 ? 16 : 8;
-            unit->rnglists_base += unit->offset_size == 8 ? 20 : 12;
-            unit->loclists_base += unit->offset_size == 8 ? 20 : 12;
-        }
-    }
+    if (unit->version < 5)
+        return;
+    unit->str_offsets_base += unit->offset_size == 8 ? 16 : 8;
+    unit->addr_base += unit->offset_size == 8 ? 16 : 8;
+    unit->rnglists_base += unit->offset_size == 8 ? 20 : 12;
+    unit->loclists_base += unit->offset_size == 8 ? 20 : 12;
+}
+
+void slot_open(AbbrevSlot *slot, const Unit *unit)
+{
+    slot->part = unit->part;
+    slot->offset = unit->abbrev_offset;
+    slot->version = (uint8_t)unit->version;
+    slot->address_size = unit->address_size;
+    slot->offset_size = unit->offset_size;
 }
 
 static int by_table(const void *left, const void *right)
@@ -158,12 +162,7 @@ static bool make_slots(Dwarf *dwarf)
             continue;
         }
         unit->slot = (uint32_t)dwarf->slot_count;
-        AbbrevSlot *slot = &dwarf->slots[dwarf->slot_count++];
-        slot->part = unit->part;
-        slot->offset = unit->abbrev_offset;
-        slot->version = (uint8_t)unit->version;
-        slot->address_size = unit->address_size;
-        slot->offset_size = unit->offset_size;
+        slot_open(&dwarf->slots[dwarf->slot_count++], unit);
     }
     vec_free(&all);
     return made;
@@ -184,11 +183,13 @@ bool dwarf_open(const DwarfInput *input, Dwarf *dwarf)
         part->sections = i == 0 ? input->main : i == 1 ? input->alt : input->split[i - 2];
         bool *cut = i ? &cut_elsewhere : &dwarf->units_cut;
         atomic_fetch_add(&dwarf->abbrevs_left, 8 * part->sections.section[DEBUG_ABBREV].size);
-        if (!read_headers(part, false, cut) || !read_headers(part, true, cut) || !collect_signatures(part))
+        if (!read_headers(part, false, cut) || !read_headers(part, true, cut) || !units_end(part))
             goto memory;
         place_contributions(part, DEBUG_CU_INDEX, false);
         place_contributions(part, DEBUG_TU_INDEX, true);
-        default_bases(part);
+        for (int in_types = 0; in_types < 2; in_types++)
+            for (size_t u = 0; u < part->units[in_types].count; u++)
+                unit_bases(&part->units[in_types].items[u]);
     }
     if (!make_slots(dwarf))
         goto memory;

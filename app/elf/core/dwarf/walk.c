@@ -184,7 +184,7 @@ void walk_unit(Worker *worker, uint32_t unit_row)
     worker->plans = plans_of(worker, unit);
     type_forget(worker);
     worker->unit_functions = 0;
-    worker->raws.count = worker->raw_variables.count = worker->raw_params.count = 0;
+    worker->raws.count = worker->raw_places.count = worker->raw_variables.count = worker->raw_params.count = 0;
     worker->site_origins.count = worker->scopes.points.count = 0;
     rows->worker = (uint32_t)(worker - worker->reading->workers);
     uint32_t first_site = (uint32_t)worker->sites.count;

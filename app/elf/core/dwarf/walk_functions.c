@@ -62,7 +62,8 @@ void at_function(Walk *walk, const Plan *plan)
             raw.ranges.count = 0;
         }
     }
-    if (!vec_push(&worker->raws, raw)) {
+    if (!vec_push(&worker->raw_places, (uint32_t)(walk->offset - walk->unit->offset))
+        || !vec_push(&worker->raws, raw)) {
         worker->memory = true;
         return;
     }

@@ -7,6 +7,7 @@
 #include <Python.h>
 
 #include "demangle.h"
+#include "enclosing.h"
 #include "frames.h"
 #include "marks.h"
 #include "rows.h"
@@ -28,7 +29,8 @@ static PyObject *bytes_from(const void *items, size_t count, size_t size)
 
 static bool is_array(const Py_buffer *buffer, size_t size)
 {
-    if ((size_t)buffer->len % size == 0 && (uintptr_t)buffer->buf % size == 0)
+    /* What is empty may lie anywhere. */
+    if ((size_t)buffer->len % size == 0 && (!buffer->len || (uintptr_t)buffer->buf % size == 0))
         return true;
     PyErr_SetString(PyExc_ValueError, "a buffer has not the size or the place of its numbers");
     return false;
@@ -370,6 +372,31 @@ static PyObject *frames_function(PyObject *module, PyObject *arguments)
     return answer;
 }
 
+PyDoc_STRVAR(enclosing_doc, "enclosing(address, size, section_index, type, bind, addresses) -> a row for each address, "
+                            "which rise");
+
+static PyObject *enclosing_function(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer address, size, section, type, bind, wanted;
+    if (!PyArg_ParseTuple(arguments, "y*y*y*y*y*y*", &address, &size, &section, &type, &bind, &wanted))
+        return NULL;
+    PyObject *answer = NULL;
+    if (address.len != 8 * type.len || size.len != 8 * type.len || section.len != 4 * type.len || bind.len != type.len) {
+        PyErr_SetString(PyExc_ValueError, "columns of one table have several lengths");
+    } else if (is_array(&address, 8) && is_array(&size, 8) && is_array(&section, 4) && is_array(&wanted, 8)) {
+        size_t count = (size_t)wanted.len / 8;
+        Candidates symbols = {(size_t)type.len, address.buf, size.buf, section.buf, type.buf, bind.buf};
+        answer = bytes_from(NULL, count, 4);
+        if (answer)
+            find_enclosing(&symbols, wanted.buf, count, (uint32_t *)PyBytes_AS_STRING(answer));
+    }
+    Py_buffer *held[] = {&address, &size, &section, &type, &bind, &wanted};
+    for (size_t index = 0; index < sizeof held / sizeof *held; index++)
+        PyBuffer_Release(held[index]);
+    return answer;
+}
+
 PyDoc_STRVAR(tables_doc, "tables(buffers, relocatable, thumb, foreign) -> (names, functions, variables)");
 
 static PyObject *tables_function(PyObject *module, PyObject *arguments)
@@ -423,6 +450,7 @@ static PyMethodDef METHODS[] = {
     {"tables", tables_function, METH_VARARGS, tables_doc},
     {"marks", marks_function, METH_VARARGS, marks_doc},
     {"frames", frames_function, METH_VARARGS, frames_doc},
+    {"enclosing", enclosing_function, METH_VARARGS, enclosing_doc},
     {"demangle", demangle_function, METH_O, demangle_doc},
     {NULL, NULL, 0, NULL},
 };

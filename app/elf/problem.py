@@ -1,0 +1,19 @@
+"""What could not be read of a file, and how whole that leaves its facts.
+
+Apart from the facts, so that who asks a reader for them need not load what they are made of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["ok", "partial", "malformed", "limit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that could not be read: a stable code, and a sentence that says what is missing and why."""
+
+    code: str
+    text: str

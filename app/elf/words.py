@@ -1,0 +1,102 @@
+"""The words for types of sections and segments, by number and, above 0x70000000, by machine.
+
+Sources: glibc's elf.h and the processor supplements; readelf.c of binutils 2.40 where it has another word.
+"""
+
+from __future__ import annotations
+
+SECTION_TYPES = {
+    0: "NULL",
+    1: "PROGBITS",
+    2: "SYMTAB",
+    3: "STRTAB",
+    4: "RELA",
+    5: "HASH",
+    6: "DYNAMIC",
+    7: "NOTE",
+    8: "NOBITS",
+    9: "REL",
+    10: "SHLIB",
+    11: "DYNSYM",
+    14: "INIT_ARRAY",
+    15: "FINI_ARRAY",
+    16: "PREINIT_ARRAY",
+    17: "GROUP",
+    18: "SYMTAB SECTION INDICES",
+    19: "RELR",
+    0x6FFFFFF5: "GNU_ATTRIBUTES",
+    0x6FFFFFF6: "GNU_HASH",
+    0x6FFFFFFD: "VERDEF",
+    0x6FFFFFFE: "VERNEED",
+    0x6FFFFFFF: "VERSYM",
+}
+# By the machine's number.
+MACHINE_SECTION_TYPES = {
+    8: {
+        0x70000000: "MIPS_LIBLIST",
+        0x70000005: "MIPS_DEBUG",
+        0x70000006: "MIPS_REGINFO",
+        0x70000007: "MIPS_PACKAGE",
+        0x70000008: "MIPS_PACKSYM",
+        0x70000009: "MIPS_RELD",
+        0x7000000B: "MIPS_IFACE",
+        0x7000000C: "MIPS_CONTENT",
+        0x7000000D: "MIPS_OPTIONS",
+        0x70000010: "MIPS_SHDR",
+        0x70000011: "MIPS_FDESC",
+        0x70000012: "MIPS_EXTSYM",
+        0x70000013: "MIPS_DENSE",
+        0x70000014: "MIPS_PDESC",
+        0x70000015: "MIPS_LOCSYM",
+        0x70000016: "MIPS_AUXSYM",
+        0x70000017: "MIPS_OPTSYM",
+        0x70000018: "MIPS_LOCSTR",
+        0x70000019: "MIPS_LINE",
+        0x7000001A: "MIPS_RFDESC",
+        0x7000001B: "MIPS_DELTASYM",
+        0x7000001C: "MIPS_DELTAINST",
+        0x7000001D: "MIPS_DELTACLASS",
+        0x7000001E: "MIPS_DWARF",
+        0x7000001F: "MIPS_DELTADECL",
+        0x70000020: "MIPS_SYMBOL_LIB",
+        0x70000021: "MIPS_EVENTS",
+        0x70000022: "MIPS_TRANSLATE",
+        0x70000023: "MIPS_PIXIE",
+        0x70000024: "MIPS_XLATE",
+        0x70000025: "MIPS_XLATE_DEBUG",
+        0x70000026: "MIPS_WHIRL",
+        0x70000027: "MIPS_EH_REGION",
+        0x70000028: "MIPS_XLATE_OLD",
+        0x70000029: "MIPS_PDR_EXCEPTION",
+        0x7000002A: "MIPS_ABIFLAGS",
+    },
+    40: {
+        0x70000001: "ARM_EXIDX",
+        0x70000002: "ARM_PREEMPTMAP",
+        0x70000003: "ARM_ATTRIBUTES",
+        0x70000004: "ARM_DEBUGOVERLAY",
+    },
+    62: {
+        0x70000001: "X86_64_UNWIND",
+    },
+    183: {
+        0x70000003: "AARCH64_ATTRIBUTES",
+    },
+    243: {
+        0x70000003: "RISCV_ATTRIBUTES",
+    },
+}
+SEGMENT_TYPES = {
+    0: "NULL",
+    1: "LOAD",
+    2: "DYNAMIC",
+    3: "INTERP",
+    4: "NOTE",
+    5: "SHLIB",
+    6: "PHDR",
+    7: "TLS",
+    0x6474E550: "GNU_EH_FRAME",
+    0x6474E551: "GNU_STACK",
+    0x6474E552: "GNU_RELRO",
+    0x6474E553: "GNU_PROPERTY",
+}

@@ -1,0 +1,34 @@
+"""Work spread over threads: the answers in the order of their items, whatever one of them raises."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+# In a process of its own: threads stay, and other tests count theirs.
+PROGRAM = """
+import threading
+from app.elf import threads
+
+def where(number):
+    return number, threading.current_thread() is threading.main_thread()
+
+assert threads.spread(where, range(3)) == [(0, True), (1, True), (2, True)]
+assert threads.start(2) == 2
+assert threads.start(2) == 0
+found = threads.spread(where, range(50))
+assert [number for number, _ in found] == list(range(50))
+assert [main for _, main in found] == [True] + [False] * 49
+for wrong in ([0, 1, 2], [1, 0, 2]):
+    try:
+        threads.spread(lambda number: 1 // number, wrong)
+    except ZeroDivisionError:
+        continue
+    raise AssertionError
+assert threads.spread(where, range(2)) == [(0, True), (1, False)]
+"""
+
+
+def test_in_a_process_of_its_own() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

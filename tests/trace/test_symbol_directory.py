@@ -1,0 +1,148 @@
+"""Stripped programs traced by the names of their debug files, on a real kernel: every call is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings, load
+from app.elf.image import open_image
+from app.elf.symbols import read_symbols
+from app.index.model import Ask
+from app.index.service import Index
+from app.trace import symbol_directory
+from app.trace.bpftrace import Bpftrace
+from app.trace.model import ScriptRequest, Session
+from app.trace.session import Sessions
+from app.trace.verdict import function_verdict
+from app.views.table import maps
+from tests.support.programs import compile_c
+
+SOURCE = """
+#include <stdio.h>
+__attribute__((noinline)) static int hidden(int n) { asm volatile(""); return n * 3; }
+__attribute__((noinline)) static int hideaway(int n) { asm volatile(""); return n * 5; }
+int main(void) {
+    int n, sum = 0;
+    while (scanf("%d", &n) == 1) {
+        for (int i = 0; i < n; i++) sum += hidden(i) + (i % 2 ? hideaway(i) : 0);
+        printf("%d\\n", sum);
+        fflush(stdout);
+    }
+    return 0;
+}
+"""
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    made = Index(load({}, data=tmp_path / "data"))
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """Stripped; its debug file lies beside it by link."""
+    made = compile_c(tmp_path, SOURCE, "app", "-O1")
+    subprocess.run(["objcopy", "--only-keep-debug", made, tmp_path / "app.debug"], check=True)
+    subprocess.run(["strip", made], check=True)
+    subprocess.run(["objcopy", f"--add-gnu-debuglink={tmp_path}/app.debug", made], check=True)
+    return made
+
+
+def names(path: Path) -> set[str]:
+    symbols = read_symbols(open_image(path.read_bytes()))
+    assert symbols is not None
+    pairs = zip(symbols.name_at.tolist(), symbols.name_len.tolist(), strict=True)
+    return {symbols.names[at : at + length].decode() for at, length in pairs}
+
+
+def test_what_a_script_names_is_laid_at_the_binarys_path(index: Index, program: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "names"
+    found = symbol_directory.lay(f'uprobe:"{program}":hidden {{ }}', index, directory)
+    assert found == directory
+    place = directory / program.relative_to("/")
+    assert names(place) == {"hidden"}
+    for script in (f'uprobe:"{program}":hid* {{ }}', f'uretprobe:"{program}":hid* {{ }}'):
+        assert symbol_directory.lay(script, index, directory)
+        assert names(place) == {"hidden", "hideaway"}
+    both = f'uprobe:"{program}":hidden, uprobe:"{program}":hideaway {{ }}'
+    assert symbol_directory.lay(both, index, directory)
+    assert {"hidden", "hideaway"} <= names(place)
+
+
+def test_nothing_is_laid_where_nothing_is_lacking(index: Index, program: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "names"
+    for script in (
+        'uprobe:"/usr/lib/x86_64-linux-gnu/libc.so.6":malloc { }',
+        f'uprobe:"{program}":nothing_of_that_name {{ }}',
+        'uprobe:"/nowhere":f { }',
+        "interval:s:1 { }",
+        f'uprobe:"{program}":0x1140 {{ }}',
+    ):
+        assert symbol_directory.lay(script, index, directory) is None
+    assert not directory.exists()
+
+
+def test_a_file_without_a_build_id_has_none(index: Index, tmp_path: Path) -> None:
+    made = compile_c(tmp_path, SOURCE, "plain", "-O1", "-Wl,--build-id=none")
+    subprocess.run(["objcopy", "--only-keep-debug", made, tmp_path / "plain.debug"], check=True)
+    subprocess.run(["strip", made], check=True)
+    subprocess.run(["objcopy", f"--add-gnu-debuglink={tmp_path}/plain.debug", made], check=True)
+    binary = index.binary_at(str(made))
+    assert binary.debug.kind == "separate"
+    assert index.symbol_file(binary.id, "hidden") is None
+    (hidden,) = index.functions(binary.id, Ask(q="hidden")).items
+    reasons = function_verdict(hidden, binary, Bpftrace(load({})).capabilities()).reasons
+    assert "stripped" in [reason.code for reason in reasons]
+
+
+@pytest.mark.skipif(shutil.which("bpftrace") is None or os.geteuid() != 0, reason="needs bpftrace and root")
+@pytest.mark.parametrize("pattern", ["hidden", "hid*"])
+def test_every_call_is_counted_by_name(index: Index, program: Path, tmp_path: Path, pattern: str) -> None:
+    before = program.read_bytes()
+    settings: Settings = load({}, data=tmp_path / "data")
+    binary = index.binary_at(str(program))
+    (hidden,) = index.functions(binary.id, Ask(q="hidden")).items
+    verdict = function_verdict(hidden, binary, Bpftrace(settings).capabilities())
+    assert verdict.attachable, verdict.reasons
+    assert verdict.probe == f'uprobe:"{program}":hidden'
+
+    async def trace() -> tuple[Session, dict[str, int]]:
+        sessions = Sessions(settings, Bpftrace(settings), index)
+        await sessions.start()
+        try:
+            request = ScriptRequest(
+                recipe="count", probes=(f'uprobe:"{program}":{pattern}',), pid=None, duration=30
+            )
+            session = await sessions.create(request, "test")
+            while session.state == "starting":
+                await sessions.changed(session.id, session.last, 0.2)
+                session = sessions.get(session.id)
+            assert session.state == "running", session
+            ran = await asyncio.to_thread(
+                subprocess.run, [program], input="40\n", capture_output=True, text=True, check=True
+            )
+            assert ran.stdout.strip()
+            await sessions.stop(session.id)
+            ended = await sessions.wait(session.id, 20)
+            events = [json.loads(line) for line in sessions.read(session.id, 1, 10_000)]
+            return ended, {row.key: int(row.value) for row in maps(events)["@calls"].rows}
+        finally:
+            await sessions.close()
+
+    ended, counted = asyncio.run(trace())
+    assert ended.state == "ended", ended
+    expected = {"hidden": 40} if pattern == "hidden" else {"hidden": 40, "hideaway": 20}
+    assert counted == expected
+    assert (ended.expected_probes, ended.attached_probes) == (len(expected), len(expected))
+    assert program.read_bytes() == before
