@@ -19,7 +19,7 @@ from app.debuginfo.packages.formats import COMPRESSIONS, HEAD, gzip_name, refuse
 from app.debuginfo.packages.member import Inside, Member
 from app.debuginfo.packages.model import Broken, Entry, Limits, Package, Readable, text
 from app.debuginfo.packages.unpack import Compression, unpacked
-from app.elf.model import Problem
+from app.elf.problem import Problem
 
 _MOST_PROBLEMS = 100
 _DEB, _DEB_MAJOR, _CONTROL, _DATA = b"debian-binary", b"2.", b"control.tar", b"data.tar"
