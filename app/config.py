@@ -252,6 +252,13 @@ SETTINGS: tuple[Setting, ...] = (
         _access,
         "Who may use this server as debuginfod: open, token or off; when not set, open on loopback alone.",
     ),
+    Setting(
+        "package_cpu",
+        "PROBESCOPE_PACKAGE_CPU",
+        3600,
+        int,
+        "CPU seconds that reading one package may take.",
+    ),
     Setting("upload_bytes", "PROBESCOPE_UPLOAD_BYTES", 2 * GIB, int, "Bytes that one upload may have."),
     Setting("upload_files", "PROBESCOPE_UPLOAD_FILES", 64, int, "Files that one upload may have."),
     Setting(
@@ -333,6 +340,7 @@ class Settings:
     reader_files: int
     reader_threads: int
     index_nice: int
+    package_cpu: int
     separate_debug: bool
     debug_directories: tuple[str, ...]
     debug_paths: tuple[str, ...]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,29 +26,36 @@ class Companions:
 
 @contextmanager
 def opened(
-    path: str | None, links: Mapping[str, Any], roots: Sequence[str], cache: str | None = None
+    path: str | None,
+    links: Mapping[str, Any],
+    roots: Sequence[str],
+    of_build: Callable[[str], int | None],
+    cache: str | None = None,
 ) -> Iterator[Companions]:
     """``links`` is what the file says (app.elf.links); whether a file fits is for its reader to tell.
 
-    ``cache``: where files are that debuginfod servers gave.
+    ``of_build`` opens what the catalogue has of a build-id, which is this function's to close; ``cache`` is
+    where files are that debuginfod servers gave.
     """
     with ExitStack() as stack:
 
-        def first(paths: Sequence[str]) -> int | None:
+        def first(paths: Sequence[str], inside: Sequence[str] = roots) -> int | None:
             for each in paths:
                 try:
-                    return stack.enter_context(files.open_elf(each, roots)).descriptor
+                    return stack.enter_context(files.open_elf(each, inside)).descriptor
                 except AppError:
                     continue
             return None
 
-        if path is None:
-            yield Companions()
-            return
-        package = first(places.packages(path, links))
-        found = [package] if package is not None else [first(each) for each in places.parts(path, links)]
-        if roots and cache:
-            roots = (*roots, cache)
-        yield Companions(
-            first(places.alternates(path, links, cache)), tuple(each for each in found if each is not None)
-        )
+        found: list[int | None] = []
+        alternate = None
+        if path is not None and path.startswith("/"):
+            package = first(places.packages(path, links))
+            found = [package] if package is not None else [first(each) for each in places.parts(path, links)]
+            inside = (*roots, cache) if roots and cache else roots
+            alternate = first(places.alternates(path, links, cache), inside)
+        if alternate is None and links.get("alternate"):
+            alternate = of_build(links["alternate"][1])
+            if alternate is not None:
+                stack.callback(os.close, alternate)
+        yield Companions(alternate, tuple(each for each in found if each is not None))

@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from app.config import Settings
-from app.debuginfo import companions
 from app.errors import AppError, Conflict, Forbidden
-from app.index import files
+from app.index import companions
 from app.index.catalogue import BinaryRow
 from app.index.debug_files import DebugFiles, Sought, sought
 from app.index.jobs import Result, Task
@@ -122,12 +121,12 @@ class Fetching:
         links, holder = row.info["links"], row.info["debug"]["path"]
         if not links.get("alternate") or holder is None:
             return None
-        for path in companions.alternates(holder, links, self._settings.debuginfod_cache):
-            try:
-                with files.open_elf(path):
-                    return None
-            except AppError:
-                continue
+        settings = self._settings
+        with companions.opened(
+            holder, links, settings.roots, self._store.open_build, settings.debuginfod_cache
+        ) as found:
+            if found.alternate is not None:
+                return None
         return replace(wanted, id=None, path=None, build_id=links["alternate"][1], link=None)
 
 

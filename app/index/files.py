@@ -67,21 +67,19 @@ def open_elf(path: str, roots: Sequence[str] = ()) -> HostFile:
     """Opens a regular file that starts as ELF does. Raises NotFound, Forbidden, BadInput or NotElf."""
     file = open_regular(path, roots)
     try:
-        if file.stamp[2] == 0:
-            raise NotElf(f"{path} is empty.", "Name an ELF file.", code="empty")
         if os.pread(file.descriptor, 4, 0) != MAGIC:
             raise NotElf(f"{path} is not an ELF file.", "Name a program, a library or a debug file.")
-        return file
     except OSError as error:
         os.close(file.descriptor)
         raise refusal(path, error) from error
     except AppError:
         os.close(file.descriptor)
         raise
+    return file
 
 
 def open_regular(path: str, roots: Sequence[str] = ()) -> HostFile:
-    """Opens a regular file. Raises NotFound, Forbidden or BadInput."""
+    """Opens a regular file that is not empty. Raises NotFound, Forbidden, BadInput or NotElf."""
     real = resolve(path)
     if not allowed(real, roots):
         raise outside(path)
@@ -102,6 +100,8 @@ def open_regular(path: str, roots: Sequence[str] = ()) -> HostFile:
             )
         if not stat.S_ISREG(status.st_mode):
             raise BadInput(f"{path} is not a regular file.", "Name an ELF file.")
+        if status.st_size == 0:
+            raise NotElf(f"{path} is empty.", "Name an ELF file.", code="empty")
         return HostFile(real, descriptor, stamp_of(status))
     except OSError as error:
         os.close(descriptor)

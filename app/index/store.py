@@ -309,6 +309,14 @@ class Store:
                 continue
         return None
 
+    def open_build(self, build_id: str) -> int | None:
+        """A descriptor of a file of this build that is at hand, the caller's to close."""
+        for row in self.catalogue.of_build(build_id):
+            found = self.use_bytes(row, lambda descriptor, _: os.dup(descriptor))
+            if found is not None:
+                return found
+        return None
+
     def columns(self, row: BinaryRow) -> tuple[Columns, Items]:
         """Mapped, and kept for the next question. Raises NotFound when they are gone."""
         # numpy takes longer to load than most files to index: who looks into columns waits for it.
