@@ -82,7 +82,11 @@ def _stream(feed: Feed, budget: Budget) -> Iterator[bytes]:
     records = []
     while first := _block(feed, _CHECKS[header[7]], budget):
         records.append(first.record)
-        second = _block(feed, _CHECKS[header[7]], budget) if first.held else None
+        second, late = None, None
+        try:
+            second = _block(feed, _CHECKS[header[7]], budget) if first.held else None
+        except Broken as error:
+            late = error  # the first is good
         beside: Future[Feed] | None = None
         if second is not None:
             records.append(second.record)
@@ -92,6 +96,8 @@ def _stream(feed: Feed, budget: Budget) -> Iterator[bytes]:
             yield from _parts_of(beside.result())
         elif second is not None:
             yield from _unpacked(header, second, memory)
+        if late is not None:
+            raise late
         first = second = beside = None
     _read_index(feed, header, records)
 
@@ -120,13 +126,20 @@ def _block(feed: Feed, check: int, budget: Budget) -> _Block | None:
 
 
 def _held(size: int, parts: Iterable[bytes]) -> Feed:
-    """The parts, in pages that go back to the system as they are read: malloc would keep them."""
+    """The parts, in pages that go back to the system as they are read: malloc would keep them.
+
+    Where the parts break off, so does the feed, behind what came before.
+    """
     try:
         pages = mmap.mmap(-1, size + 1, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError:
         raise no_memory() from None
-    for part in parts:
-        pages.write(part)
+    late = None
+    try:
+        for part in parts:
+            pages.write(part)
+    except Broken as error:
+        late = error
     at, end = 0, pages.tell()
 
     def pull() -> bytes:
@@ -135,6 +148,8 @@ def _held(size: int, parts: Iterable[bytes]) -> Feed:
         if at and data:
             pages.madvise(mmap.MADV_DONTNEED, at - _PIECE, _PIECE)
         at += len(data)
+        if not data and late is not None:
+            raise late
         return data
 
     return Feed(pull)
