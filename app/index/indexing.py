@@ -9,23 +9,28 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.config import Settings
 from app.debuginfo.matching import Found
+from app.elf.tree import MAGIC
 from app.errors import AppError, BadInput, Conflict, StorageFull
 from app.index import files
 from app.index.catalogue import BinaryRow, Catalogue, KnownRow
 from app.index.completing import Completing, gives
 from app.index.debug_files import DebugFiles, sought
 from app.index.fetching import Fetching
-from app.index.intake import Intake
 from app.index.jobs import Jobs, Task
 from app.index.reader import Kind, Outcome, Source
 from app.index.readers import Readers
 from app.index.records import Binary, Job
 from app.index.results import Result, refused, taken
 from app.index.store import Pending, Store, binary_of
+
+if TYPE_CHECKING:
+    from app.index.intake import Intake
 
 _TRIES = 3  # at a file that changes while it is read
 
@@ -42,8 +47,14 @@ class Indexing:
         self._readers = readers or Readers(settings)
         self.debug_files = DebugFiles(settings, self._store, self._readers)
         self._completing = Completing(settings, self._store, self._readers, self.debug_files)
-        self._intake = Intake(settings, self._store, self._readers, self._completing)
         self._fetching = Fetching(settings, self._store, self.debug_files, self._completing.merge)
+
+    @cached_property
+    def _intake(self) -> Intake:
+        # Loads what unpacks; most commands that index have no package.
+        from app.index.intake import Intake
+
+        return Intake(self._settings, self._store, self._readers, self._completing)
 
     def start(self, serving: bool = True) -> None:
         """Lays the directory, opens the catalogue. Raises StorageFull, or BadInput.
@@ -203,7 +214,7 @@ class Indexing:
             return False
         try:
             with files.open_regular(path, self._settings.roots) as file:
-                return self._intake.is_package(file.descriptor)
+                return os.pread(file.descriptor, 4, 0) != MAGIC and self._intake.is_package(file.descriptor)
         except AppError:
             return False
 
