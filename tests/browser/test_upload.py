@@ -56,7 +56,7 @@ def test_several_files_are_dropped_anywhere(tab: Tab, tmp_path: Path) -> None:
     expect(latest.locator("[data-state=done]")).to_have_count(2)
     expect(latest.locator("[data-state=failed]")).to_have_count(1)
     expect(latest.get_by_role("link")).to_have_text(["upload notes.txt", "upload second", "upload first"])
-    expect(page.locator("#jobs")).to_contain_text("notes.txt is not an ELF file.")
+    expect(page.locator("#jobs")).to_contain_text("notes.txt is neither an ELF file nor a package")
     for name in ("first", "second"):
         page.goto(f"{tab.server.url}/binaries?q={name}")
         expect(page.locator("main tbody [data-open]")).to_have_text([name])
@@ -68,7 +68,7 @@ def test_one_that_is_no_elf_file_says_so(tab: Tab, tmp_path: Path) -> None:
     text.write_text("no program")
     drop(page, text)
     page.wait_for_url("**/jobs/*")
-    expect(page.locator("main")).to_contain_text("notes.txt is not an ELF file.")
+    expect(page.locator("main")).to_contain_text("notes.txt is neither an ELF file nor a package")
 
 
 def test_a_path_of_the_host(tab: Tab) -> None:
