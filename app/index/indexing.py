@@ -9,14 +9,14 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from app.config import Settings
 from app.debuginfo.matching import Found
 from app.elf.tree import stamp_of
-from app.errors import AppError, BadInput, Conflict, NotElf, NotFound, StorageFull
+from app.errors import AppError, BadInput, Conflict, NotElf, NotFound, StorageFull, StorageUnavailable
 from app.index import companions, files
 from app.index.catalogue import BinaryRow, Catalogue, KnownRow
 from app.index.debug_files import DebugFiles, sought
@@ -234,14 +234,16 @@ class Indexing:
         task.update(save=True, phase="reading", total=len(uploads))
         for entry in uploads:
             path = Path(entry["path"])
-            if not task.cancelled():
-                result = self._upload(entry["name"], path, task)
-            if not task.cancelled():
-                task.advance(result, 0)
-                self._merge_all(task, [result["id"]] if result["id"] else [])
-            # A server that goes down takes it up again.
-            if not task.cancelled() or task.told_to_stop:
-                path.unlink(missing_ok=True)
+            try:
+                if not task.cancelled():
+                    result = self._upload(entry["name"], path, task)
+                if not task.cancelled():
+                    task.advance(result, 0)
+                    self._merge_all(task, [result["id"]] if result["id"] else [])
+            finally:
+                # A server that goes down takes it up again.
+                if not task.cancelled() or task.told_to_stop:
+                    path.unlink(missing_ok=True)
 
     def _upload(self, name: str, path: Path, task: Task) -> Result:
         try:
@@ -253,7 +255,7 @@ class Indexing:
                 source = Source(file.fileno(), os.fstat(file.fileno()).st_size, hashed=True)
                 for _, alone in self._readers.stream([source], Kind(task.owner), 1, task.cancelled):
                     outcome, debug = self._completed(None, source.descriptor, alone)
-                    row = self._store.put(outcome, name, source.descriptor, None, None, path, None, debug)
+                    row = self._store.put(outcome, name, source.descriptor, None, None, True, None, debug)
                     return _taken(name, row)
             raise Conflict(f"Reading {name} was cancelled.", "Upload it again.", code="cancelled")
         except FileNotFoundError:
@@ -326,7 +328,7 @@ class Indexing:
     def _keep(self, file: files.HostFile, outcome: Outcome, pending: Pending | None = None) -> BinaryRow:
         name = Path(_program(file.path)).name
         outcome, debug = self._completed(file.path, file.descriptor, outcome)
-        return self._store.put(outcome, name, file.descriptor, file.path, file.stamp, None, pending, debug)
+        return self._store.put(outcome, name, file.descriptor, file.path, file.stamp, False, pending, debug)
 
     def _completed(
         self, path: str | None, descriptor: int, outcome: Outcome, binary_id: str | None = None
@@ -368,7 +370,9 @@ class Indexing:
                 continue
             for row in self._catalogue.of_build(new.build_id):
                 if row.id != new.id and _gains(row, new):
-                    self._merge(row)
+                    # One whose bytes are damaged or out of reach stays as it was; who opens it is told.
+                    with suppress(Conflict, StorageUnavailable):
+                        self._merge(row)
 
     def _merge(self, row: BinaryRow) -> None:
         """Reads a binary of the catalogue again, now that more is known; as it was, if it is gone."""
@@ -381,7 +385,7 @@ class Indexing:
                     path, stamp = each, known.stamp
             outcome = self._readers.read(Source(descriptor, size, hashed=path is None))
             outcome, debug = self._completed(path, descriptor, outcome, row.id)
-            self._store.put(outcome, row.name, descriptor, path, stamp, None, None, debug)
+            self._store.put(outcome, row.name, descriptor, path, stamp, False, None, debug)
 
         self._store.use_bytes(row, again)
 

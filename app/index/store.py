@@ -1,4 +1,4 @@
-"""Where binaries lie: the row in the catalogue, the columns and the uploaded bytes on disk, kept in step.
+"""Where binaries lie: the row in the catalogue, the columns on disk and the blobs of uploads, kept in step.
 
 Files are laid first and the row last, so that a kill between them leaves nothing that is seen. The one place
 through which columns and blobs are opened.
@@ -7,12 +7,13 @@ through which columns and blobs are opened.
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,13 +21,14 @@ from app.config import Settings
 from app.debuginfo.matching import Found
 from app.elf.problem import Problem
 from app.elf.tree import Stamp
-from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, TooLarge
+from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, StorageUnavailable, TooLarge
 from app.index import files
 from app.index.catalogue import Batch, BinaryRow, Catalogue, KnownRow, PathRow
 from app.index.reader import Outcome, Pack
 from app.index.records import Binary, Debug
 
 if TYPE_CHECKING:
+    from app.index.blobs import Blobs
     from app.index.columns import Columns
     from app.index.items import Items
 
@@ -44,16 +46,17 @@ T = TypeVar("T")
 
 
 class Store:
-    """The binaries of one data directory: columns/, blobs/ and their rows."""
+    """The binaries of one data directory: columns/, blobs and their rows."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
         self._settings = settings
         self.catalogue = catalogue
         self._columns_dir = settings.data / "columns"
-        self._blobs = settings.data / "blobs"
         self._kept: OrderedDict[str, tuple[Columns, Items]] = OrderedDict()
         self._lock = threading.Lock()
         self._filled: set[str] = set()  # files of columns that get more
+        self._blob_lock = threading.Lock()
+        self._laying: Counter[str] = Counter()  # blobs whose rows are on their way
         # What limits a reader: an answer that they gave is another one when they are others.
         self._limits = [
             settings.reader_memory,
@@ -64,19 +67,28 @@ class Store:
 
     def start(self) -> None:
         """Raises OSError when the directories cannot be made."""
-        for directory in (self._columns_dir, self._blobs):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._columns_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def close(self) -> None:
         with self._lock:
             self._kept.clear()
 
+    @cached_property
+    def _blobs(self) -> Blobs:
+        # Files of the host have none: who only indexes them loads nothing of it.
+        from app.index.blobs import Blobs
+
+        return Blobs(self._settings)
+
     def drop_leftovers(self) -> None:
-        """Columns that a kill left without their row."""
+        """Columns and blobs that a kill left without their row."""
         used = {_file_of(columns) for columns in self.catalogue.columns()}
         for left in self._columns_dir.iterdir():
             if left.name not in used:
                 left.unlink(missing_ok=True)
+        # A bucket that is out of reach now is swept at another start.
+        with suppress(StorageUnavailable):
+            self._blobs.sweep(self.catalogue.blobs())
 
     # What is known
 
@@ -124,18 +136,22 @@ class Store:
         descriptor: int,
         path: str | None,
         stamp: Stamp | None,
-        blob: Path | None,
+        uploaded: bool,
         pending: Pending | None = None,
         debug: Found | None = None,
     ) -> BinaryRow:
         """Columns to their place, then the row, at once or with those of ``pending``.
 
-        ``descriptor`` is the file that was read, ``debug`` the debug file read with it. Raises what reading
-        it had; for a path this is kept, and not computed again while the file and the limits stay the same.
+        ``descriptor`` is the file that was read, ``debug`` the debug file read with it; of one that was
+        ``uploaded`` the bytes are kept. Raises what reading it had; for a path this is kept, and not
+        computed again while the file and the limits stay the same.
         """
         batch = pending or Pending(self)
+        laying = ExitStack()
         try:
-            row = self._laid(outcome, name, descriptor, path, stamp, blob, batch, debug)
+            if uploaded and outcome.sha256 is not None:
+                laying.enter_context(self._laying_blob(outcome.sha256))
+            row = self._laid(outcome, name, descriptor, path, stamp, uploaded, batch, debug)
         except OSError as error:
             raise StorageFull(
                 f"The index cannot be written: {error.strerror}.", "Free some space, or use --data."
@@ -151,7 +167,8 @@ class Store:
             raise self.problem(problem) from error
         finally:
             outcome.done()
-            batch.flush(pending is None)
+            with laying:
+                batch.flush(pending is None)
         return row if pending else self.row(row.id)
 
     def _laid(
@@ -161,7 +178,7 @@ class Store:
         descriptor: int,
         path: str | None,
         stamp: Stamp | None,
-        blob: Path | None,
+        uploaded: bool,
         pending: Pending,
         debug: Found | None,
     ) -> BinaryRow:
@@ -178,11 +195,10 @@ class Store:
         binary_id, sha256, same = self._id(meta, size, outcome.sha256, descriptor, path, pending)
         before = pending.binary(binary_id)
         held = before.blob if before is not None and same else None
-        if blob is not None:
+        if uploaded:
             assert sha256 is not None
             held = sha256
-            shutil.move(blob, self._blobs / held)
-            (self._blobs / held).chmod(0o600)
+            self._blobs.put(descriptor, held)
         offset, length = outcome.place
         place = f"{self.filling(outcome.pack)}@{offset}+{length}"
         row = BinaryRow(
@@ -249,7 +265,26 @@ class Store:
         """Takes from disk what ``row`` had and the one after it has not; a file of columns with its last."""
         self._drop_file(_file_of(row.columns))
         if row.blob is not None and (after is None or after.blob != row.blob):
-            (self._blobs / row.blob).unlink(missing_ok=True)
+            self._drop_blob(row.blob)
+
+    @contextmanager
+    def _laying_blob(self, sha256: str) -> Iterator[None]:
+        """Nobody takes it away until its row is written; without one it goes."""
+        with self._blob_lock:
+            self._laying[sha256] += 1
+        try:
+            yield
+        finally:
+            with self._blob_lock:
+                self._laying[sha256] -= 1
+            self._drop_blob(sha256)
+
+    def _drop_blob(self, sha256: str) -> None:
+        """Unless a row has it. One that cannot be taken away now goes at a start."""
+        with self._blob_lock, suppress(StorageUnavailable):
+            if not self._laying[sha256] and not self.catalogue.has_blob(sha256):
+                del self._laying[sha256]
+                self._blobs.delete(sha256)
 
     def _drop_file(self, name: str) -> None:
         with self._lock:
@@ -294,11 +329,17 @@ class Store:
     def use_bytes(self, row: BinaryRow, use: Callable[[int, int], T]) -> T | None:
         """What ``use`` makes of an open descriptor of the bytes that were indexed, and of their count.
 
-        None where just these bytes are no longer at hand.
+        None where just these bytes are no longer at hand. Raises Conflict for an upload that is damaged on
+        disk, StorageFull and StorageUnavailable for one that cannot be had now.
         """
         if row.blob is not None:
-            with (self._blobs / row.blob).open("rb") as blob:
-                return use(blob.fileno(), row.size)
+            with ExitStack() as stack:
+                try:
+                    blob = stack.enter_context(self._blobs.open(row.blob))
+                except NotFound:
+                    pass
+                else:
+                    return use(blob, row.size)
         for path in row.paths:
             known = self.catalogue.path(path)
             try:
