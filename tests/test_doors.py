@@ -23,6 +23,7 @@ ONLY_THERE = {
     "sqlite3": ("index/", "trace/store.py"),
     "subprocess": ("trace/bpftrace.py", "index/build.py", "host/tools.py"),
     "multiprocessing": ("index/build.py",),
+    "obstore": ("index/bucket.py",),
     "fastapi": ("web/",),
     "starlette": ("web/",),
     "uvicorn": ("web/",),

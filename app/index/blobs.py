@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +18,11 @@ from app.config import Settings
 from app.errors import Conflict, NotFound, StorageFull
 from app.index.locks import locked
 from app.index.packing import Damaged, pack, unpack, unpacked_size
-from app.index.shelves import Bucket, Directory, Shelf, storing
+from app.index.shelves import Directory, Shelf, storing
 from app.index.unpacked import Unpacked
 
 GRACE = 3600.0  # seconds for which a sweep leaves what nothing refers to yet
+Watch = Callable[[bytes], None]  # told of each step; raises where one should stop
 _NAME = re.compile(r"([0-9a-f]{64})\.zst")
 # Parts of a kill, and what was kept unpacked under its bare hash before blobs were packed.
 _LEFT = re.compile(r"[0-9a-f]{64}(\.part)?")
@@ -43,41 +44,51 @@ class Blobs:
     @cached_property
     def _shelf(self) -> Shelf:
         url = self._settings.blob_store
-        return Bucket(url) if url else Directory(self._directory)
+        if not url:
+            return Directory(self._directory)
+        from app.index.bucket import Bucket
 
-    def put(self, file: int | Path, sha256: str) -> None:
+        return Bucket(url)
+
+    def put(self, file: int | Path, sha256: str, stopped: Callable[[], bool] = lambda: False) -> None:
         """Keeps a whole file under its hash; does nothing when it is there, and sound.
 
-        Raises Conflict when it has another hash, StorageFull when blobs or disk have no room,
-        StorageUnavailable, and FileNotFoundError for a path without a file.
+        Raises Conflict when it has another hash or was ``stopped``, StorageFull when blobs or disk have no
+        room, StorageUnavailable, and FileNotFoundError for a path without a file.
         """
         if isinstance(file, Path):
             with storing(str(file)):
                 descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                return self.put(descriptor, sha256)
+                return self.put(descriptor, sha256, stopped)
             finally:
                 os.close(descriptor)
+
+        def watch(_: bytes = b"") -> None:
+            if stopped():
+                raise Conflict("Keeping this upload was cancelled.", "Upload it again.", code="cancelled")
+
         with self._alone_with(sha256):
-            if self._is_sound(sha256):
+            if self._is_sound(sha256, watch):
                 self._shelf.renew(_name(sha256))
                 return None
             part = self._directory / f"{sha256}.part"
             try:
-                self._pack(file, sha256, part)
+                self._pack(file, sha256, part, watch)
                 # Alone, so that two together do not go over what one may.
                 with locked(self._locks, "blobs"):
                     self._check(part.stat().st_size, sha256)
-                    self._shelf.take(part, _name(sha256))
+                    self._shelf.take(part, _name(sha256), watch)
             finally:
                 part.unlink(missing_ok=True)
 
-    def _pack(self, descriptor: int, sha256: str, part: Path) -> None:
+    def _pack(self, descriptor: int, sha256: str, part: Path, watch: Watch) -> None:
         room = self._settings.blob_bytes - self.total()
         with part.open("wb") as target:
             part.chmod(0o600)
 
             def write(packed: bytes) -> None:
+                watch(packed)
                 if target.tell() + len(packed) > room:
                     raise self._full()
                 target.write(packed)
@@ -100,11 +111,11 @@ class Blobs:
             "Remove binaries that nobody needs, or raise PROBESCOPE_BLOB_BYTES.",
         )
 
-    def _is_sound(self, sha256: str) -> bool:
+    def _is_sound(self, sha256: str, watch: Watch) -> bool:
         """Whether a blob is there and gives its bytes; one that is damaged is put anew."""
         try:
             with self._shelf.open(_name(sha256)) as source:
-                return unpack(source, unpacked_size(source), len) == sha256
+                return unpack(source, unpacked_size(source), watch) == sha256
         except (FileNotFoundError, Damaged):
             return False
 

@@ -255,7 +255,9 @@ class Indexing:
                 source = Source(file.fileno(), os.fstat(file.fileno()).st_size, hashed=True)
                 for _, alone in self._readers.stream([source], Kind(task.owner), 1, task.cancelled):
                     outcome, debug = self._completed(None, source.descriptor, alone)
-                    row = self._store.put(outcome, name, source.descriptor, None, None, True, None, debug)
+                    row = self._store.put(
+                        outcome, name, source.descriptor, None, None, task.cancelled, None, debug
+                    )
                     return _taken(name, row)
             raise Conflict(f"Reading {name} was cancelled.", "Upload it again.", code="cancelled")
         except FileNotFoundError:
@@ -328,7 +330,7 @@ class Indexing:
     def _keep(self, file: files.HostFile, outcome: Outcome, pending: Pending | None = None) -> BinaryRow:
         name = Path(_program(file.path)).name
         outcome, debug = self._completed(file.path, file.descriptor, outcome)
-        return self._store.put(outcome, name, file.descriptor, file.path, file.stamp, False, pending, debug)
+        return self._store.put(outcome, name, file.descriptor, file.path, file.stamp, None, pending, debug)
 
     def _completed(
         self, path: str | None, descriptor: int, outcome: Outcome, binary_id: str | None = None
@@ -385,7 +387,7 @@ class Indexing:
                     path, stamp = each, known.stamp
             outcome = self._readers.read(Source(descriptor, size, hashed=path is None))
             outcome, debug = self._completed(path, descriptor, outcome, row.id)
-            self._store.put(outcome, row.name, descriptor, path, stamp, False, None, debug)
+            self._store.put(outcome, row.name, descriptor, path, stamp, None, None, debug)
 
         self._store.use_bytes(row, again)
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,14 +20,14 @@ from app.config import Settings
 from app.debuginfo.matching import Found
 from app.elf.problem import Problem
 from app.elf.tree import Stamp
-from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, StorageUnavailable, TooLarge
+from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, TooLarge
 from app.index import files
 from app.index.catalogue import Batch, BinaryRow, Catalogue, KnownRow, PathRow
 from app.index.reader import Outcome, Pack
 from app.index.records import Binary, Debug
+from app.index.uploads import Uploads
 
 if TYPE_CHECKING:
-    from app.index.blobs import Blobs
     from app.index.columns import Columns
     from app.index.items import Items
 
@@ -51,12 +50,11 @@ class Store:
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
         self._settings = settings
         self.catalogue = catalogue
+        self._uploads = Uploads(settings, catalogue)
         self._columns_dir = settings.data / "columns"
         self._kept: OrderedDict[str, tuple[Columns, Items]] = OrderedDict()
         self._lock = threading.Lock()
         self._filled: set[str] = set()  # files of columns that get more
-        self._blob_lock = threading.Lock()
-        self._laying: Counter[str] = Counter()  # blobs whose rows are on their way
         # What limits a reader: an answer that they gave is another one when they are others.
         self._limits = [
             settings.reader_memory,
@@ -73,22 +71,13 @@ class Store:
         with self._lock:
             self._kept.clear()
 
-    @cached_property
-    def _blobs(self) -> Blobs:
-        # Files of the host have none: who only indexes them loads nothing of it.
-        from app.index.blobs import Blobs
-
-        return Blobs(self._settings)
-
     def drop_leftovers(self) -> None:
         """Columns and blobs that a kill left without their row."""
         used = {_file_of(columns) for columns in self.catalogue.columns()}
         for left in self._columns_dir.iterdir():
             if left.name not in used:
                 left.unlink(missing_ok=True)
-        # A bucket that is out of reach now is swept at another start.
-        with suppress(StorageUnavailable):
-            self._blobs.sweep(self.catalogue.blobs())
+        self._uploads.drop_leftovers()
 
     # What is known
 
@@ -136,22 +125,22 @@ class Store:
         descriptor: int,
         path: str | None,
         stamp: Stamp | None,
-        uploaded: bool,
+        upload: Callable[[], bool] | None,
         pending: Pending | None = None,
         debug: Found | None = None,
     ) -> BinaryRow:
         """Columns to their place, then the row, at once or with those of ``pending``.
 
-        ``descriptor`` is the file that was read, ``debug`` the debug file read with it; of one that was
-        ``uploaded`` the bytes are kept. Raises what reading it had; for a path this is kept, and not
-        computed again while the file and the limits stay the same.
+        ``descriptor`` is the file that was read, ``debug`` the debug file read with it. Of an ``upload``
+        the bytes are kept; it says whether that should stop. Raises what reading it had; for a path this
+        is kept, and not computed again while the file and the limits stay the same.
         """
         batch = pending or Pending(self)
         laying = ExitStack()
         try:
-            if uploaded and outcome.sha256 is not None:
-                laying.enter_context(self._laying_blob(outcome.sha256))
-            row = self._laid(outcome, name, descriptor, path, stamp, uploaded, batch, debug)
+            if upload is not None and outcome.sha256 is not None:
+                laying.enter_context(self._uploads.laying(outcome.sha256))
+            row = self._laid(outcome, name, descriptor, path, stamp, upload, batch, debug)
         except OSError as error:
             raise StorageFull(
                 f"The index cannot be written: {error.strerror}.", "Free some space, or use --data."
@@ -178,7 +167,7 @@ class Store:
         descriptor: int,
         path: str | None,
         stamp: Stamp | None,
-        uploaded: bool,
+        upload: Callable[[], bool] | None,
         pending: Pending,
         debug: Found | None,
     ) -> BinaryRow:
@@ -195,10 +184,10 @@ class Store:
         binary_id, sha256, same = self._id(meta, size, outcome.sha256, descriptor, path, pending)
         before = pending.binary(binary_id)
         held = before.blob if before is not None and same else None
-        if uploaded:
+        if upload is not None:
             assert sha256 is not None
             held = sha256
-            self._blobs.put(descriptor, held)
+            self._uploads.put(descriptor, held, upload)
         offset, length = outcome.place
         place = f"{self.filling(outcome.pack)}@{offset}+{length}"
         row = BinaryRow(
@@ -265,26 +254,7 @@ class Store:
         """Takes from disk what ``row`` had and the one after it has not; a file of columns with its last."""
         self._drop_file(_file_of(row.columns))
         if row.blob is not None and (after is None or after.blob != row.blob):
-            self._drop_blob(row.blob)
-
-    @contextmanager
-    def _laying_blob(self, sha256: str) -> Iterator[None]:
-        """Nobody takes it away until its row is written; without one it goes."""
-        with self._blob_lock:
-            self._laying[sha256] += 1
-        try:
-            yield
-        finally:
-            with self._blob_lock:
-                self._laying[sha256] -= 1
-            self._drop_blob(sha256)
-
-    def _drop_blob(self, sha256: str) -> None:
-        """Unless a row has it. One that cannot be taken away now goes at a start."""
-        with self._blob_lock, suppress(StorageUnavailable):
-            if not self._laying[sha256] and not self.catalogue.has_blob(sha256):
-                del self._laying[sha256]
-                self._blobs.delete(sha256)
+            self._uploads.drop(row.blob)
 
     def _drop_file(self, name: str) -> None:
         with self._lock:
@@ -335,7 +305,7 @@ class Store:
         if row.blob is not None:
             with ExitStack() as stack:
                 try:
-                    blob = stack.enter_context(self._blobs.open(row.blob))
+                    blob = stack.enter_context(self._uploads.opened(row.blob))
                 except NotFound:
                     pass
                 else:

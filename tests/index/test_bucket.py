@@ -67,6 +67,24 @@ def test_what_was_put_is_what_is_opened(s3: Bucket, there: Settings, tmp_path: P
     assert list((there.data / "blobs").iterdir()) == []
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_a_put_that_is_stopped_leaves_nothing(
+    s3: Bucket, there: Settings, tmp_path: Path, large: bool
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(os.urandom(20 << 20 if large else 3 << 20))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    steps = iter(range(1 << 20))
+    # A large one is packed in 21 steps, and stopped while it goes up.
+    last = 22 if large else 2
+    with pytest.raises(Conflict) as caught:
+        Blobs(there).put(path, sha256, lambda: next(steps) >= last)
+    assert caught.value.code == "cancelled"
+    assert ("POST" in str(s3.asked)) == large
+    assert (s3.objects, s3.uploads) == ({}, {})
+    assert list((there.data / "blobs").iterdir()) == []
+
+
 def test_what_is_damaged_there_is_not_used_and_mended(s3: Bucket, there: Settings, tmp_path: Path) -> None:
     blobs = Blobs(there)
     sha256 = put(blobs, tmp_path, b"text" * 1000)
@@ -115,6 +133,15 @@ def test_what_cannot_be_reached_is_said(
         Blobs(there).total()
     assert "credentials" in caught.value.message
     assert "AWS_ACCESS_KEY_ID" in caught.value.hint
+
+
+def test_a_bucket_that_is_not_there(s3: Bucket, settings: Settings, tmp_path: Path) -> None:
+    blobs = Blobs(replace(settings, blob_store="s3://other-bucket/ours"))
+    with pytest.raises(StorageUnavailable) as caught:
+        put(blobs, tmp_path, b"text")
+    assert caught.value.message == "There is no bucket of s3://other-bucket/ours."
+    with pytest.raises(NotFound):
+        content(blobs, "0" * 64)
 
 
 def test_uploads_of_an_index_are_in_the_bucket(s3: Bucket, there: Settings, tmp_path: Path) -> None:

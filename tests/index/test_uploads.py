@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,8 +65,8 @@ def test_a_binary_that_is_removed_while_it_comes_again_keeps_its_bytes(
     binary = upload(index, program).results[0]["id"]
     put = Blobs.put
 
-    def then_removed(self: Blobs, file: int | Path, sha256: str) -> None:
-        put(self, file, sha256)
+    def then_removed(self: Blobs, file: int, sha256: str, stopped: Callable[[], bool]) -> None:
+        put(self, file, sha256, stopped)
         index.remove(binary)
 
     monkeypatch.setattr(Blobs, "put", then_removed)
