@@ -194,6 +194,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Directory in which debuginfod clients of this host keep what they fetched.",
     ),
     Setting(
+        "package_cpu",
+        "PROBESCOPE_PACKAGE_CPU",
+        3600,
+        int,
+        "CPU seconds that reading one package may take.",
+    ),
+    Setting(
         "blob_store",
         "PROBESCOPE_BLOB_STORE",
         None,
@@ -295,6 +302,7 @@ class Settings:
     reader_files: int
     reader_threads: int
     index_nice: int
+    package_cpu: int
     separate_debug: bool
     debug_directories: tuple[str, ...]
     debug_paths: tuple[str, ...]

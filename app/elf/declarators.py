@@ -7,9 +7,12 @@ taken as they are. What cannot be followed is ``?``, never void. Source: DWARF 5
 
 from __future__ import annotations
 
+import re
+
 from app.elf.dies import LONGEST_CHAIN, At, Class, Die, Tag
 
 UNKNOWN = "?"
+_STARS = re.compile(r"(?<=[*&]) (?=[*&])")
 LANGUAGE_GO = 0x16
 _RUST, _SWIFT, _D, _ZIG = 0x1C, 0x1E, 0x13, 0x27
 _C = {0x01, 0x02, 0x0C, 0x1D, 0x2C}
@@ -141,6 +144,11 @@ def type_text(die: Die | None, known: bool = True, budget: Budget | None = None)
     """The type's text alone."""
     left, right = declare(die, "", known, budget)
     return (left + right).rstrip() if not right else f"{left} {right}"
+
+
+def tight_text(die: Die | None, known: bool = True) -> str:
+    """``type_text`` as signatures have it: ``char **``, where a declaration in columns has ``char * *``."""
+    return _STARS.sub("", type_text(die, known))
 
 
 def declare(die: Die | None, name: str, known: bool = True, budget: Budget | None = None) -> tuple[str, str]:

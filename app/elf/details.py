@@ -15,7 +15,7 @@ import numpy as np
 
 from app.elf.debug import Debug, as_addresses, open_debug
 from app.elf.declarations import declaration
-from app.elf.declarators import type_text
+from app.elf.declarators import tight_text
 from app.elf.dies import At, Die, Tag
 from app.elf.entry import entry_address, parameters_at_entry
 from app.elf.golines import GoLines
@@ -179,7 +179,7 @@ class Details:
                 "linkage_name": function.linkage_name,
                 "address": entry,
                 "ranges": [list(pair) for pair in ranges],
-                "returns": type_text(result, known),
+                "returns": tight_text(result, known),
                 **self._place(function),
                 "parameters": [
                     asdict(one) for one in parameters_at_entry(self.debug, function, self._symbol(entry))

@@ -16,7 +16,7 @@ from typing import Literal
 
 from app.elf.abi import LOST, X86, Arm64, Slot, returns_in_memory
 from app.elf.debug import Debug
-from app.elf.declarators import LANGUAGE_GO, is_cpp, size_of, type_text
+from app.elf.declarators import LANGUAGE_GO, is_cpp, size_of, tight_text
 from app.elf.dies import At, Die, Tag
 from app.elf.dwarf_registers import CFA_AT_ENTRY, STACK_POINTER
 from app.elf.go_abi import Go, uses_registers
@@ -252,7 +252,7 @@ def _parameter(
     kind, known = die.inherited_type()
     base = Parameter(
         die.inherited_name() or "",
-        type_text(kind, known),
+        tight_text(kind, known),
         size_of(kind),
         bool(die.inherited(At.artificial)),
         Where("unknown"),

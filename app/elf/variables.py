@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from app.elf.debug import Debug
-from app.elf.declarators import size_of, type_text
+from app.elf.declarators import size_of, tight_text
 from app.elf.dies import At, Die, Tag
 from app.elf.locations import Place, place_at
 
@@ -61,7 +61,7 @@ def _variable(debug: Debug, function: Die, die: Die, address: int, inlined: str 
         place = place_at(debug.places(die, function), address)
     return Variable(
         die.inherited_name() or "",
-        type_text(kind, known),
+        tight_text(kind, known),
         size_of(kind),
         die.tag == Tag.formal_parameter,
         inlined,

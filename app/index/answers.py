@@ -93,7 +93,9 @@ class Answers:
                     if found is not None:
                         holder, debug = found[0].path, found[1]
                 links = row.info["links"]
-                others = stack.enter_context(companions.opened(holder, links, self._roots))
+                others = stack.enter_context(
+                    companions.opened(holder, links, self._roots, self._store.open_build)
+                )
                 source = Source(descriptor, size, debug, others.alternate, others.parts)
                 return self._readers.answer(source, question, arguments)
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from app.config import Settings
 from app.errors import Conflict, NotFound, StorageFull
+from app.index.blob_cache import BlobCache
 from app.index.locks import locked
 from app.index.packing import Damaged, pack, unpack, unpacked_size
 from app.index.shelves import Directory, Shelf, storing
-from app.index.unpacked import Unpacked
 
 GRACE = 3600.0  # seconds for which a sweep leaves what nothing refers to yet
 Watch = Callable[[bytes], None]  # told of each step; raises where one should stop
@@ -39,7 +39,7 @@ class Blobs:
         with storing(str(settings.data)):
             for directory in (self._directory, self._locks, unpacked):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._unpacked = Unpacked(unpacked, self._locks, settings.blob_cache)
+        self._unpacked = BlobCache(unpacked, self._locks, settings.blob_cache)
 
     @cached_property
     def _shelf(self) -> Shelf:

@@ -15,7 +15,7 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 # While modules are loaded nothing is garbage, and a fifth of the time would go into looking for it.
 _CODE = (
     "import gc, sys; gc.disable(); sys.path[:0] = {paths!r}; "
-    "from app.index.reader_process import main; main({socket})"
+    "from app.index.{module} import main; main({socket})"
 )
 # Nothing of ours leaks into it; threads of numpy's would be started before the box is shut. glibc's allocator
 # is told to take memory in large steps and huge pages and to keep it: a page fault for each 4 KiB was a fifth
@@ -39,14 +39,17 @@ class Child:
 
     __slots__ = ("_pid", "_status", "channel")
 
-    def __init__(self) -> None:
-        """Its death signal follows the thread that calls this. Raises OSError."""
+    def __init__(self, module: str = "reader_process") -> None:
+        """``module`` of this room has its ``main``. Its death signal follows the thread that calls this.
+
+        Raises OSError.
+        """
         self._status: int | None = None
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.setblocking(False)
         # Without site, whose work costs as much as ours; its paths are given instead.
         paths = [_ROOT, *(path for path in sys.path if path.startswith("/"))]
-        code = _CODE.format(paths=paths, socket=theirs.fileno())
+        code = _CODE.format(module=module, paths=paths, socket=theirs.fileno())
         with theirs:
             theirs.set_inheritable(True)
             self._pid = os.posix_spawn(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,8 +25,16 @@ class Companions:
 
 
 @contextmanager
-def opened(path: str | None, links: Mapping[str, Any], roots: Sequence[str]) -> Iterator[Companions]:
-    """``links`` is what the file says (app.elf.links); whether a file fits is for its reader to tell."""
+def opened(
+    path: str | None,
+    links: Mapping[str, Any],
+    roots: Sequence[str],
+    of_build: Callable[[str], int | None],
+) -> Iterator[Companions]:
+    """``links`` is what the file says (app.elf.links); whether a file fits is for its reader to tell.
+
+    ``of_build`` opens what the catalogue has of a build-id, which is this function's to close.
+    """
     with ExitStack() as stack:
 
         def first(paths: Sequence[str]) -> int | None:
@@ -36,11 +45,14 @@ def opened(path: str | None, links: Mapping[str, Any], roots: Sequence[str]) -> 
                     continue
             return None
 
-        if path is None:
-            yield Companions()
-            return
-        package = first(places.packages(path, links))
-        found = [package] if package is not None else [first(each) for each in places.parts(path, links)]
-        yield Companions(
-            first(places.alternates(path, links)), tuple(each for each in found if each is not None)
-        )
+        found: list[int | None] = []
+        alternate = None
+        if path is not None and path.startswith("/"):
+            package = first(places.packages(path, links))
+            found = [package] if package is not None else [first(each) for each in places.parts(path, links)]
+            alternate = first(places.alternates(path, links))
+        if alternate is None and links.get("alternate"):
+            alternate = of_build(links["alternate"][1])
+            if alternate is not None:
+                stack.callback(os.close, alternate)
+        yield Companions(alternate, tuple(each for each in found if each is not None))

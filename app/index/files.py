@@ -65,6 +65,21 @@ def allowed(path: str, roots: Sequence[str]) -> bool:
 
 def open_elf(path: str, roots: Sequence[str] = ()) -> HostFile:
     """Opens a regular file that starts as ELF does. Raises NotFound, Forbidden, BadInput or NotElf."""
+    file = open_regular(path, roots)
+    try:
+        if os.pread(file.descriptor, 4, 0) != MAGIC:
+            raise NotElf(f"{path} is not an ELF file.", "Name a program, a library or a debug file.")
+    except OSError as error:
+        os.close(file.descriptor)
+        raise refusal(path, error) from error
+    except AppError:
+        os.close(file.descriptor)
+        raise
+    return file
+
+
+def open_regular(path: str, roots: Sequence[str] = ()) -> HostFile:
+    """Opens a regular file that is not empty. Raises NotFound, Forbidden, BadInput or NotElf."""
     real = resolve(path)
     if not allowed(real, roots):
         raise outside(path)
@@ -87,8 +102,6 @@ def open_elf(path: str, roots: Sequence[str] = ()) -> HostFile:
             raise BadInput(f"{path} is not a regular file.", "Name an ELF file.")
         if status.st_size == 0:
             raise NotElf(f"{path} is empty.", "Name an ELF file.", code="empty")
-        if os.pread(descriptor, 4, 0) != MAGIC:
-            raise NotElf(f"{path} is not an ELF file.", "Name a program, a library or a debug file.")
         return HostFile(real, descriptor, stamp_of(status))
     except OSError as error:
         os.close(descriptor)
@@ -96,6 +109,27 @@ def open_elf(path: str, roots: Sequence[str] = ()) -> HostFile:
     except AppError:
         os.close(descriptor)
         raise
+
+
+def read_public(path: str, roots: Sequence[str], most: int) -> tuple[bytes, Stamp]:
+    """A regular file that everybody may read, whole. Raises NotFound, Forbidden or BadInput."""
+    real = resolve(path)
+    if not allowed(real, roots):
+        raise outside(path)
+    try:
+        descriptor = os.open(real, _FLAGS | os.O_NOFOLLOW)
+    except (OSError, ValueError) as error:
+        raise refusal(path, error) from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if roots and not allowed(str(Path(f"/proc/self/fd/{descriptor}").readlink()), roots):
+            raise outside(path)
+        if not stat.S_ISREG(status.st_mode) or not status.st_mode & stat.S_IROTH or status.st_size > most:
+            raise Forbidden(f"{path} is not a file that everybody may read, of at most {most:,} bytes.", "")
+        try:
+            return file.read(most), stamp_of(status)
+        except OSError as error:
+            raise refusal(path, error) from error
 
 
 def open_found(found: Found, roots: Sequence[str] = ()) -> HostFile:

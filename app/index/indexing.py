@@ -9,22 +9,27 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from app.config import Settings
 from app.debuginfo.matching import Found
-from app.elf.tree import stamp_of
-from app.errors import AppError, BadInput, Conflict, NotElf, NotFound, StorageFull, StorageUnavailable
-from app.index import companions, files
+from app.elf.tree import MAGIC
+from app.errors import AppError, BadInput, Conflict, StorageFull
+from app.index import files
 from app.index.catalogue import BinaryRow, Catalogue, KnownRow
+from app.index.completing import Completing, gives
 from app.index.debug_files import DebugFiles, sought
-from app.index.jobs import Jobs, Result, Task
+from app.index.jobs import Jobs, Task
 from app.index.reader import Kind, Outcome, Source
 from app.index.readers import Readers
 from app.index.records import Binary, Job
+from app.index.results import Result, refused, taken
 from app.index.store import Pending, Store, binary_of
+
+if TYPE_CHECKING:
+    from app.index.intake import Intake
 
 _TRIES = 3  # at a file that changes while it is read
 
@@ -40,6 +45,7 @@ class Indexing:
         self._store = Store(settings, self._catalogue)
         self._readers = readers or Readers(settings)
         self.debug_files = DebugFiles(settings, self._store, self._readers)
+        self._completing = Completing(settings, self._store, self._readers, self.debug_files)
 
     def start(self, serving: bool = True) -> None:
         """Lays the directory, opens the catalogue. Raises StorageFull, or BadInput.
@@ -138,11 +144,18 @@ class Indexing:
 
     def _perform(self, task: Task) -> None:
         if task.spec.get("files"):
-            self._upload_all(task)
+            self._intake.uploads(task)
             return
-        task.update(save=True, phase="walking")
+        packages = [path for path in task.spec["paths"] if self._is_package(path)]
+        for path in packages:
+            with files.open_regular(path, self._settings.roots) as file:
+                self._intake.package(task, path, file.descriptor)
+        paths = [path for path in task.spec["paths"] if path not in packages]
+        if not paths:
+            return
+        task.update(save=True, phase="walking", total=None)
         walked = files.walk(
-            task.spec["paths"],
+            paths,
             self._settings.roots,
             self._settings.index_files,
             task.watch,
@@ -150,9 +163,10 @@ class Indexing:
         )
         found, problems, known = walked.found, walked.problems, walked.known
         size = sum(entry.size for entry in found) + sum(row.stamp[2] for _, row in known)
-        task.update(total=len(found) + len(problems) + len(known), bytes_total=size)
+        total = task.job.done + len(found) + len(problems) + len(known)
+        task.update(total=total, bytes_total=task.job.bytes_done + size)
         for path, error in problems:
-            task.advance(_refused(path, error), 0)
+            task.advance(refused(path, error), 0)
         moved = [(path, row) for path, row in known if path != row.path]
         for path, row in known:
             task.advance(self._unchanged(path, row), row.stamp[2], unchanged=True)
@@ -164,9 +178,26 @@ class Indexing:
             task.update(phase="storing")
             self._store.saw(walked, moved)
 
+    @cached_property
+    def _intake(self) -> Intake:
+        # Readers of all kinds of packages, which most commands have none of.
+        from app.index.intake import Intake
+
+        return Intake(self._settings, self._store, self._readers, self._completing)
+
+    def _is_package(self, path: str) -> bool:
+        """Whether a path that was named is a package; those that lie in a directory are left alone."""
+        if path.endswith("/"):
+            return False
+        try:
+            with files.open_regular(path, self._settings.roots) as file:
+                return os.pread(file.descriptor, 4, 0) != MAGIC and self._intake.is_package(file.descriptor)
+        except AppError:
+            return False
+
     def _unchanged(self, path: str, row: KnownRow) -> Result:
         if row.problem is not None:
-            return _refused(path, self._store.problem(row.problem))
+            return refused(path, self._store.problem(row.problem))
         return {
             "path": path,
             "id": row.binary,
@@ -189,7 +220,7 @@ class Indexing:
                 entry, file = source.tag
                 result = self._stored(entry, file, outcome, pending)
                 task.advance(result, entry.size)
-                if outcome.meta is not None and result["id"] and _gives(outcome.meta):
+                if outcome.meta is not None and result["id"] and gives(outcome.meta):
                     arrived.append(result["id"])
                 os.close(file.descriptor)
                 opened.discard(file)
@@ -198,7 +229,7 @@ class Indexing:
             for file in opened:
                 os.close(file.descriptor)
             pending.flush()
-        self._merge_all(task, arrived)
+        self._completing.merge_all(task, arrived)
 
     def _sources(
         self, task: Task, found: Sequence[files.Found], opened: set[files.HostFile]
@@ -207,7 +238,7 @@ class Indexing:
             try:
                 file = files.open_found(entry, self._settings.roots)
             except AppError as error:
-                task.advance(_refused(entry.path, error), entry.size)
+                task.advance(refused(entry.path, error), entry.size)
                 continue
             opened.add(file)
             known = self._known(file) if entry.stamp is None else None
@@ -216,57 +247,18 @@ class Indexing:
                 continue
             os.close(file.descriptor)
             opened.discard(file)
-            task.advance(_taken(entry.path, known), entry.size, unchanged=True)
+            task.advance(taken(entry.path, known), entry.size, unchanged=True)
 
     def _stored(self, entry: files.Found, file: files.HostFile, outcome: Outcome, pending: Pending) -> Result:
         try:
             if file.unchanged():
-                return _taken(entry.path, self._keep(file, outcome, pending))
+                return taken(entry.path, self._keep(file, outcome, pending))
             outcome.done()
-            return _taken(entry.path, self._at(entry.path))
+            return taken(entry.path, self._at(entry.path))
         except StorageFull:
             raise
         except AppError as error:
-            return _refused(entry.path, error)
-
-    def _upload_all(self, task: Task) -> None:
-        uploads = task.spec["files"]
-        task.update(save=True, phase="reading", total=len(uploads))
-        for entry in uploads:
-            path = Path(entry["path"])
-            try:
-                if not task.cancelled():
-                    result = self._upload(entry["name"], path, task)
-                if not task.cancelled():
-                    task.advance(result, 0)
-                    self._merge_all(task, [result["id"]] if result["id"] else [])
-            finally:
-                # A server that goes down takes it up again.
-                if not task.cancelled() or task.told_to_stop:
-                    path.unlink(missing_ok=True)
-
-    def _upload(self, name: str, path: Path, task: Task) -> Result:
-        try:
-            with path.open("rb") as file:
-                if file.read(4) != b"\x7fELF":
-                    raise NotElf(
-                        f"{name} is not an ELF file.", "Upload a program, a library or a debug file."
-                    )
-                source = Source(file.fileno(), os.fstat(file.fileno()).st_size, hashed=True)
-                for _, alone in self._readers.stream([source], Kind(task.owner), 1, task.cancelled):
-                    outcome, debug = self._completed(None, source.descriptor, alone)
-                    row = self._store.put(
-                        outcome, name, source.descriptor, None, None, task.cancelled, None, debug
-                    )
-                    return _taken(name, row)
-            raise Conflict(f"Reading {name} was cancelled.", "Upload it again.", code="cancelled")
-        except FileNotFoundError:
-            error = NotFound(f"The upload {name} is gone.", "Upload it again.")
-            return _refused(name, error)
-        except StorageFull:
-            raise
-        except AppError as error:
-            return _refused(name, error)
+            return refused(entry.path, error)
 
     # Binaries
 
@@ -329,80 +321,8 @@ class Indexing:
 
     def _keep(self, file: files.HostFile, outcome: Outcome, pending: Pending | None = None) -> BinaryRow:
         name = Path(_program(file.path)).name
-        outcome, debug = self._completed(file.path, file.descriptor, outcome)
+        outcome, debug = self._completing.completed(file.path, file.descriptor, outcome)
         return self._store.put(outcome, name, file.descriptor, file.path, file.stamp, None, pending, debug)
-
-    def _completed(
-        self, path: str | None, descriptor: int, outcome: Outcome, binary_id: str | None = None
-    ) -> tuple[Outcome, Found | None]:
-        """Read again with its debug file, and with what its debug information refers to, if at hand."""
-        meta = outcome.meta
-        if meta is None or meta["state"] in {"malformed", "limit"}:
-            return outcome, None
-        size = os.fstat(descriptor).st_size
-        wanted = sought(meta, path, binary_id)
-        lacking = not meta["dwarf"] and not meta["debug_only"]
-        with ExitStack() as stack:
-            debug = None
-            if lacking and self.debug_files.might_be(wanted):
-                debug = stack.enter_context(self.debug_files.opened(wanted))
-            if debug is not None:
-                outcome.done()
-                outcome = self._readers.read(Source(descriptor, size, debug[1], hashed=path is None))
-            # What the debug file refers to is known only now.
-            links = outcome.meta["links"] if outcome.meta is not None else {}
-            holder = debug[0].path if debug is not None else path
-            others = stack.enter_context(companions.opened(holder, links, self._settings.roots))
-            if others:
-                outcome.done()
-                separate = debug[1] if debug is not None else None
-                outcome = self._readers.read(
-                    Source(descriptor, size, separate, others.alternate, others.parts, hashed=path is None)
-                )
-            return outcome, debug[0] if debug is not None else None
-
-    def _merge_all(self, task: Task, arrived: Sequence[str]) -> None:
-        """Debug files that came after their binaries, or better ones than these had."""
-        task.update(phase="merging")
-        for binary_id in arrived:
-            if task.cancelled():
-                return
-            new = self._catalogue.binary(binary_id)
-            if new is None or new.build_id is None:
-                continue
-            for row in self._catalogue.of_build(new.build_id):
-                if row.id != new.id and _gains(row, new):
-                    # One whose bytes are damaged or out of reach stays as it was; who opens it is told.
-                    with suppress(Conflict, StorageUnavailable):
-                        self._merge(row)
-
-    def _merge(self, row: BinaryRow) -> None:
-        """Reads a binary of the catalogue again, now that more is known; as it was, if it is gone."""
-
-        def again(descriptor: int, size: int) -> None:
-            path, stamp = None, None
-            for each in row.paths:
-                known = self._catalogue.path(each)
-                if known is not None and known.stamp == stamp_of(os.fstat(descriptor)):
-                    path, stamp = each, known.stamp
-            outcome = self._readers.read(Source(descriptor, size, hashed=path is None))
-            outcome, debug = self._completed(path, descriptor, outcome, row.id)
-            self._store.put(outcome, row.name, descriptor, path, stamp, None, None, debug)
-
-        self._store.use_bytes(row, again)
-
-
-def _gives(meta: dict[str, Any]) -> bool:
-    """Whether a file has what another of its build may lack."""
-    return meta["dwarf"] or 0 in meta["tables"]
-
-
-def _gains(row: BinaryRow, new: BinaryRow) -> bool:
-    """Whether ``new``, of the same build, has what a binary lacks."""
-    has, other = row.info["debug"]["has"], new.info["debug"]["has"]
-    if row.info["debug_only"] or new.info["debug"]["kind"] == "separate":
-        return False
-    return any(other[key] and not has[key] for key in ("dwarf", "symtab"))
 
 
 def _program(path: str) -> str:
@@ -413,14 +333,3 @@ def _program(path: str) -> str:
         except OSError:
             return path
     return path
-
-
-def _refused(path: str, error: AppError) -> Result:
-    return {"path": path, "id": None, "state": "failed", **error.as_dict()}
-
-
-def _taken(path: str, row: BinaryRow) -> Result:
-    state = row.info["state"]
-    problems = row.info["problems"]
-    text = problems[0]["text"] if problems else ""
-    return {"path": path, "id": row.id, "state": state, "code": "", "message": text, "hint": ""}

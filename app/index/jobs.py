@@ -28,7 +28,7 @@ _MARK_SECONDS = 0.2
 _FILE_BYTES = 100_000  # as many as take the time that a file takes whatever its size
 _REMEMBERED = 20  # jobs that are over
 _OVER = frozenset({"done", "partial", "failed", "cancelled"})
-# What one file gave: {path, id, state, code, message, hint}.
+# As app.index.results makes them.
 Result = dict[str, Any]
 
 
@@ -109,10 +109,10 @@ class Task:
             self._done += 1
             self._bytes += size
             self._unchanged += unchanged
-            self._failed += result["id"] is None
+            self._failed += result["state"] == "failed"
             self._less_than_ok |= result["state"] != "ok"
             self._current = result["path"]
-            kept = self._good if result["id"] else self._bad
+            kept = self._bad if result["state"] == "failed" else self._good
             if len(kept) < _RESULTS:
                 kept.append(result)
             if not unchanged and (not self._marks or now - self._marks[-1][0] > _MARK_SECONDS):

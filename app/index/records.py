@@ -82,6 +82,7 @@ class Binary(Item):
     uploaded: bool
     indexed: float  # seconds since the epoch
     gone: bool = False  # nothing is at its paths any more
+    debug_only: bool = False  # the debug file of a binary, without its code
 
 
 @dataclass(frozen=True, slots=True)

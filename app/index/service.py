@@ -25,6 +25,7 @@ from app.index.items import Items
 from app.index.jobs import Task
 from app.index.model import Ask, Binary, Function, Hit, Page, Symbol, Usdt, Variable
 from app.index.sites import InlineSite, inline_sites
+from app.index.sources import Source, source
 from app.index.store import binary_of
 from app.index.symbol_files import symbol_file
 from app.index.types import Type, types
@@ -76,6 +77,10 @@ class Index(Indexing):
         rows = search.binaries(self._catalogue.binaries(), ask)
         part = rows[ask.offset : ask.offset + ask.limit]
         return _page(len(rows), tuple(binary_of(row) for row in part), ask, began)
+
+    def of_build(self, build_id: str) -> tuple[Binary, ...]:
+        """All that is known of one build: the binary, its debug file, copies of other content."""
+        return tuple(binary_of(row) for row in self._catalogue.of_build(build_id))
 
     # Facts of one binary
 
@@ -171,6 +176,14 @@ class Index(Indexing):
         row = self._store.row(binary_id)
         columns, _ = self._store.columns(row)
         return symbol_file(columns, row.build_id, pattern, self._settings.search_wall)
+
+    def source(self, binary_id: str, file: str) -> Source | None:
+        """A file that the debug information of a binary names, if it is at hand and may be shown."""
+        row = self._store.row(binary_id)
+        path = row.paths[0] if row.paths else None
+        known = self._catalogue.path(path) if path is not None else None
+        changed = known.stamp[3] / 1e9 if known is not None else None
+        return source(file, path, changed, self._settings.roots)
 
     def code(self, binary_id: str, key: str) -> tuple[Instruction, ...]:
         """A function's instructions, from the bytes that were indexed; none where these are not at hand."""

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,7 +20,7 @@ from app.config import Settings
 from app.debuginfo.matching import Found
 from app.elf.problem import Problem
 from app.elf.tree import Stamp
-from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, TooLarge
+from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, StorageUnavailable, TooLarge
 from app.index import files
 from app.index.catalogue import Batch, BinaryRow, Catalogue, KnownRow, PathRow
 from app.index.reader import Outcome, Pack
@@ -284,8 +284,8 @@ class Store:
         self.drop_unused(row)
 
     def row(self, binary_id: str) -> BinaryRow:
-        """Raises NotFound."""
-        row = self.catalogue.binary(binary_id)
+        """A build-id is also that of its debug file, as long as no binary has come. Raises NotFound."""
+        row = self.catalogue.binary(binary_id) or self.catalogue.binary(f"debug-{binary_id}")
         if row is None:
             raise NotFound(
                 f"There is no binary {binary_id}.", "Index its file again; it may have been rebuilt."
@@ -318,6 +318,16 @@ class Store:
                         return use(file.descriptor, row.size)
             except AppError:
                 continue
+        return None
+
+    def open_build(self, build_id: str) -> int | None:
+        """A descriptor of a file of this build that is at hand, the caller's to close."""
+        for row in self.catalogue.of_build(build_id):
+            # One that is damaged or out of reach helps no more than none.
+            with suppress(Conflict, StorageUnavailable):
+                found = self.use_bytes(row, lambda descriptor, _: os.dup(descriptor))
+                if found is not None:
+                    return found
         return None
 
     def columns(self, row: BinaryRow) -> tuple[Columns, Items]:
@@ -423,6 +433,7 @@ def binary_of(row: BinaryRow) -> Binary:
         counts=info["counts"],
         needed=tuple(info["needed"]),
         frame_pointers=info["frame_pointers"],
+        debug_only=info["debug_only"],
         state=info["state"],
         problems=tuple(Problem(**problem) for problem in info["problems"]),
         uploaded=row.uploaded,

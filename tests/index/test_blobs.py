@@ -17,7 +17,7 @@ import pytest
 
 from app.config import Settings
 from app.errors import AppError, Conflict, NotFound, StorageFull, StorageUnavailable
-from app.index import unpacked
+from app.index.blob_cache import BlobCache
 from app.index.blobs import Blobs
 from tests.soak.blobs import turn
 
@@ -184,13 +184,13 @@ def test_threads_put_and_open_the_same_at_once(
 ) -> None:
     files = [a_file(tmp_path, os.urandom(500_000), str(number)) for number in range(3)]
     made: list[str] = []
-    original = unpacked.Unpacked._make
+    original = BlobCache._make
 
-    def make(self: unpacked.Unpacked, sha256: str, source: object) -> int:
+    def make(self: BlobCache, sha256: str, source: object) -> int:
         made.append(sha256)
         return original(self, sha256, source)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(unpacked.Unpacked, "_make", make)
+    monkeypatch.setattr(BlobCache, "_make", make)
     together = threading.Barrier(12)
 
     def work(number: int) -> bool:

@@ -47,5 +47,18 @@ def test_after_the_debug_file_came_there_is_nothing_left_to_do(
     assert names == ["checkout"]
 
 
+def test_a_debug_file_alone_waits_for_its_binary(server: Server, tmp_path: Path) -> None:
+    made = build(tmp_path, "int lonely(void) { return 1; } int main(void) { return lonely(); }")
+    index(server, str(made.debug))
+    # Until the binary comes, the build-id is its debug file's.
+    binary = server.get(f"/api/v1/binaries/{made.build_id}")
+    assert (binary["debug_only"], binary["build_id"]) == (True, made.build_id)
+    assert "waiting for its binary" in server.client.get(f"/binaries/{made.build_id}").text
+    index(server, str(made.stripped))
+    assert server.get(f"/api/v1/binaries/{made.build_id}")["debug"]["kind"] == "separate"
+    page = server.client.get(f"/binaries/debug-{made.build_id}").text
+    assert f'The debug file of <a href="/binaries/{made.build_id}">app</a>' in page
+
+
 def test_a_binary_that_is_not_there(server: Server) -> None:
     assert server.client.get("/api/v1/binaries/00/debuginfo").status_code == 404

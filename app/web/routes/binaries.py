@@ -109,6 +109,7 @@ def binary_page(request: Request, binary_id: str) -> Response:
         sections=index.sections(binary_id),
         segments=index.segments(binary_id),
         mapped_by=mapped_by(binary),
+        parts=[each for each in index.of_build(binary.build_id or "") if each.id != binary.id],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from app.index.model import MODES, Ask, Binary, Function, Page, with_hex
 from app.trace.model import Verdict
 from app.trace.verdict import function_verdict
 from app.web.ask import Asked, as_list
+from app.web.listing import excerpt, groups
 from app.web.recipes import choices
 from app.web.render import build_url, page
 from app.web.routes.binaries import mapped_by
@@ -123,6 +125,9 @@ def function_page(request: Request, binary_id: str, key: str) -> Response:
     function = index.function(binary_id, key)
     row = _row(request, binary, function)
     details, problem = _details(request, binary_id, key)
+    code = index.code(binary_id, key)
+    get = partial(index.source, binary_id)
+    mixed = request.query_params.get("view") == "mixed" and bool(details["lines"])
     return page(
         request,
         "function",
@@ -131,7 +136,9 @@ def function_page(request: Request, binary_id: str, key: str) -> Response:
         binary=binary,
         function=function,
         verdict=row.verdict,
-        code=index.code(binary_id, key),
+        code=code,
+        mixed=groups(code, details["lines"], get) if mixed else (),
+        source=excerpt(function.file, function.line, details["lines"], get),
         recipes=choices(row.verdict, "function"),
         mapped_by=mapped_by(binary),
         details=details,
@@ -152,6 +159,7 @@ def function_json(request: Request, binary_id: str, key: str) -> dict[str, Any]:
         for entry in index.code(binary_id, key)
     ]
     details, problem = _details(request, binary_id, key)
+    source = excerpt(row.function.file, row.function.line, details["lines"], partial(index.source, binary_id))
     return {
         **row.as_dict(),
         "disassembly": disassembly,
@@ -160,5 +168,6 @@ def function_json(request: Request, binary_id: str, key: str) -> dict[str, Any]:
         "lines": [with_hex(line) for line in details["lines"]],
         "entry": [with_hex(each) for each in details["parameters"]],
         "variables": [with_hex(each) for each in details["variables"]],
+        "source": None if source is None else asdict(source),
         "details_problem": problem,
     }

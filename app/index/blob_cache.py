@@ -20,7 +20,7 @@ from app.index.shelves import storing
 _PART = ".part"
 
 
-class Unpacked:
+class BlobCache:
     """Files of one directory, called by their SHA-256. May be used from any thread and process."""
 
     def __init__(self, directory: Path, locks: Path, most: int) -> None:

@@ -1,0 +1,153 @@
+"""Uploads and packages into the catalogue: each ELF file in them, their debug files merged into binaries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+
+from app.config import Settings
+from app.debuginfo.packages.formats import HEAD, told
+from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull
+from app.index.completing import Completing, gives
+from app.index.jobs import Task
+from app.index.reader import Kind, Source
+from app.index.readers import Readers
+from app.index.results import Result, refused, taken
+from app.index.store import Store
+from app.index.unpacking import Unpacked, Unpacking
+
+_LONGEST = 255
+
+
+class Intake:
+    """May be used from any thread."""
+
+    def __init__(self, settings: Settings, store: Store, readers: Readers, completing: Completing) -> None:
+        self._settings = settings
+        self._store = store
+        self._readers = readers
+        self._completing = completing
+
+    def is_package(self, descriptor: int) -> bool:
+        head = os.pread(descriptor, HEAD, 0)
+        return head[:4] != b"\x7fELF" and told(head) is not None
+
+    def uploads(self, task: Task) -> None:
+        """The files of a job, each an ELF file or a package."""
+        uploads = task.spec["files"]
+        task.update(save=True, phase="reading", total=len(uploads))
+        for entry in uploads:
+            path = Path(entry["path"])
+            try:
+                if not task.cancelled():
+                    self._upload(task, entry["name"], path)
+            finally:
+                # A server that goes down takes it up again.
+                if not task.cancelled() or task.told_to_stop:
+                    path.unlink(missing_ok=True)
+
+    def _upload(self, task: Task, name: str, path: Path) -> None:
+        try:
+            with path.open("rb") as file:
+                head = os.pread(file.fileno(), HEAD, 0)
+                if head[:4] == b"\x7fELF":
+                    result = self._elf(task, name, file.fileno())
+                elif self.is_package(file.fileno()):
+                    self.package(task, name, file.fileno())
+                    return
+                else:
+                    raise NotElf(
+                        f"{name} is neither an ELF file nor a package that is known.",
+                        "Upload a program, a library, a debug file, or a package or archive of some.",
+                    )
+        except FileNotFoundError:
+            result = refused(name, NotFound(f"The upload {name} is gone.", "Upload it again."))
+        except StorageFull:
+            raise
+        except AppError as error:
+            result = refused(name, error)
+        if not task.cancelled():
+            task.advance(result, 0)
+            self._completing.merge_all(task, [result["id"]] if result["id"] else [])
+
+    def _elf(self, task: Task, name: str, descriptor: int) -> Result:
+        source = Source(descriptor, os.fstat(descriptor).st_size, hashed=True)
+        for _, alone in self._readers.stream([source], Kind(task.owner), 1, task.cancelled):
+            outcome, debug = self._completing.completed(None, descriptor, alone)
+            row = self._store.put(outcome, name, descriptor, None, None, task.cancelled, None, debug)
+            return taken(name, row)
+        raise Conflict(f"Reading {name} was cancelled.", "Upload it again.", code="cancelled")
+
+    def package(self, task: Task, name: str, descriptor: int) -> None:
+        """Each ELF file of a package; what is wrong with the package itself is a result of its own."""
+        task.update(save=True, phase="unpacking")
+        unpacking = Unpacking(self._settings, descriptor, self._readers.scratch, task.cancelled)
+        arrived: list[str] = []
+        found = 0
+        opened: dict[int, Path] = {}
+        sources = _sources(unpacking, opened)
+        stream = self._readers.stream(sources, Kind(task.owner), self._settings.readers, task.cancelled)
+        try:
+            for source, outcome in stream:
+                each: Unpacked = source.tag
+                found += 1
+                try:
+                    whole, debug = self._completing.completed(None, source.descriptor, outcome)
+                    row = self._store.put(
+                        whole, _name(each.name), source.descriptor, None, None, task.cancelled, None, debug
+                    )
+                    result = taken(f"{name}: {each.name}", row)
+                    if whole.meta is not None and gives(whole.meta):
+                        arrived.append(row.id)
+                except StorageFull:
+                    raise
+                except AppError as error:
+                    result = refused(f"{name}: {each.name}", error)
+                finally:
+                    opened.pop(source.descriptor)
+                    os.close(source.descriptor)
+                    each.path.unlink(missing_ok=True)
+                task.update(total=(task.job.total or 1) + 1)
+                task.advance(result, source.size)
+        finally:
+            stream.close()
+            sources.close()
+            for descriptor_left, path in opened.items():
+                os.close(descriptor_left)
+                path.unlink(missing_ok=True)
+        if task.cancelled():
+            return
+        self._completing.merge_all(task, arrived)
+        task.advance(_of_package(name, unpacking, found), 0)
+
+
+def _sources(unpacking: Unpacking, opened: dict[int, Path]) -> Generator[Source, None, None]:
+    """Those that are ELF files, each open, with its path in ``opened``."""
+    with closing(iter(unpacking)) as found:
+        for each in found:
+            if each.what != "elf" or not each.whole:
+                each.path.unlink(missing_ok=True)
+                continue
+            descriptor = os.open(each.path, os.O_RDONLY | os.O_CLOEXEC)
+            opened[descriptor] = each.path
+            yield Source(descriptor, os.fstat(descriptor).st_size, hashed=True, tag=each)
+
+
+def _of_package(name: str, unpacking: Unpacking, found: int) -> Result:
+    for problem in unpacking.problems:
+        text = f"{name}: {problem.text}"
+        hint = "What came before it is kept." if found else "Get the package again; it may have been cut off."
+        error = NotElf(text, hint, code=problem.code)
+        return {**refused(name, error), "state": "partial" if found else "failed"}
+    if not found:
+        text = f"{name} holds no ELF file among its {unpacking.entries:,} entries."
+        return refused(name, NotElf(text, "Upload a package of programs, libraries or debug files."))
+    message = f"{found:,} ELF files in {unpacking.entries:,} entries."
+    return {"path": name, "id": None, "state": "ok", "code": "", "message": message, "hint": ""}
+
+
+def _name(member: str) -> str:
+    """What a binary out of a package is called: never a path."""
+    return PurePosixPath(member).name[-_LONGEST:] or "member"
