@@ -6,8 +6,10 @@ whole; a kill leaves a part that the next start takes away. Who reads gets a des
 
 from __future__ import annotations
 
+import math
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,11 +21,12 @@ from app.errors import Conflict, NotFound, StorageFull
 from app.index.blob_cache import BlobCache
 from app.index.locks import locked
 from app.index.packing import Damaged, pack, unpack, unpacked_size
-from app.index.shelves import Directory, Shelf, storing
+from app.index.shelves import Directory, Kept, Shelf, storing
 
 GRACE = 3600.0  # seconds for which a sweep leaves what nothing refers to yet
+_COUNT_SECONDS = 60.0  # that a count is believed: listing thousands costs more than putting one
 Watch = Callable[[bytes], None]  # told of each step; raises where one should stop
-_NAME = re.compile(r"([0-9a-f]{64})\.zst")
+_NAME = re.compile(r"[0-9a-f]{64}\.zst")
 # Parts of a kill, and what was kept unpacked under its bare hash before blobs were packed.
 _LEFT = re.compile(r"[0-9a-f]{64}(\.part)?")
 
@@ -39,6 +42,10 @@ class Blobs:
         with storing(str(settings.data)):
             for directory in (self._directory, self._locks, unpacked):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._used = 0  # bytes of all blobs, as of the last count and what was put since
+        self._counted = -math.inf
+        self._coming: dict[str, int] = {}  # bytes of those that are on their way to the shelf
+        self._counting = threading.RLock()
         self._unpacked = BlobCache(unpacked, self._locks, settings.blob_cache)
 
     @cached_property
@@ -69,21 +76,19 @@ class Blobs:
                 raise Conflict("Keeping this upload was cancelled.", "Upload it again.", code="cancelled")
 
         with self._alone_with(sha256):
-            if self._is_sound(sha256, watch):
+            if self._shelf.find(_name(sha256)) is not None and self._is_sound(sha256, watch):
                 self._shelf.renew(_name(sha256))
                 return None
             part = self._directory / f"{sha256}.part"
             try:
                 self._pack(file, sha256, part, watch)
-                # Alone, so that two together do not go over what one may.
-                with locked(self._locks, "blobs"):
-                    self._check(part.stat().st_size, sha256)
+                with self._reserved(_name(sha256), part.stat().st_size):
                     self._shelf.take(part, _name(sha256), watch)
             finally:
                 part.unlink(missing_ok=True)
 
     def _pack(self, descriptor: int, sha256: str, part: Path, watch: Watch) -> None:
-        room = self._settings.blob_bytes - self.total()
+        room = self._room(os.fstat(descriptor).st_size)
         with part.open("wb") as target:
             part.chmod(0o600)
 
@@ -100,10 +105,31 @@ class Blobs:
         if found != sha256:
             raise Conflict("The file is not the one that was read: its SHA-256 differs.", "Upload it again.")
 
-    def _check(self, size: int, sha256: str) -> None:
-        before = self._shelf.find(_name(sha256))
-        if self.total() - (before.size if before else 0) + size > self._settings.blob_bytes:
-            raise self._full()
+    @contextmanager
+    def _reserved(self, name: str, size: int) -> Iterator[None]:
+        """So that two together do not go over what one may. Raises StorageFull."""
+        with self._counting:
+            if size > self._room(size):
+                raise self._full()
+            self._coming[name] = size
+        came = 0
+        try:
+            yield
+            came = size
+        finally:
+            with self._counting:
+                del self._coming[name]
+                self._used += came
+
+    def _room(self, wanted: int) -> int:
+        """Bytes that blobs may still take; counted anew when that is long ago or they seem not to suffice."""
+        with self._counting:
+            coming = sum(self._coming.values())
+            late = time.monotonic() - self._counted > _COUNT_SECONDS
+            if late or self._used + coming + wanted > self._settings.blob_bytes:
+                self._used = sum(kept.size for kept in self._kept() if kept.name not in self._coming)
+                self._counted = time.monotonic()
+            return self._settings.blob_bytes - self._used - coming
 
     def _full(self) -> StorageFull:
         return StorageFull(
@@ -154,7 +180,10 @@ class Blobs:
 
     def total(self) -> int:
         """Bytes that all blobs take, packed."""
-        return sum(kept.size for kept in self._shelf.everything() if _NAME.fullmatch(kept.name))
+        return sum(kept.size for kept in self._kept())
+
+    def _kept(self) -> Iterator[Kept]:
+        return (kept for kept in self._shelf.everything() if _NAME.fullmatch(kept.name))
 
     def sweep(self, referenced: Iterable[str], grace: float = GRACE) -> int:
         """Takes away what nothing refers to, and what a kill has left; how many blobs that were.
@@ -171,11 +200,10 @@ class Blobs:
         wanted = {_name(each) for each in referenced}
         old = time.time() - grace
         count = 0
-        for kept in list(self._shelf.everything()):
-            match = _NAME.fullmatch(kept.name)
-            if match is None or kept.name in wanted:
+        for kept in list(self._kept()):
+            if kept.name in wanted:
                 continue
-            with self._alone_with(match[1]):
+            with self._alone_with(kept.name):
                 again = self._shelf.find(kept.name)
                 if again is not None and again.changed <= old:
                     self._shelf.drop(kept.name)

@@ -30,8 +30,9 @@ def pack(descriptor: int, write: Callable[[bytes], object]) -> str:
     import zstandard
 
     digest = hashlib.sha256()
-    packer = zstandard.ZstdCompressor(level=_LEVEL).compressobj(size=os.fstat(descriptor).st_size)
-    buffer = memoryview(bytearray(_STEP))
+    whole = os.fstat(descriptor).st_size
+    packer = zstandard.ZstdCompressor(level=_LEVEL).compressobj(size=whole)
+    buffer = memoryview(bytearray(max(1, min(whole, _STEP))))
     at = 0
     try:
         while size := os.preadv(descriptor, [buffer], at):

@@ -96,12 +96,6 @@ class Directory:
 
     def take(self, part: Path, name: str, watch: Callable[[bytes], None]) -> None:
         with storing(str(self)):
-            descriptor = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                # What has its name must outlive a loss of power whole.
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
             part.rename(self._path / name)
 
     def open(self, name: str) -> io.BufferedReader:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -257,6 +258,25 @@ def test_the_quota_is_said_before_anything_is_kept(settings: Settings, tmp_path:
     assert blobs.total() == 0
 
 
+def test_puts_at_once_do_not_go_over_the_quota_together(settings: Settings, tmp_path: Path) -> None:
+    blobs = Blobs(replace(settings, blob_bytes=350_000))
+    files = [a_file(tmp_path, os.urandom(100_000), str(number)) for number in range(8)]
+    together = threading.Barrier(8)
+
+    def work(file: tuple[Path, str]) -> bool:
+        together.wait(60)
+        try:
+            blobs.put(*file)
+        except StorageFull:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        kept = sum(pool.map(work, files))
+    assert kept == 3
+    assert 300_000 < blobs.total() < 350_000
+
+
 def test_a_sweep_takes_what_nothing_refers_to(blobs: Blobs, tmp_path: Path) -> None:
     data = tmp_path / "data"
     wanted, old, young = (put(blobs, tmp_path, text) for text in (b"wanted", b"old", b"young"))
@@ -282,13 +302,13 @@ def test_a_sweep_leaves_alone_what_is_being_put(
 ) -> None:
     data = os.urandom(100_000)
     path, sha256 = a_file(tmp_path, data)
-    check = Blobs._check
+    reserved = Blobs._reserved
 
-    def sweep_meanwhile(self: Blobs, size: int, name: str) -> None:
+    def sweep_meanwhile(self: Blobs, name: str, size: int) -> AbstractContextManager[None]:
         Blobs(self._settings).sweep([])
-        check(self, size, name)
+        return reserved(self, name, size)
 
-    monkeypatch.setattr(Blobs, "_check", sweep_meanwhile)
+    monkeypatch.setattr(Blobs, "_reserved", sweep_meanwhile)
     blobs.put(path, sha256)
     assert content(blobs, sha256) == data
 
