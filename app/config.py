@@ -35,6 +35,20 @@ def _list(text: str) -> tuple[str, ...]:
     return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
 
 
+def _urls(text: str) -> tuple[str, ...]:
+    """Of web servers, as DEBUGINFOD_URLS has them; its words on signatures (ima:…) are passed over."""
+    found = tuple(word for word in text.replace(",", " ").split() if not word.startswith("ima:"))
+    if not all(re.match(r"https?://[^/?#]", url) for url in found):
+        raise ValueError(text)
+    return found
+
+
+def _access(text: str) -> str:
+    if text not in {"open", "token", "off"}:
+        raise ValueError(text)
+    return text
+
+
 def _flag(text: str) -> bool:
     if text.lower() in {"1", "true", "yes", "on"}:
         return True
@@ -99,7 +113,7 @@ SETTINGS: tuple[Setting, ...] = (
         "PROBESCOPE_READ_ONLY",
         False,
         _flag,
-        "Explore only: no session can be started.",
+        "Explore only: no session can be started, and no debug file fetched.",
     ),
     Setting(
         "bpftrace",
@@ -192,6 +206,62 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         str,
         "Directory in which debuginfod clients of this host keep what they fetched.",
+    ),
+    Setting(
+        "debuginfod_urls",
+        "PROBESCOPE_DEBUGINFOD_URLS",
+        (),
+        _urls,
+        "debuginfod servers that may be asked for debug files, separated by blanks or commas.",
+    ),
+    Setting(
+        "debuginfod_auto",
+        "PROBESCOPE_DEBUGINFOD_AUTO",
+        False,
+        _flag,
+        "Whether index and upload jobs ask these servers by themselves, or only who asks for it.",
+    ),
+    Setting(
+        "debuginfod_timeout",
+        "PROBESCOPE_DEBUGINFOD_TIMEOUT",
+        30.0,
+        float,
+        "Seconds that a debuginfod server may take to answer, and then for each 16 KiB.",
+    ),
+    Setting(
+        "debuginfod_wall",
+        "PROBESCOPE_DEBUGINFOD_WALL",
+        900.0,
+        float,
+        "Seconds that fetching one file may take.",
+    ),
+    Setting(
+        "debuginfod_bytes",
+        "PROBESCOPE_DEBUGINFOD_BYTES",
+        4 * GIB,
+        int,
+        "Bytes that a fetched file may have.",
+    ),
+    Setting(
+        "debuginfod_failures",
+        "PROBESCOPE_DEBUGINFOD_FAILURES",
+        3,
+        int,
+        "Failures in a row after which a debuginfod server is left alone for a while.",
+    ),
+    Setting(
+        "debuginfod_pause",
+        "PROBESCOPE_DEBUGINFOD_PAUSE",
+        60.0,
+        float,
+        "Seconds for which it is left alone.",
+    ),
+    Setting(
+        "debuginfod",
+        "PROBESCOPE_DEBUGINFOD",
+        None,
+        _access,
+        "Who may use this server as debuginfod: open, token or off; when not set, open on loopback alone.",
     ),
     Setting(
         "package_cpu",
@@ -307,6 +377,14 @@ class Settings:
     debug_directories: tuple[str, ...]
     debug_paths: tuple[str, ...]
     debuginfod_cache: str | None
+    debuginfod_urls: tuple[str, ...]
+    debuginfod_auto: bool
+    debuginfod_timeout: float
+    debuginfod_wall: float
+    debuginfod_bytes: int
+    debuginfod_failures: int
+    debuginfod_pause: float
+    debuginfod: str | None
     blob_store: str | None
     blob_bytes: int
     blob_cache: int

@@ -9,6 +9,7 @@ AppError                 internal       500
 |- Conflict              conflict       409   the thing is in a state that does not allow it
 |- TooLarge              too_large      413   over a ceiling
 |- ScriptRefused         script_refused 422   bpftrace or the policy does not take the script
+|- Unreachable            unreachable    502   another server that does not answer, or not as it should
 |- TracingUnavailable    no_tracing     503   bpftrace missing, or not root
 |- StorageFull           disk_full      507   the disk has no room
 |- StorageUnavailable    no_storage     503   where bytes are kept cannot be reached or read
@@ -74,6 +75,11 @@ class TooLarge(AppError):
 class ScriptRefused(AppError):
     code = "script_refused"
     status = 422
+
+
+class Unreachable(AppError):
+    code = "unreachable"
+    status = 502
 
 
 class TracingUnavailable(AppError):

@@ -22,6 +22,7 @@ ONLY_THERE = {
     "capstone": ("elf/",),
     "sqlite3": ("index/", "trace/store.py"),
     "subprocess": ("trace/bpftrace.py", "index/build.py", "host/tools.py"),
+    "httpx2": ("debuginfo/client.py",),
     "multiprocessing": ("index/build.py",),
     "obstore": ("index/bucket.py",),
     "fastapi": ("web/",),

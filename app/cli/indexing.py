@@ -49,17 +49,23 @@ def index(options: argparse.Namespace, settings: Settings) -> int:
 
     with opened(make, settings, keep=True) as opened_index:
         job = opened_index.add_paths([str(path) for path in paths], owner="command line")
-        progress = _Progress()
-        try:
-            while job.ended is None:
-                job = opened_index.wait(job.id, _POLL_SECONDS)
-                progress.show(job)
-        except KeyboardInterrupt:
-            opened_index.cancel(job.id)
-            raise
-        finally:
-            progress.wipe()
+        job = followed(opened_index, job)
     return _told(job, options.json)
+
+
+def followed(index: Indexing, job: Job) -> Job:
+    """A job until it is over, its progress on stderr; cancelled by Ctrl-C."""
+    progress = _Progress()
+    try:
+        while job.ended is None:
+            job = index.wait(job.id, _POLL_SECONDS)
+            progress.show(job)
+    except KeyboardInterrupt:
+        index.cancel(job.id)
+        raise
+    finally:
+        progress.wipe()
+    return job
 
 
 def _told(job: Job, as_json: bool) -> int:

@@ -52,8 +52,11 @@ def _list(name: str) -> Callable[[Commands], None]:
 
 
 def _debuginfo(commands: Commands) -> None:
-    _files(
+    command = _files(
         commands, "debuginfo", "where debug information was looked for, what is there, and what to do next"
+    )
+    command.add_argument(
+        "--fetch", action="store_true", help="ask the debuginfod servers of the settings for what is missing"
     )
 
 

@@ -26,27 +26,31 @@ class Step:
     command: str | None = None
 
 
-def steps(families: Collection[str], package: str | None, build_id: str | None) -> tuple[Step, ...]:
-    """``families``: ids of the distribution and of what it descends from; ``package`` brought the binary."""
+def steps(
+    families: Collection[str], package: str | None, build_id: str | None, fetched: str | None = None
+) -> tuple[Step, ...]:
+    """``families``: ids of the distribution and of what it descends from; ``package`` brought the binary.
+
+    ``fetched``: the path or name of the binary, where there are debuginfod servers to ask.
+    """
     found = [*_install(set(families), package, build_id)]
-    found.append(
-        Step("Upload its debug file, or the package that has it; it is matched by build-id.")
-        if build_id
-        else Step(
+    if not build_id:
+        text = (
             "Build it with a build-id (-Wl,--build-id), or keep its debug file beside it by .gnu_debuglink."
         )
+        return (*found, Step(text))
+    upload = Step("Upload its debug file, or the package that has it; it is matched by build-id.")
+    if fetched:
+        command = f"probescope debuginfo --fetch {shlex.quote(fetched)}"
+        return (*found, Step("Fetch it from the debuginfod servers of the settings.", command), upload)
+    server = next(
+        (_SERVERS[each] for each in families if each in _SERVERS), "https://debuginfod.elfutils.org"
     )
-    if build_id:
-        server = next(
-            (_SERVERS[each] for each in families if each in _SERVERS), "https://debuginfod.elfutils.org"
-        )
-        found.append(
-            Step(
-                "Ask a debuginfod server: name it in PROBESCOPE_DEBUGINFOD_URLS, or fetch the file by hand.",
-                f"DEBUGINFOD_URLS={server} debuginfod-find debuginfo {build_id}",
-            )
-        )
-    return tuple(found)
+    ask = Step(
+        "Ask a debuginfod server: name it in PROBESCOPE_DEBUGINFOD_URLS, or fetch the file by hand.",
+        f"DEBUGINFOD_URLS={server} debuginfod-find debuginfo {build_id}",
+    )
+    return (*found, upload, ask)
 
 
 def _install(families: set[str], package: str | None, build_id: str | None) -> list[Step]:

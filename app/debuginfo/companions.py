@@ -14,14 +14,20 @@ from typing import Any
 from app.debuginfo.places import DEBUG_ROOT
 
 
-def alternates(path: str, links: Mapping[str, Any], root: str = DEBUG_ROOT) -> tuple[str, ...]:
-    """Paths of the common file, the best first; none for a binary without one."""
+def alternates(
+    path: str, links: Mapping[str, Any], cache: str | None = None, root: str = DEBUG_ROOT
+) -> tuple[str, ...]:
+    """Paths of the common file, the best first; none for a binary without one.
+
+    ``cache``: directory of elfutils' client.
+    """
     if not links.get("alternate"):
         return ()
     name, number = links["alternate"]
     found = [str(PurePosixPath(path).parent / name)]
     if len(number) > 2:
         found.append(f"{root}/.build-id/{number[:2]}/{number[2:]}.debug")
+        found += [f"{cache}/{number}/debuginfo"] if cache else []
     return tuple(dict.fromkeys(entry for entry in found if entry != path))
 
 

@@ -34,6 +34,7 @@ from app.elf.variables import variables_at
 MOST_ADDRESSES = 100_000
 MOST_TYPES = 64
 MOST_LINES = 20_000
+MOST_FILES = 200_000
 _KEYWORDS = ("struct ", "union ", "class ", "enum ")
 Answer = dict[str, Any]
 
@@ -52,6 +53,7 @@ class Details:
             "locate": self._locate,
             "lines_at": self._lines_at,
             "addresses_of": self._addresses_of,
+            "files": self._files,
             "structs": self._structs,
             "function": self._function,
             "usdt": self._usdt,
@@ -115,6 +117,15 @@ class Details:
         sites = self.locator.addresses_of(str(arguments["file"]), int(arguments["line"]))
         found = [{**_location(site.location), "file": site.file, "line": site.line} for site in sites]
         return {"line": sites[0].line if sites else None, "sites": found}
+
+    def _files(self, _: Answer) -> Answer:
+        """The paths of all source files that line tables name."""
+        found: dict[str, None] = {}
+        for entry in self.debug.units:
+            found |= dict.fromkeys(path for path in self.debug.files(entry.unit).files if path)
+            if len(found) > MOST_FILES:
+                break
+        return {"files": list(found)[:MOST_FILES]}
 
     def _structs(self, arguments: Answer) -> Answer:
         """``names``, each with or without its keyword, or ``keys`` of types that the index found."""

@@ -177,6 +177,12 @@ class Image:
         row = self.headers.section_rows[index]
         return self.data[:0] if row.type == SHT_NOBITS else self.part(row.offset, row.size)
 
+    def place(self, name: str) -> tuple[int, int] | None:
+        """Offset and size of a section's bytes in the file; None where it has none."""
+        index = self.headers.places.get(name, -1)
+        found = self.bytes_of(index)
+        return (self.headers.section_rows[index].offset, len(found)) if len(found) else None
+
     def whole_of(self, index: int) -> memoryview:
         """``bytes_of``, with a Problem when the file ends before the section does."""
         found = self.bytes_of(index)

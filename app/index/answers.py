@@ -25,8 +25,16 @@ Answer = dict[str, Any]
 class Answers:
     """All methods may be called from any thread; each raises NotFound for a binary that is not there."""
 
-    def __init__(self, store: Store, readers: Readers, debug_files: DebugFiles, roots: Sequence[str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        readers: Readers,
+        debug_files: DebugFiles,
+        roots: Sequence[str],
+        cache: str | None = None,
+    ) -> None:
         self._roots = roots
+        self._cache = cache
         self._debug_files = debug_files
         self._store = store
         self._readers = readers
@@ -72,6 +80,10 @@ class Answers:
             )
         return answer
 
+    def files(self, binary_id: str) -> list[str]:
+        """The paths of all source files that its line tables name."""
+        return [str(path) for path in self._ask(binary_id, "files", {})["files"]]
+
     def usdt(self, binary_id: str, names: Sequence[tuple[str, str]] | None) -> list[Answer]:
         """USDT probes of these providers and names, or all, their arguments named and typed by DWARF.
 
@@ -94,7 +106,7 @@ class Answers:
                         holder, debug = found[0].path, found[1]
                 links = row.info["links"]
                 others = stack.enter_context(
-                    companions.opened(holder, links, self._roots, self._store.open_build)
+                    companions.opened(holder, links, self._roots, self._store.open_build, self._cache)
                 )
                 source = Source(descriptor, size, debug, others.alternate, others.parts)
                 return self._readers.answer(source, question, arguments)

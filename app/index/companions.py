@@ -30,17 +30,19 @@ def opened(
     links: Mapping[str, Any],
     roots: Sequence[str],
     of_build: Callable[[str], int | None],
+    cache: str | None = None,
 ) -> Iterator[Companions]:
     """``links`` is what the file says (app.elf.links); whether a file fits is for its reader to tell.
 
-    ``of_build`` opens what the catalogue has of a build-id, which is this function's to close.
+    ``of_build`` opens what the catalogue has of a build-id, which is this function's to close; ``cache`` is
+    where files are that debuginfod servers gave.
     """
     with ExitStack() as stack:
 
-        def first(paths: Sequence[str]) -> int | None:
+        def first(paths: Sequence[str], inside: Sequence[str] = roots) -> int | None:
             for each in paths:
                 try:
-                    return stack.enter_context(files.open_elf(each, roots)).descriptor
+                    return stack.enter_context(files.open_elf(each, inside)).descriptor
                 except AppError:
                     continue
             return None
@@ -50,7 +52,8 @@ def opened(
         if path is not None and path.startswith("/"):
             package = first(places.packages(path, links))
             found = [package] if package is not None else [first(each) for each in places.parts(path, links)]
-            alternate = first(places.alternates(path, links))
+            inside = (*roots, cache) if roots and cache else roots
+            alternate = first(places.alternates(path, links, cache), inside)
         if alternate is None and links.get("alternate"):
             alternate = of_build(links["alternate"][1])
             if alternate is not None:

@@ -50,7 +50,13 @@ class Completing:
             links = outcome.meta["links"] if outcome.meta is not None else {}
             holder = debug[0].path if debug is not None else path
             others = stack.enter_context(
-                companions.opened(holder, links, self._settings.roots, self._store.open_build)
+                companions.opened(
+                    holder,
+                    links,
+                    self._settings.roots,
+                    self._store.open_build,
+                    self._settings.debuginfod_cache,
+                )
             )
             if others:
                 outcome.done()

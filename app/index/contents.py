@@ -124,6 +124,8 @@ def answer(question: str, data: Data, further: Further, arguments: dict[str, Any
     image = open_image(data)
     if question == "identity":
         return asdict(identity(image, bool(arguments["crc"])))
+    if question == "section":
+        return {"place": image.place(str(arguments["name"]))}
     from app.elf import details
     from app.elf.debug import open_debug
 

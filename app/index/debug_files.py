@@ -1,6 +1,7 @@
 """The debug file of a binary: looked for on the host and in the catalogue, told apart, opened for a reader.
 
-What a file is, is read in a boxed reader; whether it belongs to the binary is decided by ``matching``.
+What a file is, is read in a boxed reader; whether it belongs to the binary is decided by ``matching``. No
+debuginfod server is asked but by ``fetch``; what they gave lies in their cache, one of the places.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.config import Settings
 from app.debuginfo import places
+from app.debuginfo.cache import Cache
 from app.debuginfo.matching import Found, State, Wanted, judged
 from app.debuginfo.places import Kind, Place
+from app.debuginfo.servers import Servers
 from app.elf.problem import Problem
 from app.errors import AppError, NotElf, NotFound
 from app.index import files
@@ -23,6 +26,9 @@ from app.index.catalogue import BinaryRow
 from app.index.reader import Source
 from app.index.readers import Readers
 from app.index.store import Store
+
+if TYPE_CHECKING:
+    from app.debuginfo.client import Watch
 
 _MOST_IN_DIRECTORY = 500
 _ENOUGH = 4  # of matching.Found.quality: it has DWARF
@@ -56,6 +62,10 @@ class DebugFiles:
         self._settings = settings
         self._store = store
         self._readers = readers
+        self.servers = Servers(
+            settings.debuginfod_urls, settings.debuginfod_failures, settings.debuginfod_pause
+        )
+        self._cache = Cache(Path(settings.debuginfod_cache or ""), settings.free_disk)
 
     def might_be(self, wanted: Sought) -> bool:
         """Whether a look is worth its time: something lies in one of the places, or came by upload."""
@@ -64,7 +74,38 @@ class DebugFiles:
 
     def search(self, wanted: Sought) -> tuple[Found, ...]:
         """Every place, in the order in which they are looked at."""
-        return tuple(found for found, _ in self._looked(wanted, ExitStack()))
+        with ExitStack() as stack:
+            found = [each for each, _ in self._looked(wanted, stack)]
+        return (*found, *self._servers(wanted))
+
+    def fetch(self, wanted: Sought, watch: Watch, shared: bool = False) -> Path:
+        """Asks the debuginfod servers of the settings; the path in the cache of what fits.
+
+        ``shared``: a common part (dwz) is wanted, which may have texts alone.
+        Raises NotFound, Unreachable, StorageFull, and Conflict when it was stopped.
+        """
+        # An HTTP client takes longer to load than most commands run.
+        from app.debuginfo.client import Limits, fetch
+
+        assert wanted.build_id is not None
+        settings = self._settings
+
+        def fits(descriptor: int, server: str) -> str | None:
+            found = self._judged(wanted, "debuginfod", server, descriptor)
+            fitting = found.state == "matched" or (shared and found.state == "partial")
+            return None if fitting else found.why
+
+        limits = Limits(settings.debuginfod_timeout, settings.debuginfod_wall, settings.debuginfod_bytes)
+        return fetch(self.servers, self._cache, wanted.build_id, fits, limits, watch)
+
+    def _servers(self, wanted: Sought) -> Iterator[Found]:
+        """What each debuginfod server is known to have; none is asked."""
+        if wanted.build_id is None or not self._settings.separate_debug:
+            return
+        missed = self._cache.missed(wanted.build_id)
+        for server in self.servers.all:
+            said = server.said(wanted.build_id, missed)
+            yield Found("debuginfod", server.shown, said.state, said.why)
 
     @contextmanager
     def opened(self, wanted: Sought) -> Iterator[tuple[Found, int] | None]:
@@ -96,18 +137,26 @@ class DebugFiles:
                 yield self._judged(wanted, kind, path, descriptor), descriptor
             for place in self._places(wanted):
                 try:
-                    file = own.enter_context(files.open_elf(place.path, self._settings.roots))
+                    file = own.enter_context(files.open_elf(place.path, self._roots(place)))
                 except NotFound:
                     yield Found(place.kind, place.path, "missing", "There is no such file."), None
                     continue
                 except AppError as error:
-                    if error.code != "directory":
+                    if error.code == "empty" and place.kind == "cache":
+                        why = "Servers were asked, and none had it."
+                        yield Found(place.kind, place.path, "missing", why), None
+                    elif error.code != "directory":
                         state: State = "mismatched" if isinstance(error, NotElf) else "missing"
                         yield Found(place.kind, place.path, state, error.message), None
                     continue
                 descriptor = os.dup(file.descriptor)
                 stack.callback(os.close, descriptor)
                 yield self._judged(wanted, place.kind, place.path, descriptor), descriptor
+
+    def _roots(self, place: Place) -> Sequence[str]:
+        """What this server keeps itself is read wherever it lies."""
+        roots, cache = self._settings.roots, self._settings.debuginfod_cache
+        return (*roots, cache) if roots and cache and place.kind == "cache" else roots
 
     def _judged(self, wanted: Sought, kind: Kind, path: str, descriptor: int) -> Found:
         by_checksum = wanted.build_id is None and wanted.link is not None

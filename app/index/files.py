@@ -113,21 +113,11 @@ def open_regular(path: str, roots: Sequence[str] = ()) -> HostFile:
 
 def read_public(path: str, roots: Sequence[str], most: int) -> tuple[bytes, Stamp]:
     """A regular file that everybody may read, whole. Raises NotFound, Forbidden or BadInput."""
-    real = resolve(path)
-    if not allowed(real, roots):
-        raise outside(path)
-    try:
-        descriptor = os.open(real, _FLAGS | os.O_NOFOLLOW)
-    except (OSError, ValueError) as error:
-        raise refusal(path, error) from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if roots and not allowed(str(Path(f"/proc/self/fd/{descriptor}").readlink()), roots):
-            raise outside(path)
-        if not stat.S_ISREG(status.st_mode) or not status.st_mode & stat.S_IROTH or status.st_size > most:
+    with open_regular(path, roots) as file:
+        if not os.fstat(file.descriptor).st_mode & stat.S_IROTH or file.stamp[2] > most:
             raise Forbidden(f"{path} is not a file that everybody may read, of at most {most:,} bytes.", "")
         try:
-            return file.read(most), stamp_of(status)
+            return os.pread(file.descriptor, most, 0), file.stamp
         except OSError as error:
             raise refusal(path, error) from error
 

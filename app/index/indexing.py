@@ -21,6 +21,7 @@ from app.index import files
 from app.index.catalogue import BinaryRow, Catalogue, KnownRow
 from app.index.completing import Completing, gives
 from app.index.debug_files import DebugFiles, sought
+from app.index.fetching import Fetching
 from app.index.jobs import Jobs, Task
 from app.index.reader import Kind, Outcome, Source
 from app.index.readers import Readers
@@ -46,6 +47,14 @@ class Indexing:
         self._readers = readers or Readers(settings)
         self.debug_files = DebugFiles(settings, self._store, self._readers)
         self._completing = Completing(settings, self._store, self._readers, self.debug_files)
+        self._fetching = Fetching(settings, self._store, self.debug_files, self._completing.merge)
+
+    @cached_property
+    def _intake(self) -> Intake:
+        # Loads what unpacks; most commands that index have no package.
+        from app.index.intake import Intake
+
+        return Intake(self._settings, self._store, self._readers, self._completing)
 
     def start(self, serving: bool = True) -> None:
         """Lays the directory, opens the catalogue. Raises StorageFull, or BadInput.
@@ -129,6 +138,22 @@ class Indexing:
             for name, path in uploaded
         ]
 
+    def add_fetch(self, binary_id: str, owner: str = "") -> Job:
+        """Asks debuginfod servers for the debug file of a binary, and merges it.
+
+        Raises NotFound, and Conflict or Forbidden where there is nobody to ask, or nothing to ask for.
+        """
+        row = self._fetching.wanting(binary_id)
+        return self._jobs.add("fetch", owner, {"fetch": row.id, "name": row.name})
+
+    def may_fetch(self, binary_id: str) -> bool:
+        """Whether ``add_fetch`` would take it."""
+        try:
+            self._fetching.wanting(binary_id)
+        except AppError:
+            return False
+        return True
+
     def jobs(self, limit: int = 50) -> tuple[Job, ...]:
         """The latest first, without their results."""
         return self._jobs.jobs(limit)
@@ -145,11 +170,16 @@ class Indexing:
     def _perform(self, task: Task) -> None:
         if task.spec.get("files"):
             self._intake.uploads(task)
+            self._fetching.unasked(task, _ids(task))
+            return
+        if task.spec.get("fetch"):
+            self._fetching.run(task, task.spec["fetch"])
             return
         packages = [path for path in task.spec["paths"] if self._is_package(path)]
         for path in packages:
             with files.open_regular(path, self._settings.roots) as file:
                 self._intake.package(task, path, file.descriptor)
+        self._fetching.unasked(task, _ids(task))
         paths = [path for path in task.spec["paths"] if path not in packages]
         if not paths:
             return
@@ -178,13 +208,6 @@ class Indexing:
             task.update(phase="storing")
             self._store.saw(walked, moved)
 
-    @cached_property
-    def _intake(self) -> Intake:
-        # Readers of all kinds of packages, which most commands have none of.
-        from app.index.intake import Intake
-
-        return Intake(self._settings, self._store, self._readers, self._completing)
-
     def _is_package(self, path: str) -> bool:
         """Whether a path that was named is a package; those that lie in a directory are left alone."""
         if path.endswith("/"):
@@ -210,6 +233,7 @@ class Indexing:
     def _read_all(self, task: Task, found: Sequence[files.Found], low: bool) -> None:
         pending = Pending(self._store)
         arrived: list[str] = []
+        read: list[str] = []
         width = min(self._settings.readers, len(found))
         opened: set[files.HostFile] = set()
         stream = self._readers.stream(
@@ -220,6 +244,8 @@ class Indexing:
                 entry, file = source.tag
                 result = self._stored(entry, file, outcome, pending)
                 task.advance(result, entry.size)
+                if result["id"]:
+                    read.append(result["id"])
                 if outcome.meta is not None and result["id"] and gives(outcome.meta):
                     arrived.append(result["id"])
                 os.close(file.descriptor)
@@ -230,6 +256,7 @@ class Indexing:
                 os.close(file.descriptor)
             pending.flush()
         self._completing.merge_all(task, arrived)
+        self._fetching.unasked(task, read)
 
     def _sources(
         self, task: Task, found: Sequence[files.Found], opened: set[files.HostFile]
@@ -323,6 +350,11 @@ class Indexing:
         name = Path(_program(file.path)).name
         outcome, debug = self._completing.completed(file.path, file.descriptor, outcome)
         return self._store.put(outcome, name, file.descriptor, file.path, file.stamp, None, pending, debug)
+
+
+def _ids(task: Task) -> list[str]:
+    """Of the binaries that a job has taken in so far."""
+    return [result["id"] for result in task.job.results if result["id"]]
 
 
 def _program(path: str) -> str:

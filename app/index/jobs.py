@@ -1,7 +1,8 @@
 """Indexing that outlasts a request: a few jobs at once, their progress kept, resumed after a restart.
 
-A job is a list of paths or of uploaded files. Each file is read by the readers, so a job is only the one who
-waits for them. What a job has done is in the catalogue; run again, it passes over what did not change.
+A job is a list of paths or of uploaded files, or a debug file to fetch. Each file is read by the readers, so
+a job is only the one who waits for them. What a job has done is in the catalogue; run again, it passes over
+what did not change.
 """
 
 from __future__ import annotations
@@ -121,6 +122,16 @@ class Task:
                     self._marks.popleft()
         self._save(False)
 
+    def transferred(self, source: str, size: int, total: int | None) -> None:
+        """So much has come of what is fetched."""
+        now = time.monotonic()
+        with self._lock:
+            self._current, self._bytes = source, size
+            self._job = replace(self._job, bytes_total=total)
+            if not self._marks or now - self._marks[-1][0] > _MARK_SECONDS:
+                self._marks.append((now, self._done, size))
+        self._save(False)
+
     def fail(self, message: str) -> None:
         """Where it cannot be saved."""
         with self._lock:
@@ -171,8 +182,8 @@ class Jobs:
             anew = replace(job, state="queued", phase="waiting", done=0, bytes_done=0)
             self._submit(Task(self, anew, owner, spec))
 
-    def add(self, kind: Literal["index", "upload"], owner: str, spec: dict[str, Any]) -> Job:
-        names = spec.get("paths") or [file["name"] for file in spec.get("files", ())]
+    def add(self, kind: Literal["index", "upload", "fetch"], owner: str, spec: dict[str, Any]) -> Job:
+        names = spec.get("paths") or [file["name"] for file in spec.get("files", ())] or [spec["name"]]
         job = Job(
             id=os.urandom(8).hex(),
             kind=kind,

@@ -88,9 +88,9 @@ class Binary(Item):
 @dataclass(frozen=True, slots=True)
 class Job(Item):
     id: str
-    kind: Literal["index", "upload"]
+    kind: Literal["index", "upload", "fetch"]
     state: Literal["queued", "running", "done", "partial", "failed", "cancelled"]
-    phase: str  # a word for the page: walking, reading, storing
+    phase: str  # a word for the page: walking, reading, storing, merging, fetching
     done: int  # files
     total: int | None
     bytes_done: int

@@ -17,6 +17,7 @@ from app.elf.model import TABLES, Header, Section, Segment
 from app.errors import NotFound
 from app.index import items, matching, query, search
 from app.index.answers import Answers
+from app.index.artifacts import Artifacts
 from app.index.columns import Columns
 from app.index.difference import Change, Difference, Unfit, compare
 from app.index.everywhere import Everywhere
@@ -50,7 +51,10 @@ class Index(Indexing):
         super().__init__(settings)
         self._ahead = ahead
         self._selections = query.Selections()
-        self.answers = Answers(self._store, self._readers, self.debug_files, settings.roots)
+        self.answers = Answers(
+            self._store, self._readers, self.debug_files, settings.roots, settings.debuginfod_cache
+        )
+        self.artifacts = Artifacts(settings, self._store, self._readers, self.debug_files, self.answers)
         self._usdt_types = UsdtTypes(self.answers.usdt)
         self._differences: dict[tuple[str, str], Difference] = {}
         self._everywhere = Everywhere(

@@ -32,12 +32,17 @@ class Source:
     newer: bool  # changed after the binary was
 
 
+def is_source(name: str) -> bool:
+    """By how the name ends."""
+    return _SUFFIX.fullmatch(PurePosixPath(name).suffix) is not None
+
+
 def source(name: str, binary: str | None, changed: float | None, roots: Sequence[str] = ()) -> Source | None:
     """``name``: as debug information has it; ``binary``: whose root a container's files lie in.
 
     ``changed``: when the binary was, in seconds since the epoch. None where there is no such file to show.
     """
-    if not name.startswith("/") or not _SUFFIX.fullmatch(PurePosixPath(name).suffix):
+    if not name.startswith("/") or not is_source(name):
         return None
     inside = _ROOT.fullmatch(binary) if binary else None
     for path in ([f"{inside[1]}{name}"] if inside else []) + [name]:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.errors import AppError, BadInput, NotFound, StorageFull
 from app.web.render import page
+from app.web.unsigned import is_debuginfod
 
 log = logging.getLogger("probescope")
 
@@ -20,7 +21,7 @@ log = logging.getLogger("probescope")
 def answer(request: Request, error: AppError) -> Response:
     """The answer for one error, in the form that the asker reads."""
     path = request.url.path
-    if path.startswith(("/api/", "/metrics", "/readyz", "/healthz")):
+    if path.startswith(("/api/", "/metrics", "/readyz", "/healthz")) or is_debuginfod(path):
         return JSONResponse({"error": error.as_dict()}, error.status)
     return page(request, "error", "Error", "", part="error", status=error.status, error=error.as_dict())
 

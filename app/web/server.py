@@ -11,7 +11,7 @@ from dataclasses import replace
 import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from app import __version__
 from app.config import Settings, export, load, over_ssh
@@ -26,6 +26,7 @@ from app.web.guard import Guard, Origins
 from app.web.routes import (
     binaries,
     debuginfo,
+    debuginfod,
     difference,
     functions,
     jobs,
@@ -40,6 +41,7 @@ from app.web.routes import (
     usdt,
 )
 from app.web.services import Services
+from app.web.unsigned import Unsigned, access_of
 
 WEBSOCKET_BYTES = 64 * 1024
 BACKLOG = 128
@@ -50,6 +52,7 @@ ROUTERS = (
     processes.router,
     binaries.router,
     debuginfo.router,
+    debuginfod.router,
     functions.router,
     symbols.router,
     types.router,
@@ -98,12 +101,15 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> FastAPI:
     """
     lock = Lock(settings.token, settings.port, secure=_all_https(settings))
     origins = Origins.of(settings)
+    unsigned = Unsigned(access_of(settings), lock.token)
     rooms = rooms or Rooms(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await rooms.open()
-        app.state.services = Services(settings, rooms.index, rooms.sessions, rooms.bpftrace, lock, origins)
+        app.state.services = Services(
+            settings, rooms.index, rooms.sessions, rooms.bpftrace, lock, origins, unsigned
+        )
         try:
             yield
         finally:
@@ -121,8 +127,10 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> FastAPI:
     failures.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(GZipMiddleware, minimum_size=1024)
-    app.add_middleware(Guard, origins=origins, lock=lock)
+    # Files are given as they are: gdb's are large, and have a length.
+    as_it_is = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
+    app.add_middleware(GZipMiddleware, minimum_size=1024, exclude_content_types=as_it_is)
+    app.add_middleware(Guard, origins=origins, lock=lock, unsigned=unsigned)
     return app
 
 

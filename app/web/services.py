@@ -12,6 +12,7 @@ from app.trace.bpftrace import Bpftrace
 from app.trace.session import Sessions
 from app.web.auth import Lock
 from app.web.guard import Origins
+from app.web.unsigned import Unsigned
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Services:
     bpftrace: Bpftrace
     lock: Lock
     origins: Origins
+    unsigned: Unsigned
 
 
 def services(connection: HTTPConnection) -> Services:

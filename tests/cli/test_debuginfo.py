@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.index.test_debug_files import Build, build
+from tests.support.debuginfod_double import double, giving
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +67,27 @@ def test_the_commands_about_places_take_it_too(run: Run, made: Build) -> None:
     (found,) = run("locate", "--json", "--debug", made.debug, made.stripped, checkout["address_hex"]).objects
     assert found["file"].endswith("app.c")
     assert "struct order {" in run("structs", "--debug", made.debug, made.stripped, "order").out
+
+
+def test_fetch_asks_the_servers_of_the_settings(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = build(tmp_path)
+    monkeypatch.setenv("PROBESCOPE_DEBUGINFOD_CACHE", str(tmp_path / "cache"))
+    refused = run("debuginfo", "--fetch", made.stripped)
+    assert "PROBESCOPE_DEBUGINFOD_URLS" in refused.complaint
+    with double() as server:
+        monkeypatch.setenv("PROBESCOPE_DEBUGINFOD_URLS", server.url)
+        assert "probescope debuginfo --fetch" in run("debuginfo", made.stripped).out
+        assert server.paths == []
+        missing = run("debuginfo", "--fetch", made.stripped)
+        assert "No server has the debug file." in missing.complaint
+        assert "It has none." in missing.out
+        (tmp_path / "cache" / made.build_id / "debuginfo").unlink()
+        server.answer = giving(made.debug.read_bytes())
+        found = run("debuginfo", "--fetch", "--json", made.stripped)
+        states = {each["kind"]: each["state"] for each in found.objects}
+        assert (found.code, states["debuginfod"], states["cache"]) == (0, "matched", "matched")
+        assert "checkout" in run("functions", "-q", "checkout", made.stripped).out
+        assert run("debuginfo", "--fetch", made.stripped).code == 0
+        assert len(server.paths) == 2

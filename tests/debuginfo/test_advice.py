@@ -37,3 +37,10 @@ def test_a_package_name_is_one_word_of_the_command() -> None:
     assert "'a; rm -rf'" in str(
         steps(("alpine",), "a; rm -rf", "aa11")[0].command
     ) or "'a; rm -rf'-dbg" in str(steps(("alpine",), "a; rm -rf", "aa11")[0].command)
+
+
+def test_where_servers_are_known_they_come_before_an_upload() -> None:
+    fetch, upload = steps((), None, "ab" * 20, "/srv/my server")
+    assert fetch.command == "probescope debuginfo --fetch '/srv/my server'"
+    assert upload.text.startswith("Upload")
+    assert not any("--fetch" in (step.command or "") for step in steps((), None, None, "/srv/server"))

@@ -100,6 +100,12 @@ def test_structs(details: Details) -> None:
     assert same["declaration"] == found["declaration"]
 
 
+def test_files_of_all_line_tables(details: Details) -> None:
+    files = ask(details, "files")["files"]
+    assert any(path.endswith("/program.c") for path in files)
+    assert len(files) == len(set(files))
+
+
 def test_what_does_not_fit_is_a_problem() -> None:
     image = opened("gcc", "-O2", "-gdwarf-5")
     assert answer("bogus", image, {})["problems"][0]["code"] == "unknown_question"
@@ -175,6 +181,7 @@ def test_mutated_files_have_answers() -> None:
             ("function", {"address": walk}),
             ("structs", {"names": ["node", "FILE", "_IO_FILE"]}),
             ("addresses_of", {"file": "program.c", "line": 7}),
+            ("files", {}),
         ):
             json.dumps(details.answer(op, arguments))
 

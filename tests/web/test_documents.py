@@ -9,6 +9,7 @@ from pathlib import Path
 from app.web.server import ROUTERS
 
 ROOT = Path(__file__).resolve().parents[2]
+DATA = ("/api/", "/ws/", "/healthz", "/readyz", "/metrics", "/buildid/", "/metadata")
 
 
 def test_every_request_is_described() -> None:
@@ -16,7 +17,7 @@ def test_every_request_is_described() -> None:
     for route in chain.from_iterable(router.routes for router in ROUTERS):
         for method in getattr(route, "methods", None) or ["WS"]:
             path = re.sub(r"\{[^}]*\}", "{}", getattr(route, "path", ""))
-            if method != "HEAD" and path.startswith(("/api/", "/ws/", "/healthz", "/readyz", "/metrics")):
+            if method != "HEAD" and path.startswith(DATA):
                 there.add(f"{method} {path}")
     told = set()
     for page in ("http.md", "stream.md"):

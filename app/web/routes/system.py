@@ -53,6 +53,9 @@ async def metrics(request: Request) -> Response:
     for kind in ("kernel", "server", "viewer"):
         lost = sum(getattr(session.loss, kind) for session in sessions)
         lines.append(f'probescope_lost_events{{where="{kind}"}} {lost}')
+    lines.append("# TYPE probescope_debuginfod_given counter")
+    for kind in ("debuginfo", "executable", "section", "source"):
+        lines.append(f'probescope_debuginfod_given{{kind="{kind}"}} {found.index.artifacts.given[kind]}')
     return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
 
