@@ -3,9 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVE_ARGS ?=
 FUZZ_SECONDS ?= 3600
+SOAK_TURNS ?= 200
 CORE := $(wildcard app/elf/core/*.h app/elf/core/*/*.h app/elf/core/*/*.c)
 
-.PHONY: run dev test check bench fuzz lock clean
+.PHONY: run dev test check bench fuzz soak lock clean
 
 run: $(VENV)/.run
 	@requirements/install-system requirements/system-run.txt || echo "probescope: going on without what is missing; tracing needs bpftrace"
@@ -31,6 +32,10 @@ bench: $(VENV)/.test
 fuzz: $(VENV)/.test
 	requirements/install-system requirements/system-fuzz.txt
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+# Kills of what writes, at random moments, over and over.
+soak: $(VENV)/.test
+	$(BIN)/python -m tests.soak --turns $(SOAK_TURNS)
 
 # The locks hold every dependency with its hashes, for Python 3.11 and later.
 lock:

@@ -14,6 +14,11 @@ from typing import Any, NamedTuple
 
 from app.errors import BadInput
 
+_OBJECT_STORE = (
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
+    *("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "AWS_SERVER_SIDE_ENCRYPTION", "AWS_SSE_KMS_KEY_ID"),
+)
 MIB = 1 << 20
 GIB = 1 << 30
 
@@ -50,6 +55,12 @@ def _flag(text: str) -> bool:
     if text.lower() in {"", "0", "false", "no", "off"}:
         return False
     raise ValueError(text)
+
+
+def _bucket(text: str) -> str:
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._-]+)*/?", text):
+        raise ValueError(text)
+    return text
 
 
 def _default_data() -> Path:
@@ -259,6 +270,27 @@ SETTINGS: tuple[Setting, ...] = (
         int,
         "CPU seconds that reading one package may take.",
     ),
+    Setting(
+        "blob_store",
+        "PROBESCOPE_BLOB_STORE",
+        None,
+        _bucket,
+        "Where uploaded files are kept: s3://BUCKET/PREFIX, its own; when not set, in the data directory.",
+    ),
+    Setting(
+        "blob_bytes",
+        "PROBESCOPE_BLOB_BYTES",
+        64 * GIB,
+        int,
+        "Bytes that all uploaded files together may take, compressed.",
+    ),
+    Setting(
+        "blob_cache",
+        "PROBESCOPE_BLOB_CACHE",
+        8 * GIB,
+        int,
+        "Bytes of uploaded files that are kept unpacked for readers.",
+    ),
     Setting("upload_bytes", "PROBESCOPE_UPLOAD_BYTES", 2 * GIB, int, "Bytes that one upload may have."),
     Setting("upload_files", "PROBESCOPE_UPLOAD_FILES", 64, int, "Files that one upload may have."),
     Setting(
@@ -353,6 +385,9 @@ class Settings:
     debuginfod_failures: int
     debuginfod_pause: float
     debuginfod: str | None
+    blob_store: str | None
+    blob_bytes: int
+    blob_cache: int
     upload_bytes: int
     upload_files: int
     free_disk: int
@@ -394,6 +429,13 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
         values["debuginfod_cache"] = _default_debuginfod_cache()
     settings = Settings(**values)
     return replace(settings, **{name: value for name, value in overrides.items() if value is not None})
+
+
+def object_store_options(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the usual variables say of an S3: credentials, region, endpoint. Never part of Settings, which
+    are shown."""
+    environment = os.environ if environment is None else environment
+    return {name.lower(): environment[name] for name in _OBJECT_STORE if environment.get(name)}
 
 
 def child_environment(**extra: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ AppError                 internal       500
 |- Unreachable            unreachable    502   another server that does not answer, or not as it should
 |- TracingUnavailable    no_tracing     503   bpftrace missing, or not root
 |- StorageFull           disk_full      507   the disk has no room
+|- StorageUnavailable    no_storage     503   where bytes are kept cannot be reached or read
 `- Busy                  busy           429   a budget is used up
 """
 
@@ -89,6 +90,11 @@ class TracingUnavailable(AppError):
 class StorageFull(AppError):
     code = "disk_full"
     status = 507
+
+
+class StorageUnavailable(AppError):
+    code = "no_storage"
+    status = 503
 
 
 class Busy(AppError):

@@ -24,6 +24,7 @@ ONLY_THERE = {
     "subprocess": ("trace/bpftrace.py", "index/build.py", "host/tools.py"),
     "httpx2": ("debuginfo/client.py",),
     "multiprocessing": ("index/build.py",),
+    "obstore": ("index/bucket.py",),
     "fastapi": ("web/",),
     "starlette": ("web/",),
     "uvicorn": ("web/",),

@@ -59,7 +59,7 @@ class BinaryRow:
     uploaded: bool
     indexed: float
     columns: str  # NAME@OFFSET+SIZE: a part of a file in the columns directory
-    blob: str | None  # name below the blobs directory
+    blob: str | None  # SHA-256 of the bytes that are kept of an upload
     info: dict[str, Any]
     paths: tuple[str, ...] = ()
 
@@ -250,6 +250,14 @@ class Catalogue:
         """Whether some columns are in a file."""
         below = (f"{file}@", f"{file}A")  # "A" comes behind "@"
         return bool(self._rows("SELECT 1 FROM binaries WHERE columns >= ? AND columns < ? LIMIT 1", *below))
+
+    def blobs(self) -> set[str]:
+        """The hashes of all uploads whose bytes are kept."""
+        return {row[0] for row in self._rows("SELECT blob FROM binaries WHERE blob IS NOT NULL")}
+
+    def has_blob(self, sha256: str) -> bool:
+        """Whether some binary's bytes are this blob."""
+        return bool(self._rows("SELECT 1 FROM binaries WHERE blob = ? LIMIT 1", sha256))
 
     def remove(self, binary_id: str) -> None:
         with self._writing() as connection:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from app.config import Settings
 from app.debuginfo.matching import Found
 from app.elf.tree import stamp_of
+from app.errors import Conflict, StorageUnavailable
 from app.index import companions
 from app.index.catalogue import BinaryRow
 from app.index.debug_files import DebugFiles, sought
@@ -77,7 +78,9 @@ class Completing:
                 continue
             for row in self._store.catalogue.of_build(new.build_id):
                 if row.id != new.id and _gains(row, new):
-                    self.merge(row)
+                    # One whose bytes are damaged or out of reach stays as it was; who opens it is told.
+                    with suppress(Conflict, StorageUnavailable):
+                        self.merge(row)
 
     def merge(self, row: BinaryRow) -> None:
         """Reads a binary of the catalogue again, now that more is known; as it was, if it is gone."""

@@ -123,11 +123,15 @@ class DebugFiles:
         """Each place with what is there, open until ``stack`` closes."""
         with ExitStack() as own:
             for row in self._rows(wanted):
-                descriptor = self._store.use_bytes(row, lambda descriptor, _: os.dup(descriptor))
                 kind: Kind = "uploaded" if row.uploaded else "indexed"
                 path = row.paths[0] if row.paths else row.name
+                why = "Its bytes are not at hand any more."
+                try:
+                    descriptor = self._store.use_bytes(row, lambda descriptor, _: os.dup(descriptor))
+                except AppError as error:
+                    descriptor, why = None, error.message
                 if descriptor is None:
-                    yield Found(kind, path, "missing", "Its bytes are not at hand any more."), None
+                    yield Found(kind, path, "missing", why), None
                     continue
                 stack.callback(os.close, descriptor)
                 yield self._judged(wanted, kind, path, descriptor), descriptor

@@ -40,18 +40,20 @@ class Intake:
         task.update(save=True, phase="reading", total=len(uploads))
         for entry in uploads:
             path = Path(entry["path"])
-            if not task.cancelled():
-                self._upload(task, entry["name"], path)
-            # A server that goes down takes it up again.
-            if not task.cancelled() or task.told_to_stop:
-                path.unlink(missing_ok=True)
+            try:
+                if not task.cancelled():
+                    self._upload(task, entry["name"], path)
+            finally:
+                # A server that goes down takes it up again.
+                if not task.cancelled() or task.told_to_stop:
+                    path.unlink(missing_ok=True)
 
     def _upload(self, task: Task, name: str, path: Path) -> None:
         try:
             with path.open("rb") as file:
                 head = os.pread(file.fileno(), HEAD, 0)
                 if head[:4] == b"\x7fELF":
-                    result = self._elf(task, name, path, file.fileno())
+                    result = self._elf(task, name, file.fileno())
                 elif self.is_package(file.fileno()):
                     self.package(task, name, file.fileno())
                     return
@@ -70,11 +72,12 @@ class Intake:
             task.advance(result, 0)
             self._completing.merge_all(task, [result["id"]] if result["id"] else [])
 
-    def _elf(self, task: Task, name: str, path: Path, descriptor: int) -> Result:
+    def _elf(self, task: Task, name: str, descriptor: int) -> Result:
         source = Source(descriptor, os.fstat(descriptor).st_size, hashed=True)
         for _, alone in self._readers.stream([source], Kind(task.owner), 1, task.cancelled):
             outcome, debug = self._completing.completed(None, descriptor, alone)
-            return taken(name, self._store.put(outcome, name, descriptor, None, None, path, None, debug))
+            row = self._store.put(outcome, name, descriptor, None, None, task.cancelled, None, debug)
+            return taken(name, row)
         raise Conflict(f"Reading {name} was cancelled.", "Upload it again.", code="cancelled")
 
     def package(self, task: Task, name: str, descriptor: int) -> None:
@@ -93,7 +96,7 @@ class Intake:
                 try:
                     whole, debug = self._completing.completed(None, source.descriptor, outcome)
                     row = self._store.put(
-                        whole, _name(each.name), source.descriptor, None, None, each.path, None, debug
+                        whole, _name(each.name), source.descriptor, None, None, task.cancelled, None, debug
                     )
                     result = taken(f"{name}: {each.name}", row)
                     if whole.meta is not None and gives(whole.meta):

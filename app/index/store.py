@@ -1,4 +1,4 @@
-"""Where binaries lie: the row in the catalogue, the columns and the uploaded bytes on disk, kept in step.
+"""Where binaries lie: the row in the catalogue, the columns on disk and the blobs of uploads, kept in step.
 
 Files are laid first and the row last, so that a kill between them leaves nothing that is seen. The one place
 through which columns and blobs are opened.
@@ -7,11 +7,11 @@ through which columns and blobs are opened.
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,11 +20,12 @@ from app.config import Settings
 from app.debuginfo.matching import Found
 from app.elf.problem import Problem
 from app.elf.tree import Stamp
-from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, TooLarge
+from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, StorageUnavailable, TooLarge
 from app.index import files
 from app.index.catalogue import Batch, BinaryRow, Catalogue, KnownRow, PathRow
 from app.index.reader import Outcome, Pack
 from app.index.records import Binary, Debug
+from app.index.uploads import Uploads
 
 if TYPE_CHECKING:
     from app.index.columns import Columns
@@ -44,13 +45,13 @@ T = TypeVar("T")
 
 
 class Store:
-    """The binaries of one data directory: columns/, blobs/ and their rows."""
+    """The binaries of one data directory: columns/, blobs and their rows."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
         self._settings = settings
         self.catalogue = catalogue
+        self._uploads = Uploads(settings, catalogue)
         self._columns_dir = settings.data / "columns"
-        self._blobs = settings.data / "blobs"
         self._kept: OrderedDict[str, tuple[Columns, Items]] = OrderedDict()
         self._lock = threading.Lock()
         self._filled: set[str] = set()  # files of columns that get more
@@ -64,19 +65,19 @@ class Store:
 
     def start(self) -> None:
         """Raises OSError when the directories cannot be made."""
-        for directory in (self._columns_dir, self._blobs):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._columns_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def close(self) -> None:
         with self._lock:
             self._kept.clear()
 
     def drop_leftovers(self) -> None:
-        """Columns that a kill left without their row."""
+        """Columns and blobs that a kill left without their row."""
         used = {_file_of(columns) for columns in self.catalogue.columns()}
         for left in self._columns_dir.iterdir():
             if left.name not in used:
                 left.unlink(missing_ok=True)
+        self._uploads.drop_leftovers()
 
     # What is known
 
@@ -124,18 +125,22 @@ class Store:
         descriptor: int,
         path: str | None,
         stamp: Stamp | None,
-        blob: Path | None,
+        upload: Callable[[], bool] | None,
         pending: Pending | None = None,
         debug: Found | None = None,
     ) -> BinaryRow:
         """Columns to their place, then the row, at once or with those of ``pending``.
 
-        ``descriptor`` is the file that was read, ``debug`` the debug file read with it. Raises what reading
-        it had; for a path this is kept, and not computed again while the file and the limits stay the same.
+        ``descriptor`` is the file that was read, ``debug`` the debug file read with it. Of an ``upload``
+        the bytes are kept; it says whether that should stop. Raises what reading it had; for a path this
+        is kept, and not computed again while the file and the limits stay the same.
         """
         batch = pending or Pending(self)
+        laying = ExitStack()
         try:
-            row = self._laid(outcome, name, descriptor, path, stamp, blob, batch, debug)
+            if upload is not None and outcome.sha256 is not None:
+                laying.enter_context(self._uploads.laying(outcome.sha256))
+            row = self._laid(outcome, name, descriptor, path, stamp, upload, batch, debug)
         except OSError as error:
             raise StorageFull(
                 f"The index cannot be written: {error.strerror}.", "Free some space, or use --data."
@@ -151,7 +156,8 @@ class Store:
             raise self.problem(problem) from error
         finally:
             outcome.done()
-            batch.flush(pending is None)
+            with laying:
+                batch.flush(pending is None)
         return row if pending else self.row(row.id)
 
     def _laid(
@@ -161,7 +167,7 @@ class Store:
         descriptor: int,
         path: str | None,
         stamp: Stamp | None,
-        blob: Path | None,
+        upload: Callable[[], bool] | None,
         pending: Pending,
         debug: Found | None,
     ) -> BinaryRow:
@@ -178,11 +184,10 @@ class Store:
         binary_id, sha256, same = self._id(meta, size, outcome.sha256, descriptor, path, pending)
         before = pending.binary(binary_id)
         held = before.blob if before is not None and same else None
-        if blob is not None:
+        if upload is not None:
             assert sha256 is not None
             held = sha256
-            shutil.move(blob, self._blobs / held)
-            (self._blobs / held).chmod(0o600)
+            self._uploads.put(descriptor, held, upload)
         offset, length = outcome.place
         place = f"{self.filling(outcome.pack)}@{offset}+{length}"
         row = BinaryRow(
@@ -249,7 +254,7 @@ class Store:
         """Takes from disk what ``row`` had and the one after it has not; a file of columns with its last."""
         self._drop_file(_file_of(row.columns))
         if row.blob is not None and (after is None or after.blob != row.blob):
-            (self._blobs / row.blob).unlink(missing_ok=True)
+            self._uploads.drop(row.blob)
 
     def _drop_file(self, name: str) -> None:
         with self._lock:
@@ -294,11 +299,17 @@ class Store:
     def use_bytes(self, row: BinaryRow, use: Callable[[int, int], T]) -> T | None:
         """What ``use`` makes of an open descriptor of the bytes that were indexed, and of their count.
 
-        None where just these bytes are no longer at hand.
+        None where just these bytes are no longer at hand. Raises Conflict for an upload that is damaged on
+        disk, StorageFull and StorageUnavailable for one that cannot be had now.
         """
         if row.blob is not None:
-            with (self._blobs / row.blob).open("rb") as blob:
-                return use(blob.fileno(), row.size)
+            with ExitStack() as stack:
+                try:
+                    blob = stack.enter_context(self._uploads.opened(row.blob))
+                except NotFound:
+                    pass
+                else:
+                    return use(blob, row.size)
         for path in row.paths:
             known = self.catalogue.path(path)
             try:
@@ -312,9 +323,11 @@ class Store:
     def open_build(self, build_id: str) -> int | None:
         """A descriptor of a file of this build that is at hand, the caller's to close."""
         for row in self.catalogue.of_build(build_id):
-            found = self.use_bytes(row, lambda descriptor, _: os.dup(descriptor))
-            if found is not None:
-                return found
+            # One that is damaged or out of reach helps no more than none.
+            with suppress(Conflict, StorageUnavailable):
+                found = self.use_bytes(row, lambda descriptor, _: os.dup(descriptor))
+                if found is not None:
+                    return found
         return None
 
     def columns(self, row: BinaryRow) -> tuple[Columns, Items]:

@@ -13,7 +13,17 @@ ROOT = Path(__file__).parents[2]
 HEAVY = {
     *("numpy", "fastapi", "starlette", "pydantic", "jinja2", "capstone", "elftools", "re2", "uvicorn"),
     *("asyncio", "concurrent.futures", "subprocess", "logging", "tempfile", "pycxxfilt"),
-    *("orjson", "app.trace", "app.web", "app.index.query", "app.index.model", "app.elf.model"),
+    *(
+        "orjson",
+        "obstore",
+        "zstandard",
+        "app.index.blobs",
+        "app.trace",
+        "app.web",
+        "app.index.query",
+        "app.index.model",
+        "app.elf.model",
+    ),
 }
 SCRIPT = """
 import sys
