@@ -30,6 +30,8 @@ U2: TypeAlias = memoryview
 U4: TypeAlias = memoryview
 U8: TypeAlias = memoryview
 I4: TypeAlias = memoryview
+# The code of the Problem that units have whose .dwo files are not at hand.
+SPLIT_MISSING = "dwarf_split"
 NO_LINES = 0xFFFF_FFFF_FFFF_FFFF
 # Bits of fn_flags.
 EXTERNAL, ADDRESS, INLINED, DECLARED_INLINE, ARTIFICIAL, NORETURN, MAIN, PROTOTYPED = (

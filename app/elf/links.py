@@ -26,15 +26,21 @@ class Links:
         return {"alternate": self.alternate and list(self.alternate), "parts": list(self.parts)}
 
 
-def links(image: Image) -> Links:
-    """What the file names; nothing of it is known to be there."""
-    named = dwarf.split_names(image) if ".debug_info" in image.headers.places else []
-    paths = [name if name.startswith("/") or not place else f"{place}/{name}" for place, name, _ in named]
+def split_parts(image: Image) -> tuple[str, ...]:
+    """Paths of the .dwo files that the units name; nothing of them is known to be there.
+
+    Decompresses all sections once more, so it is for files that are known to have some.
+    """
+    paths = [
+        name if name.startswith("/") or not place else f"{place}/{name}"
+        for place, name, _ in dwarf.split_names(image)
+    ]
     distinct = tuple(dict.fromkeys(path for path in paths if 0 < len(path) <= _LONGEST and "\0" not in path))
-    return Links(_alternate(image), distinct[:MOST_PARTS])
+    return distinct[:MOST_PARTS]
 
 
-def _alternate(image: Image) -> tuple[str, str] | None:
+def alternate_link(image: Image) -> tuple[str, str] | None:
+    """Path and build-id of the dwz file that the file names."""
     index = image.headers.places.get(".gnu_debugaltlink")
     if index is None:
         return None
@@ -45,11 +51,11 @@ def _alternate(image: Image) -> tuple[str, str] | None:
     return decode(name), number.hex()
 
 
-def fitting_alternate(image: Image, found: Links, alternate: Image | None) -> Image | None:
+def fitting_alternate(image: Image, link: tuple[str, str] | None, alternate: Image | None) -> Image | None:
     """``alternate`` if it is the file that the link means, else None; of another file a Problem tells."""
-    if found.alternate is None or alternate is None:
+    if link is None or alternate is None:
         return None
-    name, wanted = found.alternate
+    name, wanted = link
     there = build_id(list(notes(alternate)))
     if there != wanted:
         text = f"{name} has the build-id {there or 'none'}, and {wanted} is wanted; it was not used."

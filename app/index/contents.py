@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from app.elf import dwarf
 from app.elf.identity import identity
 from app.elf.image import Image, open_image
-from app.elf.links import Links, fitting_alternate, links
+from app.elf.links import Links, alternate_link, fitting_alternate, split_parts
 from app.elf.merging import with_debug_file
 from app.elf.model import Facts
 from app.elf.reader import facts_of, out_of_memory, with_debug
@@ -88,10 +88,12 @@ def _read(data: Data, further: Further, threads: int) -> _Found:
             source = debug if separate["dwarf"] else image
         if not facts.dwarf and source is image:
             return _Found(facts, {}, Links(), separate)
-        named, alternate, parts = _others(source, further)
+        link, alternate, parts = _others(source, further)
         names, rows = source.headers.section_name, source.headers.section_rows
         size = sum(row.size for at, row in enumerate(rows) if names(at).startswith((".debug_", ".zdebug_")))
         found = dwarf.read_dwarf(source, threads if size >= _MANY else 1, alternate, parts)
+        split = bool(parts) or any(problem.code == dwarf.SPLIT_MISSING for problem in found.problems)
+        named = Links(link, split_parts(source) if split else ())
     except MemoryError:
         return _Found(out_of_memory(), {}, Links(), None)
     units: Counter[int] = Counter(found.unit_language)
@@ -112,11 +114,11 @@ def _debug_file(image: Image, further: Further) -> Image | None:
     return debug
 
 
-def _others(image: Image, further: Further) -> tuple[Links, Image | None, list[Image]]:
-    """What the file refers to, and what of it is at hand and fits."""
-    named = links(image)
-    alternate = fitting_alternate(image, named, open_image(further.alt) if further.alt is not None else None)
-    return named, alternate, [open_image(part) for part in further.split]
+def _others(image: Image, further: Further) -> tuple[tuple[str, str] | None, Image | None, list[Image]]:
+    """The dwz file that the file refers to; it, if it is at hand and fits; the split parts at hand."""
+    link = alternate_link(image)
+    alternate = fitting_alternate(image, link, open_image(further.alt) if further.alt is not None else None)
+    return link, alternate, [open_image(part) for part in further.split]
 
 
 def answer(question: str, data: Data, further: Further, arguments: dict[str, Any]) -> dict[str, Any]:
