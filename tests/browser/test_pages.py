@@ -26,10 +26,10 @@ SCRIPT = 'interval:ms:50 { @n = count(); @us = hist(5); printf("a line\\n"); }'
 def places(server: Server, shopd: Path) -> dict[str, str]:
     """The URL of each kind of page, with something on it."""
     mine = os.getpid()
+    stripped = indexed(server, Path("/usr/bin/env"))
     binary = indexed(server, shopd)
     function = server.get(f"/api/v1/binaries/{binary}/functions", q="checkout")["items"][0]
     kind = server.get(f"/api/v1/binaries/{binary}/types", kind="struct")["items"][0]
-    stripped = indexed(server, Path("/usr/bin/env"))
     asked = {"script": SCRIPT, "duration": 1}
     session = server.client.post("/api/v1/sessions", json=asked).raise_for_status().json()["id"]
     server.until(session, "ended")
@@ -201,6 +201,8 @@ def test_keys_go_to_pages_and_rows(tab: Tab, places: dict[str, str]) -> None:
         page.keyboard.press("g")
         page.keyboard.press(key)
         expect(page).to_have_url(tab.server.url + place)
+        # The next keys are for this page, whose modules are there once it is loaded.
+        page.wait_for_load_state()
     tab.open(places["functions"])
     page.keyboard.press("Escape")
     names = page.locator("tbody [data-open]")
