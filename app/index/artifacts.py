@@ -21,7 +21,7 @@ from app.config import Settings
 from app.elf.problem import Problem
 from app.elf.tree import Stamp, stamp_of
 from app.errors import AppError, BadInput, Busy, NotFound
-from app.index import given_sources
+from app.index import given_sources, sources
 from app.index.answers import Answers
 from app.index.catalogue import BinaryRow
 from app.index.debug_files import DebugFiles, sought
@@ -225,9 +225,7 @@ class Artifacts:
         debug = row.info["debug"]
         from_upload = debug["kind"] == "separate" and not str(debug["path"]).startswith("/")
         owner = self._store.use_bytes(row, lambda descriptor, _: os.fstat(descriptor).st_uid)
-        return _artifact(
-            given_sources.opened(path, self._settings.roots, None if from_upload else owner), path
-        )
+        return _artifact(sources.opened(path, self._settings.roots, None if from_upload else owner), path)
 
 
 def _artifact(descriptor: int, name: str) -> Artifact:

@@ -111,17 +111,6 @@ def open_regular(path: str, roots: Sequence[str] = ()) -> HostFile:
         raise
 
 
-def read_public(path: str, roots: Sequence[str], most: int) -> tuple[bytes, Stamp]:
-    """A regular file that everybody may read, whole. Raises NotFound, Forbidden or BadInput."""
-    with open_regular(path, roots) as file:
-        if not os.fstat(file.descriptor).st_mode & stat.S_IROTH or file.stamp[2] > most:
-            raise Forbidden(f"{path} is not a file that everybody may read, of at most {most:,} bytes.", "")
-        try:
-            return os.pread(file.descriptor, most, 0), file.stamp
-        except OSError as error:
-            raise refusal(path, error) from error
-
-
 def open_found(found: Found, roots: Sequence[str] = ()) -> HostFile:
     """Opens what a walk has found, without another look at its path where it is still the same file."""
     if found.stamp is not None:

@@ -5,6 +5,7 @@ All methods may be called from any thread. What comes in is ``indexing``'s; colu
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -184,10 +185,14 @@ class Index(Indexing):
     def source(self, binary_id: str, file: str) -> Source | None:
         """A file that the debug information of a binary names, if it is at hand and may be shown."""
         row = self._store.row(binary_id)
-        path = row.paths[0] if row.paths else None
-        known = self._catalogue.path(path) if path is not None else None
-        changed = known.stamp[3] / 1e9 if known is not None else None
-        return source(file, path, changed, self._settings.roots)
+        found = self._store.use_bytes(row, lambda descriptor, _: os.fstat(descriptor))
+        if not row.paths or found is None:
+            # Whoever uploads a binary may write into it what names it likes.
+            return None
+        debug = row.info["debug"]
+        from_upload = debug["kind"] == "separate" and not str(debug["path"]).startswith("/")
+        owner = None if from_upload else found.st_uid
+        return source(file, row.paths[0], found.st_mtime, owner, self._settings.roots)
 
     def code(self, binary_id: str, key: str) -> tuple[Instruction, ...]:
         """A function's instructions, from the bytes that were indexed; none where these are not at hand."""

@@ -1,17 +1,20 @@
-"""Source files that debug information names, where they are at hand on the host.
+"""Source files that debug information names, opened only where that gives nothing away.
 
-The names come from the binary, which may be hostile, and the server may be root: a file is shown only if its
-name ends as source code does, everybody may read it, and it lies within the roots.
+A line table is what its author wrote, and may name any file of the host, and the server may be root. So only
+what is a source by its name is opened, and only what everybody may read, or the owner of the binary, who
+could have put it there.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from app.errors import AppError
+from app.errors import AppError, Forbidden
 from app.index import files
 
 _SUFFIX = re.compile(
@@ -19,6 +22,7 @@ _SUFFIX = re.compile(
     r"|java|jl|kt|ll|m|mli?|mm|mod|nim|pas|php|p[lmy]|proto|pyx|rb|rs|re|sats|scala|sx|swift|tcc|tpp|v|vala|yy?|zig)",
     re.IGNORECASE,
 )
+_HEADERS = ("/usr/include/", "/usr/lib/gcc/", "/usr/lib/llvm-", "/usr/local/include/", "/usr/src/")
 MOST_BYTES = 8 << 20
 _ROOT = re.compile(r"(/proc/(?:\d+|self)/root)/.*")
 
@@ -37,19 +41,55 @@ def is_source(name: str) -> bool:
     return _SUFFIX.fullmatch(PurePosixPath(name).suffix) is not None
 
 
-def source(name: str, binary: str | None, changed: float | None, roots: Sequence[str] = ()) -> Source | None:
-    """``name``: as debug information has it; ``binary``: whose root a container's files lie in.
+def source(
+    name: str, binary: str, changed: float, owner: int | None, roots: Sequence[str] = ()
+) -> Source | None:
+    """``name``: as debug information has it; ``binary``: the path whose root a container's files lie in.
 
-    ``changed``: when the binary was, in seconds since the epoch. None where there is no such file to show.
+    ``changed``: when the binary was, in seconds since the epoch; ``owner``: see ``opened``. None where there
+    is no such file to show.
     """
-    if not name.startswith("/") or not is_source(name):
+    if not name.startswith("/"):
         return None
-    inside = _ROOT.fullmatch(binary) if binary else None
+    inside = _ROOT.fullmatch(binary)
     for path in ([f"{inside[1]}{name}"] if inside else []) + [name]:
         try:
-            content, stamp = files.read_public(path, roots, MOST_BYTES)
+            descriptor = opened(path, roots, owner)
         except AppError:
             continue
-        lines = tuple(content.decode("utf-8", "replace").split("\n"))
-        return Source(path, lines, changed is not None and stamp[3] / 1e9 > changed)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            content = file.read(MOST_BYTES + 1)
+        if len(content) <= MOST_BYTES:
+            return Source(
+                path, tuple(content.decode("utf-8", "replace").split("\n")), status.st_mtime > changed
+            )
     return None
+
+
+def opened(path: str, roots: Sequence[str], owner: int | None) -> int:
+    """A descriptor of a source file. ``owner``: of the binary; None: only what everybody may read.
+
+    Raises NotFound, Forbidden or BadInput.
+    """
+    with files.open_regular(path, roots) as file:
+        if not is_given(file.path) or not _readable(file, owner):
+            raise Forbidden(f"{path} is not given out.", "Sources are, which everybody may read.")
+        return os.dup(file.descriptor)
+
+
+def is_given(path: str) -> bool:
+    """By its name; C++ headers have none that tells, but a directory that does."""
+    return is_source(path) or (not PurePosixPath(path).suffix and path.startswith(_HEADERS))
+
+
+def _readable(file: files.HostFile, owner: int | None) -> bool:
+    """Whether everybody may read it, or whoever made the binary."""
+    directories = Path(file.path).parents
+    return _lets(os.fstat(file.descriptor), owner, stat.S_IRUSR, stat.S_IROTH) and all(
+        _lets(each.stat(), owner, stat.S_IXUSR, stat.S_IXOTH) for each in directories
+    )
+
+
+def _lets(status: os.stat_result, owner: int | None, own: int, others: int) -> bool:
+    return bool(status.st_mode & (own if status.st_uid == owner else others))

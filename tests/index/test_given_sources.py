@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import AppError
-from app.index.given_sources import Named, canonical, is_given, opened
+from app.index.given_sources import Named, canonical
+from app.index.sources import is_given, opened
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 

@@ -178,38 +178,30 @@ def test_a_bomb_is_stopped_by_its_ratio(index: Index, tmp_path: Path) -> None:
     assert nothing_left(index)
 
 
-def test_cancelled_it_leaves_nothing_over(index: Index, made: Build, tmp_path: Path) -> None:
-    package = tmp_path / "many.tar"
-    with tarfile.open(package, "w") as file:
+def begun(index: Index, made: Build) -> Job:
+    """A job with a package of many files, of which some are done."""
+    part = index.upload_dir / "many.part"
+    with tarfile.open(part, "w") as file:
         for number in range(3000):
             data = made.stripped.read_bytes() + b"%d" % number
             info = tarfile.TarInfo(f"copy{number}")
             info.size = len(data)
             file.addfile(info, io.BytesIO(data))
-    part = index.upload_dir / "many.part"
-    shutil.copy(package, part)
     (job,) = index.add_upload([("many.tar", part)])
     while index.job(job.id).done < 3:
         index.wait(job.id, 0.05)
+    return job
+
+
+def test_cancelled_it_leaves_nothing_over(index: Index, made: Build) -> None:
+    job = begun(index, made)
     index.cancel(job.id)
     assert index.wait(job.id, 30).state == "cancelled"
     assert nothing_left(index)
 
 
-def test_when_its_reader_is_killed_that_is_said(index: Index, made: Build, tmp_path: Path) -> None:
-    package = tmp_path / "endless.tar"
-    os.mkfifo(tmp_path / "pipe")
-    with tarfile.open(package, "w") as file:
-        for number in range(2000):
-            data = made.stripped.read_bytes() + b"%d" % number
-            info = tarfile.TarInfo(f"copy{number}")
-            info.size = len(data)
-            file.addfile(info, io.BytesIO(data))
-    part = index.upload_dir / "endless.part"
-    shutil.copy(package, part)
-    (job,) = index.add_upload([("endless.tar", part)])
-    while index.job(job.id).done < 3:
-        index.wait(job.id, 0.05)
+def test_when_its_reader_is_killed_that_is_said(index: Index, made: Build) -> None:
+    job = begun(index, made)
     (pid,) = (
         int(entry.name)
         for entry in Path("/proc").iterdir()
