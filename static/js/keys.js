@@ -86,10 +86,13 @@ const SINGLE = {
   "?": showKeys,
   S: () => click("[data-stop] button"),
   " ": () => click("[data-pause]"),
-  1: () => click("[data-view-link=log]"),
-  2: () => click("[data-view-link=table]"),
-  3: () => click("[data-view-link=histogram]"),
+  ...Object.fromEntries([1, 2, 3, 4, 5, 6].map((number) => [number, () => openView(number)])),
 };
+
+// A session's views by the number that stands beside them.
+function openView(number) {
+  document.querySelectorAll("[data-view-link]")[number - 1]?.click();
+}
 
 function onKey(event) {
   if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") {

@@ -22,7 +22,8 @@ from app.web.schemas import ScriptBody
 from app.web.services import Services, actor, services
 
 router = APIRouter()
-VIEWS = ("log", "table", "histogram")
+# Each has its panel in templates/parts/view_NAME.html and its class in static/js/live.
+VIEWS = {"log": "Log", "table": "Table", "histogram": "Histogram"}
 DEFAULT_VIEW = {"count": "table", "latency": "histogram"}
 READ_LINES = 5000
 LOG_ROWS = 200
@@ -165,6 +166,7 @@ async def session_page(request: Request, session_id: str) -> Response:
         "sessions",
         session=as_row(session),
         view=view,
+        views=list(VIEWS.items()),
         map=request.query_params.get("map", ""),
         maps=found_maps,
         histograms=histograms(found_maps),

@@ -9,17 +9,27 @@ const REPLAYED = 100_000;
 const SUMMARY_MS = 10_000;
 const RATE_MS = 1000;
 const OVER = new Set(["ended", "failed"]);
+// By the name of its panel: each has add(event) for the events of its types (null: those that no view names),
+// and paint(), which is called once a frame.
+const VIEWS = {
+  log: { types: null, make: (panel) => new Log(panel) },
+  table: { types: ["map", "stats"], make: (panel, only) => new MapTables(panel, only) },
+  histogram: { types: ["hist"], make: (panel, only) => new Histograms(panel, only) },
+};
 
 class Live {
   constructor(root) {
     this.root = root;
-    const panel = (name) => root.querySelector(`[data-view-panel=${name}]`);
-    this.panels = { log: panel("log"), table: panel("table"), histogram: panel("histogram") };
-    const only = root.dataset.map;
-    this.log = new Log(this.panels.log);
-    this.tables = new MapTables(this.panels.table, only);
-    this.histograms = new Histograms(this.panels.histogram, only);
-    this.views = [this.log, this.tables, this.histograms];
+    this.panels = {};
+    this.views = {};
+    this.takers = new Map(); // type of event to the views that take it
+    for (const [name, { types, make: build }] of Object.entries(VIEWS)) {
+      const panel = root.querySelector(`[data-view-panel=${name}]`);
+      const view = build(panel, root.dataset.map);
+      this.panels[name] = panel;
+      this.views[name] = view;
+      for (const type of types ?? [null]) this.takers.set(type, [...(this.takers.get(type) ?? []), view]);
+    }
     this.status = null;
     this.frame = 0;
     this.paused = false;
@@ -37,9 +47,7 @@ class Live {
 
   take(frame) {
     for (const event of frame.events) {
-      if (event.type === "hist") this.histograms.add(event);
-      else if (event.type === "map" || event.type === "stats") this.tables.add(event);
-      else this.log.add(event);
+      for (const view of this.takers.get(event.type) ?? this.takers.get(null)) view.add(event);
     }
     this.status = frame;
     this.schedule();
@@ -48,7 +56,7 @@ class Live {
   schedule() {
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
-      if (!this.paused) for (const view of this.views) view.paint();
+      if (!this.paused) for (const view of Object.values(this.views)) view.paint();
       this.show();
     });
   }
@@ -128,7 +136,7 @@ class Live {
           else other.removeAttribute("aria-current");
         }
         history.replaceState(history.state, "", link.href);
-        this.log.dirty = true;
+        this.views.log.dirty = true;
         this.schedule();
       });
     }
