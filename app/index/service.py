@@ -209,6 +209,10 @@ class Index(Indexing):
         columns, _ = self._store.columns(self._store.row(binary_id))
         return types(columns, ask, self._settings.search_wall)
 
+    def structs(self, binary_id: str, names: Sequence[str]) -> list[dict[str, Any]]:
+        """The definitions of these types, as ``answers.structs``. Raises NotFound."""
+        return self.answers.structs(binary_id, names)
+
     def inline_sites(self, binary_id: str, key: str) -> tuple[InlineSite, ...]:
         """Where the function was inlined. Raises NotFound."""
         columns, found = self._store.columns(self._store.row(binary_id))
