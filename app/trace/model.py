@@ -57,6 +57,7 @@ class ScriptRequest:
     pid: int | None = None
     duration: float | None = None  # seconds
     script: str | None = None
+    parent: str | None = None  # hash of the library's script that this one was made from
     options: dict[str, Any] = field(default_factory=dict)
 
 

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from app.host.processes import alive, process
 from app.trace import policy, symbol_directory
 from app.trace.bpftrace import Bpftrace
 from app.trace.catalogue import Catalogue
+from app.trace.library import SavedScript, as_name, as_title, sha_of
 from app.trace.live import OVER, Live
 from app.trace.log import Log
 from app.trace.model import Loss, Script, ScriptRequest, Session
@@ -144,6 +145,7 @@ class Sessions:
             log = self._open_log(session.id)
             try:
                 self._stored.put(session)
+                self.keep_script(made.text, "", request.recipe, owner, request.parent)
                 symbols = await asyncio.to_thread(self._names, made.text, session.id)
                 child = await self._bpftrace.spawn(made.text, symbols)
             except Exception:
@@ -217,6 +219,38 @@ class Sessions:
         except TimeoutError:
             return False
         return True
+
+    def keep_script(
+        self, text: str, title: str, recipe: str, author: str, parent: str | None = None
+    ) -> SavedScript:
+        """Puts a script into the library, or finds it there; a title replaces the one it has.
+
+        Raises BadInput, StorageFull; NotFound for a parent that is not there.
+        """
+        title = as_title(title)
+        sha = sha_of(text)
+        above = self._stored.script(as_name(parent)).sha if parent else None
+        # A text that was not changed is not made from itself.
+        made = SavedScript(sha, text, title, recipe, above if above != sha else None, author, time.time())
+        self._stored.keep_script(made)
+        if title:
+            self._stored.name_script(sha, title)
+        return self._stored.script(sha)
+
+    def scripts(self, limit: int = 1000) -> Sequence[SavedScript]:
+        """The library's scripts, the newest first."""
+        return self._stored.scripts(limit)
+
+    def script(self, name: str) -> tuple[SavedScript, Sequence[SavedScript]]:
+        """A script by its hash or the beginning of it, and what was made from it. Raises NotFound."""
+        found = self._stored.script(as_name(name))
+        return found, self._stored.forks(found.sha)
+
+    def forget_script(self, name: str, who: str) -> None:
+        """Takes a script out of the library; sessions that ran it keep their text. Raises NotFound."""
+        found = self._stored.script(as_name(name))
+        audit.write(self._settings.data, "script.delete", who, script=found.sha)
+        self._stored.delete_script(found.sha)
 
     @contextmanager
     def viewer(self, id: str) -> Iterator[None]:

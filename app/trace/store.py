@@ -1,6 +1,7 @@
-"""Sessions as they stand, in SQLite, so that they outlive the server; their events are in their logs.
+"""Sessions as they stand and the scripts they ran, in SQLite, so that they outlive the server.
 
-One row a session, its fields as one JSON document: nothing is asked of them but by id and by age.
+One row a session, its fields as one JSON document: nothing is asked of them but by id and by age. Their
+events are in their logs. One row a script, by the hash of its text.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from app.errors import StorageFull
+from app.errors import NotFound, StorageFull
+from app.trace.library import SavedScript
 from app.trace.model import Diagnostic, Loss, Session
 
 NAME = "sessions.db"
@@ -22,7 +24,17 @@ CREATE TABLE IF NOT EXISTS sessions (
     document TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS sessions_started ON sessions (started);
+CREATE TABLE IF NOT EXISTS scripts (
+    sha TEXT PRIMARY KEY,
+    text TEXT NOT NULL,
+    title TEXT NOT NULL,
+    recipe TEXT NOT NULL,
+    parent TEXT,
+    author TEXT NOT NULL,
+    created REAL NOT NULL
+) STRICT;
 """
+_COLUMNS = "sha, text, title, recipe, parent, author, created"
 
 
 class Store:
@@ -58,9 +70,50 @@ class Store:
             rows = self._connection.execute("SELECT document FROM sessions ORDER BY started DESC").fetchall()
         return [_session(json.loads(document)) for (document,) in rows]
 
+    def keep_script(self, script: SavedScript) -> None:
+        """Puts a script in; one that is there stays as it is."""
+        self._write(
+            f"INSERT OR IGNORE INTO scripts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (
+                script.sha,
+                script.text,
+                script.title,
+                script.recipe,
+                script.parent,
+                script.author,
+                script.created,
+            ),
+        )
+
+    def name_script(self, sha: str, title: str) -> None:
+        self._write("UPDATE scripts SET title = ? WHERE sha = ?", (title, sha))
+
+    def delete_script(self, sha: str) -> None:
+        self._write("DELETE FROM scripts WHERE sha = ?", (sha,))
+
+    def script(self, name: str) -> SavedScript:
+        """The script whose hash begins so. Raises NotFound when there is none, or more than one."""
+        found = self._scripts("WHERE substr(sha, 1, ?) = ? LIMIT 2", (len(name), name))
+        if len(found) != 1:
+            raise NotFound(f"There is no script {name}.", "It may have been removed; look at the list.")
+        return found[0]
+
+    def scripts(self, limit: int) -> list[SavedScript]:
+        """The newest first."""
+        return self._scripts("ORDER BY created DESC LIMIT ?", (limit,))
+
+    def forks(self, sha: str) -> list[SavedScript]:
+        """What was made from a script, the oldest first."""
+        return self._scripts("WHERE parent = ? ORDER BY created", (sha,))
+
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+    def _scripts(self, where: str, values: tuple[Any, ...]) -> list[SavedScript]:
+        with self._lock:
+            rows = self._connection.execute(f"SELECT {_COLUMNS} FROM scripts {where}", values)  # noqa: S608
+            return [SavedScript(*row) for row in rows]
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
         with self._lock:

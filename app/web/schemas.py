@@ -24,6 +24,21 @@ class CheckBody(Body):
     script: ScriptText
 
 
+class CompleteBody(Body):
+    """``place``: how many characters of the script stand before the cursor."""
+
+    script: str = Field(max_length=64 * 1024)
+    place: int = Field(ge=0, le=64 * 1024)
+
+
+class SavedBody(Body):
+    """A script for the library, or a new title for one that is there."""
+
+    script: ScriptText | None = None
+    title: str = Field(default="", max_length=400)
+    parent: str | None = Field(default=None, max_length=64)
+
+
 class ScriptBody(Body):
     """A choice: a recipe over probes, or a script of one's own."""
 
@@ -32,6 +47,8 @@ class ScriptBody(Body):
     script: ScriptText | None = None
     pid: int | None = Field(default=None, ge=1, le=2**22)
     duration: float | None = Field(default=None, gt=0)
+    parent: str | None = Field(default=None, max_length=64)
+    forecast: bool = False  # of POST /api/v1/scripts: counts hits for a moment
     options: dict[str, Any] = Field(default_factory=dict)
 
     def as_request(self) -> ScriptRequest:
@@ -41,5 +58,6 @@ class ScriptBody(Body):
             pid=self.pid,
             duration=self.duration,
             script=self.script,
+            parent=self.parent or None,
             options=dict(self.options),
         )

@@ -30,6 +30,7 @@ from app.web.routes import (
     difference,
     functions,
     jobs,
+    library,
     places,
     processes,
     scripts,
@@ -61,6 +62,7 @@ ROUTERS = (
     difference.router,
     jobs.router,
     scripts.router,
+    library.router,
     sessions.router,
     stream.router,
 )

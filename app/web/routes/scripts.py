@@ -14,12 +14,14 @@ from starlette.responses import RedirectResponse, Response
 from app.errors import AppError, BadInput, ScriptRefused
 from app.host.maps import mapping_processes
 from app.host.model import Process
+from app.trace.completion import complete
 from app.trace.model import Diagnostic, Script
 from app.trace.quoting import parse_probe
 from app.trace.script import generate
+from app.web.forecasting import make_forecast
 from app.web.recipes import RECIPES
-from app.web.render import page
-from app.web.schemas import CheckBody, ScriptBody
+from app.web.render import page, wants_part
+from app.web.schemas import CheckBody, CompleteBody, ScriptBody
 from app.web.services import actor, services
 
 router = APIRouter()
@@ -36,6 +38,7 @@ class Form:
     duration: str
     script: str
     edited: bool
+    parent: str = ""  # hash of the library's script that the text came from
 
 
 def _script(request: Request, body: ScriptBody) -> Script:
@@ -44,13 +47,15 @@ def _script(request: Request, body: ScriptBody) -> Script:
 
 
 @router.post("/api/v1/scripts")
-def make_script(request: Request, body: ScriptBody) -> dict[str, Any]:
-    made = _script(request, body)
+async def make_script(request: Request, body: ScriptBody) -> dict[str, Any]:
+    made = await run_in_threadpool(_script, request, body)
+    wanted = body.forecast
+    found = await make_forecast(services(request), body.as_request(), actor(request)) if wanted else None
     return {
         "script": made.text,
         "warnings": list(made.warnings),
         "expected_probes": made.expected_probes,
-        "forecast": None,
+        "forecast": found.as_dict() if found else None,
     }
 
 
@@ -59,6 +64,27 @@ async def check_script(request: Request, body: CheckBody) -> dict[str, Any]:
     diagnostics = await services(request).bpftrace.check(body.script)
     ok = not any(entry.severity == "error" for entry in diagnostics)
     return {"ok": ok, "diagnostics": [asdict(entry) for entry in diagnostics]}
+
+
+@router.post("/api/v1/scripts/complete")
+def complete_script(request: Request, body: CompleteBody) -> dict[str, Any]:
+    found = complete(body.script, body.place, services(request).index)
+    return {"start": found.start, "items": [asdict(item) for item in found.items]}
+
+
+@router.post("/sessions/forecast")
+async def forecast_part(request: Request) -> Response:
+    """What the builder's choice costs, as a part of its page."""
+    problem, found = None, None
+    form = await _from_body(request)
+    try:
+        found = await make_forecast(services(request), _body(form).as_request(), actor(request))
+    except AppError as error:
+        problem = error.as_dict()
+    if not wants_part(request):
+        context = await _shown(request, form)
+        return page(request, "builder", "New session", "sessions", forecast=found, **context)
+    return page(request, "builder", "Forecast", "sessions", part="forecast", forecast=found, problem=problem)
 
 
 def _from_query(request: Request) -> Form:
@@ -72,6 +98,7 @@ def _from_query(request: Request) -> Form:
         query.get("duration", ""),
         script,
         bool(script),
+        query.get("parent", ""),
     )
 
 
@@ -89,6 +116,7 @@ async def _from_body(request: Request) -> Form:
         text("duration"),
         str(data.get("script") or "").replace("\r\n", "\n"),
         text("edited") in {"1", "on", "true"},
+        text("parent"),
     )
 
 
@@ -102,6 +130,7 @@ def _body(form: Form) -> ScriptBody:
             script=form.script if own and form.script else None,
             pid=int(form.pid) if form.pid else None,
             duration=float(form.duration) if form.duration else None,
+            parent=form.parent or None,
         )
     except ValidationError as error:
         first = error.errors()[0]

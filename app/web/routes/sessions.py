@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 
 from app.errors import BadInput, NotFound
 from app.trace import export
+from app.trace.library import sha_of
 from app.trace.model import Session
 from app.views.histogram import histograms
 from app.views.table import maps
@@ -38,6 +38,7 @@ def as_row(session: Session) -> dict[str, Any]:
         **session.as_dict(),
         "title": f"{session.recipe}: {probe}{more}",
         "url": f"/sessions/{quote(session.id)}",
+        "script_sha": sha_of(session.script),
     }
 
 
@@ -173,26 +174,3 @@ async def session_page(request: Request, session_id: str) -> Response:
         log=rows,
         again_url=again,
     )
-
-
-@router.get("/scripts")
-async def scripts_page(request: Request) -> Response:
-    """Scripts that were run, each text once."""
-    grouped: dict[str, dict[str, Any]] = {}
-    for session in services(request).sessions.list(limit=1000):
-        sha = hashlib.sha256(session.script.encode()).hexdigest()[:16]
-        row = grouped.setdefault(
-            sha,
-            {
-                "sha": sha,
-                "script": session.script,
-                "recipe": session.recipe,
-                "count": 0,
-                "last": session.started,
-                "url": build_url("/sessions/new", recipe="custom", script=session.script),
-                "session_url": f"/sessions/{quote(session.id)}",
-            },
-        )
-        row["count"] += 1
-        row["last"] = max(row["last"], session.started)
-    return page(request, "scripts", "Scripts", "scripts", scripts=list(grouped.values()))
