@@ -217,7 +217,7 @@ class Live:
         kept = (*self._session.diagnostics, *found)
         said = "\n".join(entry.message for entry in found)
         self._change(state=state, code=name, reason=reason, ended=time.time(), diagnostics=kept, stderr=said)
-        self.log.close()
+        self.log.seal()
 
     def _how(self, code: int, found: tuple[Diagnostic, ...]) -> tuple[SessionState, str, str]:
         """State, code and sentence of a bpftrace that ended without being asked to."""

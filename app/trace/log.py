@@ -2,7 +2,8 @@
 
 A directory of segments, each named by the number of its first event; the oldest goes when the kept bytes or
 events pass their caps, and a reader who asks for what is gone gets one ``gap`` event instead. Lines are
-written whole, without fsync: a crash can tear the last one, and opening cuts it off. Safe among threads.
+written whole, without fsync: a crash can tear the last one, and opening cuts it off. A segment that is full
+is packed by a thread of its own, that ends when there is no more to pack. Safe among threads.
 """
 
 from __future__ import annotations
@@ -13,26 +14,15 @@ import os
 import shutil
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
 
 from app.errors import StorageFull
 from app.trace.decode import Decoded
+from app.trace.segment import LEAST_PACKED, PARTIAL, PLAIN, STRIDE, Segment, pack, scan
 
 SEGMENTS = 8
-# A place in the file is remembered every so many events.
-STRIDE = 64
-_CHUNK = 256 * 1024
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-@dataclass(slots=True)
-class _Segment:
-    path: Path
-    first: int
-    count: int = 0
-    size: int = 0
-    places: list[int] = field(default_factory=list)  # byte offsets of events first, first+STRIDE, ...
 
 
 class Log:
@@ -44,14 +34,24 @@ class Log:
         self._segment_bytes = max(1, bytes_kept // SEGMENTS)
         self._segment_events = max(1, events_kept // SEGMENTS)
         self._lock = threading.Lock()
-        self._segments: list[_Segment] = []
+        self._segments: list[Segment] = []
         self._descriptor = -1
+        self._full: list[Segment] = []  # those that are to be packed
+        self._packer: threading.Thread | None = None
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise _full(directory, error) from error
-        for path in sorted(directory.glob("*.log")):
-            self._segments.append(_scan(path))
+        for path in directory.glob(f"*{PARTIAL}"):
+            path.unlink()
+        # A packed segment comes after its plain one, and takes its place.
+        found = {
+            segment.first: segment for path in sorted(directory.glob("*.log*")) if (segment := scan(path))
+        }
+        for segment in found.values():
+            if segment.packed:
+                segment.path.with_suffix("").unlink(missing_ok=True)
+        self._segments = [found[first] for first in sorted(found)]
 
     @property
     def first(self) -> int:
@@ -75,7 +75,7 @@ class Log:
                 self._append(segment, part)
             done += len(part)
 
-    def _append(self, segment: _Segment, events: Sequence[tuple[int, Decoded]]) -> None:
+    def _append(self, segment: Segment, events: Sequence[tuple[int, Decoded]]) -> None:
         number = segment.first + segment.count
         lines = [_line(number + at, t, event) for at, (t, event) in enumerate(events)]
         try:
@@ -94,33 +94,46 @@ class Log:
 
         The first is a gap event, numbered like the last event it stands for, when ``start`` is not kept.
         """
-        with self._lock:
-            first, last = self.first, self.last
-            segments = [(entry.path, entry.first, entry.count, entry.places) for entry in self._segments]
         start = max(1, start)
         out: list[bytes] = []
-        if start < first:
-            out.append(_gap(start, first - 1))
-            start = first
-        for path, begin, count, places in segments:
-            if start >= begin + count or start > last:
+        missed: Segment | None = None
+        while len(out) < limit:
+            with self._lock:
+                first, last = self.first, self.last
+                segment = next((each for each in self._segments if start < each.first + each.count), None)
+            if start < first <= last:
+                out.append(_gap(start, first - 1))
+                start = first
                 continue
-            if len(out) >= limit:
+            if segment is None or segment is missed:
                 break
-            # A segment that is removed meanwhile is told as a gap by the next call.
-            wanted = min(limit - len(out), begin + count - start)
-            found = _lines(path, places, begin, start, wanted)
+            # Packing or dropping a segment takes its file away: the next turn sees what is there instead.
+            wanted = min(limit - len(out), segment.first + segment.count - start)
+            found = segment.lines(start, wanted)
             out += found
             start += len(found)
-            if len(found) < wanted:
-                break
+            missed = None if found else segment
         return out
 
-    def close(self) -> None:
+    def seal(self) -> None:
+        """Closes the log of a session that is over: its last segment is packed too, in a thread."""
         with self._lock:
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-                self._descriptor = -1
+            self._shut()
+            if self._segments:
+                self._pack(self._segments[-1])
+
+    def close(self) -> None:
+        """Closes the log, and waits for what is being packed."""
+        with self._lock:
+            self._shut()
+            packer = self._packer
+        if packer is not None:
+            packer.join()
+
+    def _shut(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def delete(self) -> None:
         """Closes the log and removes it from the disk."""
@@ -130,25 +143,56 @@ class Log:
     def _roll(self) -> None:
         """Sees to it that the last segment is open and has room; drops the oldest ones over the caps."""
         segment = self._segments[-1] if self._segments else None
-        if segment is not None and not (
-            segment.size >= self._segment_bytes or segment.count >= self._segment_events
-        ):
+        if segment is not None and self._has_room(segment):
             if self._descriptor < 0:
                 self._descriptor = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
             return
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._shut()
+        if segment is not None:
+            self._pack(segment)
         number = self.last + 1
-        path = self._directory / f"{number:016d}.log"
+        path = self._directory / f"{number:016d}{PLAIN}"
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(path, flags, 0o600)
         except OSError as error:
             raise _full(self._directory, error) from error
-        self._segments.append(_Segment(path, number))
+        self._segments.append(Segment(path, number))
         while len(self._segments) > SEGMENTS:
             self._segments.pop(0).path.unlink(missing_ok=True)
+
+    def _has_room(self, segment: Segment) -> bool:
+        if segment.packed or segment in self._full:
+            return False
+        return segment.size < self._segment_bytes and segment.count < self._segment_events
+
+    def _pack(self, segment: Segment) -> None:
+        """Puts a segment that does not grow any more in line; call it with the lock held."""
+        if segment.packed or segment.size < LEAST_PACKED or segment in self._full:
+            return
+        self._full.append(segment)
+        if self._packer is None:
+            self._packer = threading.Thread(target=self._pack_all, name="log packer")
+            self._packer.start()
+
+    def _pack_all(self) -> None:
+        while True:
+            with self._lock:
+                if not self._full:
+                    self._packer = None
+                    return
+                segment = self._full[0]
+            packed = None
+            # What cannot be packed, on a full disk, stays as it is; what was dropped is gone.
+            with suppress(OSError):
+                packed = pack(segment)
+            with self._lock:
+                self._full.remove(segment)
+                if packed is not None and segment in self._segments:
+                    self._segments[self._segments.index(segment)] = packed
+                    segment.path.unlink(missing_ok=True)
+                elif packed is not None:
+                    packed.path.unlink(missing_ok=True)
 
     def _write(self, data: bytes) -> None:
         done = 0
@@ -171,46 +215,6 @@ def _line(n: int, t: int, event: Decoded) -> bytes:
 def _gap(start: int, end: int) -> bytes:
     data = {"from": start, "to": end, "count": end - start + 1}
     return json.dumps({"n": end, "t": 0, "type": "gap", "data": data}, separators=(",", ":")).encode()
-
-
-def _lines(path: Path, places: list[int], first: int, start: int, wanted: int) -> list[bytes]:
-    """``wanted`` lines from event ``start`` of a segment whose first event is ``first``; fewer if it ends."""
-    skip = start - first
-    at, skip = places[skip // STRIDE], skip % STRIDE
-    out: list[bytes] = []
-    rest = b""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return out
-    try:
-        while len(out) < wanted:
-            chunk = os.pread(descriptor, _CHUNK, at)
-            if not chunk:
-                break
-            at += len(chunk)
-            *lines, rest = (rest + chunk).split(b"\n")
-            taken = lines[skip:]
-            skip = max(0, skip - len(lines))
-            out += taken[: wanted - len(out)]
-    finally:
-        os.close(descriptor)
-    return out
-
-
-def _scan(path: Path) -> _Segment:
-    """A segment as it lies on the disk; a torn last line is cut off."""
-    segment = _Segment(path, int(path.stem))
-    with path.open("r+b") as file:
-        for line in file:
-            if not line.endswith(b"\n"):
-                file.truncate(segment.size)
-                break
-            if segment.count % STRIDE == 0:
-                segment.places.append(segment.size)
-            segment.count += 1
-            segment.size += len(line)
-    return segment
 
 
 def _full(directory: Path, error: OSError) -> StorageFull:
