@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from app.cli.files import catalogue
-from app.cli.output import note, put, put_json, shown
+from app.cli.output import note, put_json, shown
 from app.cli.patterns import from_here
 from app.cli.pictures import map_lines
+from app.cli.screen import Screen
 from app.config import Settings
 from app.errors import BadInput
 from app.host.tools import Held
@@ -155,7 +156,7 @@ class _Printer:
 
     def __init__(self, as_json: bool) -> None:
         self._json = as_json
-        self._live = sys.stdout.isatty()
+        self._screen = Screen()
         self._maps: dict[tuple[str, str], dict[str, Any]] = {}
         self._changed = False
         self._drawn = time.monotonic()
@@ -167,13 +168,13 @@ class _Printer:
         if self._json:
             sys.stdout.write(line.decode().rstrip("\n") + "\n")
         elif event["type"] in _TEXTS:
-            sys.stdout.write(shown(str(data), keep="\n\t"))
+            self._screen.text(shown(str(data), keep="\n\t"))
         elif event["type"] in _MAPS and isinstance(data, dict):
             for name in data:
                 self._maps[event["type"], name] = event
             self._changed = True
         elif event["type"] == "value":
-            put(shown(data if isinstance(data, str) else json.dumps(data), keep="\n\t"))
+            self._screen.text(shown(data if isinstance(data, str) else json.dumps(data), keep="\n\t") + "\n")
         elif event["type"] == "gap":
             note(f"{data.get('count') if isinstance(data, dict) else 'Some'} events are not kept any more.")
         if event["type"] == "gap" and isinstance(data, dict):
@@ -181,14 +182,17 @@ class _Printer:
         return int(event["n"])
 
     def picture_in_time(self) -> None:
-        if self._live and self._changed and time.monotonic() - self._drawn >= _PICTURE_SECONDS:
-            self.finish()
+        if self._screen.live and self._changed and time.monotonic() - self._drawn >= _PICTURE_SECONDS:
+            self._draw(last=False)
 
     def finish(self) -> None:
-        if self._changed and not self._json:
-            for line in map_lines(list(self._maps.values())):
-                put(shown(line))
-            sys.stdout.flush()
+        """The last values of all maps, whole."""
+        self._draw(last=True)
+
+    def _draw(self, last: bool) -> None:
+        if not self._json and (self._changed or (last and self._maps)):
+            lines = [shown(line) for line in map_lines(list(self._maps.values()))]
+            self._screen.picture(lines, last=last)
         self._changed = False
         self._drawn = time.monotonic()
 

@@ -28,18 +28,19 @@ async def make_forecast(found: Services, request: ScriptRequest, who: str) -> Fo
             raise Conflict(f"Nothing could be counted: {session.reason}", "Look at the probes' verdicts.")
         if session.state != "ended":
             raise Unreachable("The probes took too long to attach and detach.", "Choose fewer.")
-        counts = await run_in_threadpool(_last_counts, found, session.id)
+        counts = await run_in_threadpool(last_counts, found, session.id)
     finally:
         await found.sessions.delete(session.id, who)
     return forecast(request.recipe, able.version, counts, SECONDS)
 
 
-def _last_counts(found: Services, session_id: str) -> dict[str, int]:
+def last_counts(found: Services, session_id: str) -> dict[str, int]:
+    """Hits by probe as a session of the recipe count printed them last."""
     latest: Any = None
     start = 1
     while lines := found.sessions.read(session_id, start, _PART):
         for line in lines:
             event = json.loads(line)
-            start = int(event["n"]) + 1
+            start = int(event["data"]["to"] if event["type"] == "gap" else event["n"]) + 1
             latest = event["data"] if event["type"] == "map" else latest
     return counts_of(latest)

@@ -11,16 +11,17 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from app.errors import AppError, BadInput, ScriptRefused
+from app.errors import AppError, BadInput, NotFound, ScriptRefused
 from app.host.maps import mapping_processes
 from app.host.model import Process
 from app.trace.completion import complete
+from app.trace.fired import fired
 from app.trace.model import Diagnostic, Script
 from app.trace.quoting import parse_probe
 from app.trace.script import generate
-from app.web.forecasting import make_forecast
+from app.web.forecasting import last_counts, make_forecast
 from app.web.recipes import RECIPES
-from app.web.render import page, wants_part
+from app.web.render import build_url, page, wants_part
 from app.web.schemas import CheckBody, CompleteBody, ScriptBody
 from app.web.services import actor, services
 
@@ -183,6 +184,20 @@ async def _shown(request: Request, form: Form, problem: AppError | None = None) 
 async def builder(request: Request) -> Response:
     context = await _shown(request, _from_query(request))
     return page(request, "builder", "New session", "sessions", part="script_preview", **context)
+
+
+@router.get("/sessions/{session_id}/fired")
+async def keep_fired(request: Request, session_id: str) -> Response:
+    """The builder with those probes of a counting session that were hit."""
+    found = services(request)
+    session = found.sessions.get(session_id)
+    counts = await run_in_threadpool(last_counts, found, session_id)
+    probes = fired(session.probes, counts)
+    if not probes:
+        raise NotFound("None of its probes has fired yet.", "Let the program do what it is asked about.")
+    return RedirectResponse(
+        build_url("/sessions/new", recipe="count", probe=list(probes), pid=session.pid), 303
+    )
 
 
 @router.post("/sessions/preview")
