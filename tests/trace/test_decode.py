@@ -124,3 +124,13 @@ def test_nothing_raises_and_all_can_be_written_again() -> None:
         found = decode(bytes(line), rng.choice([None, (0, 17, 0), (0, 23, 0)]))
         if found is not None:
             json.dumps(found._asdict()).encode()
+
+
+def test_a_hundred_thousand_random_lines_never_raise() -> None:
+    rng = random.Random(7)
+    alphabet = b'{}[]":,\\ \t0123456789-+.eEtrufalsn@\x00\x1b\x7f\x80\xc3\xff' + b'"type""data""map""hist"'
+    for number in range(100_000):
+        size = rng.randrange(60)
+        line = rng.randbytes(size) if number % 2 else bytes(rng.choices(alphabet, k=size))
+        found = decode(line, (0, 23, 0) if number % 3 else None)
+        assert (found is None) == (not line.decode("utf-8", "backslashreplace").strip("\r\n \t"))

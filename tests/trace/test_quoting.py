@@ -8,11 +8,15 @@ import string
 import subprocess
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.errors import BadInput
-from app.trace.quoting import Probe, name_problem, parse_probe, path_problem, quote
+from app.trace.policy import attach_points
+from app.trace.quoting import Kind, Probe, name_problem, parse_probe, path_problem, quote
 
 NEEDS_BPFTRACE = pytest.mark.skipif(shutil.which("bpftrace") is None, reason="bpftrace is not installed")
+HOSTILE = 'abc:+*"\\ \n{}(),<>&~/$@#;0x'
 SIGNS = string.ascii_letters + string.digits + string.punctuation + " \t\n·é漢\u202e"
 
 
@@ -93,6 +97,25 @@ def test_a_probe_is_its_own_text_back() -> None:
         assert parse_probe(quote(probe)) == probe
         assert path_problem(probe.path) is None
         assert name_problem(probe.name) is None
+
+
+@settings(max_examples=10_000, deadline=None)
+@given(
+    st.sampled_from(["uprobe", "uretprobe", "usdt"]),
+    st.text(min_size=1, max_size=40),
+    st.text(alphabet=HOSTILE, min_size=1, max_size=30) | st.text(min_size=1, max_size=40),
+)
+def test_a_hostile_name_is_refused_or_is_one_attach_point_and_nothing_else(
+    kind: Kind, path: str, name: str
+) -> None:
+    try:
+        text = quote(Probe(kind, f"/{path}", name, "shop" if kind == "usdt" else ""))
+    except BadInput as error:
+        assert error.message and error.hint
+        return
+    script = f"{text} /pid == 1/ {{ @ = count(); }}\nBEGIN {{ }}\n"
+    assert [parse_probe(point) for point in attach_points(script)] == [parse_probe(text)]
+    assert "\n" not in text
 
 
 @NEEDS_BPFTRACE
