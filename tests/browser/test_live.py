@@ -149,13 +149,15 @@ def test_exports_are_offered_and_whole(tab: Tab, server: Server, shop: Shop) -> 
 
 def test_an_error_in_a_script_is_a_sentence_with_its_place(tab: Tab) -> None:
     page = tab.open("/sessions/new?recipe=custom")
-    page.locator("#script").fill("BEGIN {\n  @x = nothing(1);\n}\n")
+    page.locator(".cm-content").fill("BEGIN {\n  @x = nothing(1);\n}\n")
     page.get_by_role("button", name="Preview").click()
     entry = page.locator("li[data-line='2']").first
     expect(entry).to_contain_text("Unknown function: nothing")
     expect(entry).to_contain_text("line 2, column 8")
-    expect(page.locator("[data-gutter] .err")).to_have_text("2")
+    expect(page.locator(".cm-line .cm-lintRange-error")).to_have_text(re.compile("nothing"))
     expect(page.locator("#script")).to_have_attribute("aria-invalid", "true")
+    entry.click()
+    expect(page.locator(".cm-content")).to_be_focused()
 
 
 def test_a_target_that_ends_is_the_reason(tab: Tab, server: Server, shop: Shop) -> None:
@@ -172,15 +174,16 @@ def test_a_script_is_checked_as_it_is_edited_and_run_as_it_stands(
     tab: Tab, server: Server, shop: Shop
 ) -> None:
     page = tab.open(f'/sessions/new?recipe=count&pid={shop.pid}&probe=uprobe:"{shop.path}":checkout')
-    script = page.locator("#script")
-    text = script.input_value()
+    script = page.locator(".cm-content")
+    expect(script).to_be_visible()
+    text = page.locator("#script").input_value()
     script.fill(text.replace("count()", "cuont()"))
     expect(page.locator("[data-diagnostics]")).to_contain_text("cuont")
-    expect(page.locator("[data-gutter] .err")).to_have_count(1)
+    expect(page.locator(".cm-lintRange-error")).to_have_count(1)
     edited = text.replace("@calls", "@mine")
     script.fill(edited)
     expect(page.locator("[data-diagnostics]")).to_contain_text("bpftrace takes it.")
-    expect(page.locator("[data-gutter] .err")).to_have_count(0)
+    expect(page.locator(".cm-lintRange-error")).to_have_count(0)
     script.press("Control+Enter")
     expect_state(page, "running")
     made = shop.sell(6)

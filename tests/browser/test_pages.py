@@ -60,6 +60,7 @@ def places(server: Server, shopd: Path) -> dict[str, str]:
         "table": f"/sessions/{session}?view=table",
         "histogram": f"/sessions/{session}?view=histogram",
         "scripts": "/scripts",
+        "script": f"/scripts/{server.get(f'/api/v1/sessions/{session}')['script_sha'][:16]}",
         "jobs": "/jobs",
         "help": "/help",
         "job": f"/jobs/{job}",
