@@ -1,4 +1,4 @@
-"""The editor: highlighting, completion out of the host's binaries, keys; and the text area where it cannot be."""
+"""The editor: highlighting, completion out of the host's binaries; and the text area without JavaScript."""
 
 from __future__ import annotations
 
