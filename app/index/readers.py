@@ -26,6 +26,8 @@ from app.index.reader import MORE, MOST_DESCRIPTORS, Asked, Kind, Outcome, Pack,
 
 _BATCH_FILES = 24
 _BATCH_BYTES = 1 << 20
+# Who looks for the debug file of each of many files asks a question and then has it read, by turns.
+_MOST_FREE = 3
 _LOOK_SECONDS = 0.05  # between looks at whether to stop
 _AFTER_A_DEATH = frozenset({"fault", "cpu", "gone"})
 
@@ -227,13 +229,13 @@ class Readers:
         with self._lock:
             self._reap()
             fitting = next((reader for reader in self._free if reader.kind == kind), None)
-            spare = fitting or next(iter(self._free), None)
-            if spare is not None:
-                self._free.remove(spare)
-        if fitting is None:
-            if spare is not None:
+            if fitting is not None:
+                self._free.remove(fitting)
+            elif len(self._free) >= _MOST_FREE:
+                spare = self._free.pop(0)
                 spare.kill()
                 self._ending.append(spare)
+        if fitting is None:
             fitting = Reader(self._settings, kind, self._starter.child())
         with self._lock:
             self._lent.add(fitting)
