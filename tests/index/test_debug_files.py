@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
+from app.index import readers
+from app.index.build import Child
 from app.index.model import Ask, Function
 from app.index.service import Index
 from tests.support.programs import compile_c
@@ -192,3 +194,22 @@ def test_a_shared_part_of_the_debug_file_is_found(index: Index, tmp_path: Path) 
     binary = index.binary_at(str(made.stripped))
     checkout = functions(index, binary.id)["checkout"]
     assert [each.type for each in checkout.parameters or ()] == ["struct order *", "int"]
+
+
+def test_readers_stay_while_many_files_get_their_debug_files(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 8
+    for number in range(count):
+        lay(build(tmp_path / str(number), f"{SOURCE}\nint only_{number};\n"), tmp_path / "debugroot")
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for number in range(count):
+        shutil.copy(tmp_path / str(number) / "app", tree / f"app{number}")
+    started = []
+    monkeypatch.setattr(readers, "Child", lambda: started.append(1) or Child())
+    done = index.wait(index.add_paths([str(tree)]).id, 120)
+    assert done.state == "done"
+    binaries = index.binaries(Ask(q="app", limit=50)).items
+    assert [each.debug.kind for each in binaries].count("separate") == count
+    assert len(started) <= 4
