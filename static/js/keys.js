@@ -100,7 +100,9 @@ function onKey(event) {
     openPalette();
     return;
   }
-  const target = event.target;
+  // The editor is in a shadow tree, and uses some keys itself.
+  const [target] = event.composedPath();
+  if (event.defaultPrevented) return;
   if (event.key === "Escape" && inField(target) && !target.closest("dialog")) {
     target.blur();
     return;
