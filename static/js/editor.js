@@ -20,7 +20,8 @@ const colours = cm.HighlightStyle.define([
 const look = cm.EditorView.theme({
   "&": { color: "var(--text)", backgroundColor: "var(--bg)", fontSize: "12.5px", width: "100%" },
   "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "-2px" },
-  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "18px", minHeight: "160px", maxHeight: "520px", overflow: "auto" },
+  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "18px", maxHeight: "520px", overflow: "auto" },
+  ".cm-content, .cm-gutter": { minHeight: "160px" },
   ".cm-gutters": { backgroundColor: "var(--surface)", color: "var(--muted)", border: "0" },
   ".cm-activeLine": { backgroundColor: "var(--tint)" },
   ".cm-activeLineGutter": { backgroundColor: "var(--tint)", color: "var(--text)" },
