@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from orjson import Fragment
 
 from app.cli.catalogue import each_file, opened
-from app.cli.output import columns, note, put, put_json, shown
+from app.cli.output import columns, note, put, put_json, put_json_lines, shown
 from app.cli.patterns import from_here
 from app.config import Settings
 from app.errors import NotFound
@@ -169,23 +169,28 @@ def _list(
     lister: Callable[[Index], Callable[[str, Ask], Page[T]]],
     judge: Callable[[Binary], Callable[[T], object]] | None = None,
 ) -> int:
+    def objects(items: Iterable[T], binary: Binary) -> Iterator[dict[str, Any]]:
+        verdict = judge(binary) if judge else None
+        for item in items:
+            value = item.as_dict()
+            if verdict is not None:
+                value["verdict"] = verdict(item)
+            yield value
+
+    def lines(items: Iterable[T], binary: Binary) -> int:
+        count = 0
+        for item in items:
+            if not count and len(options.files) > 1:
+                put(f"{shown(binary.path or binary.name)}:")
+            if not count and head is not None:
+                put(head)
+            put(row(item))
+            count += 1
+        return count
+
     def one(index: Index, binary: Binary) -> None:
-        first = True
-        verdict = judge(binary) if judge and options.json else None
-        for item in _items(lister(index), binary.id, options):
-            if options.json:
-                value = item.as_dict()
-                if verdict is not None:
-                    value["verdict"] = verdict(item)
-                put_json(value)
-            else:
-                if first and len(options.files) > 1:
-                    put(f"{shown(binary.path or binary.name)}:")
-                if first and head is not None:
-                    put(head)
-                put(row(item))
-            first = False
-        if first:
+        items = _items(lister(index), binary.id, options)
+        if not (put_json_lines(objects(items, binary)) if options.json else lines(items, binary)):
             matching = f" that match {options.query!r}" if options.query else ""
             raise NotFound(
                 f"{binary.path or binary.name} has no {what}{matching}.",

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
+_LINES = 500  # written at once
 # Control, format (bidi marks and joiners among them), private use, surrogates, line and paragraph ends.
 _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 
@@ -39,13 +41,26 @@ def note(text: str) -> None:
 
 def put_json(value: dict[str, Any]) -> None:
     """One object on a line of its own, in ASCII: what is no letter of it is escaped."""
+    put_json_lines([value])
+
+
+def put_json_lines(values: Iterable[dict[str, Any]]) -> int:
+    """``put_json`` of each, many at a time; how many they were."""
     # Few commands print it, and it takes long to load.
     import orjson
 
-    text = orjson.dumps(value).decode()
-    if not text.isascii():
-        text = json.dumps(json.loads(text), separators=(",", ":"))
-    sys.stdout.write(text + "\n")
+    count = 0
+    values = iter(values)
+    while part := [orjson.dumps(value) for value in islice(values, _LINES)]:
+        count += len(part)
+        text = b"\n".join(part).decode()
+        if not text.isascii():
+            text = "\n".join(
+                line if line.isascii() else json.dumps(json.loads(line), separators=(",", ":"))
+                for line in text.split("\n")
+            )
+        sys.stdout.write(text + "\n")
+    return count
 
 
 def columns(cells: Sequence[Any], widths: Sequence[int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -136,164 +137,200 @@ class Items:
 
     def functions(self, indices: npt.NDArray[np.intp]) -> list[Function]:
         """The functions of these numbers, in their order."""
-        columns = self._columns
-        rows = self._rows("function", indices)
-        known = _Known(columns, "fn", rows.known)
-        parameters = self._parameters(known.present)
-        returns = dict(zip(known.present, columns.strings(columns["fn_return"][known.present]), strict=True))
-        out: list[Function] = []
-        for row in rows:
-            fn = row.known
-            flags = known.flags[fn] if fn >= 0 else 0
-            language = self._language if fn < 0 else known.language[fn] or self._language
-            result = None
-            if fn >= 0 and not flags & NO_RETURN_TYPE:
-                result = returns[fn] or _NOTHING.get(str(language), "void")
-            out.append(
-                Function(
-                    key=self._key("fn", row, known),
-                    name=known.name.get(fn) or row.name,
-                    linkage_name=row.name,
-                    demangled=known.qualified(fn, row),
-                    address=row.address,
-                    size=row.size,
-                    offset=row.offset,
-                    section=self._section(row),
-                    type=spell.symbol_type(row.type),
-                    bind=spell.symbol_bind(row.bind if row.symbols else flags & EXTERNAL),
-                    file=known.file.get(fn) or None,
-                    line=known.line.get(fn) or None,
-                    language=language,
-                    parameters=parameters.get(fn) if not flags & NO_PARAMETERS else None,
-                    returns=result,
-                    external=row.bind != 0 if row.symbols else bool(flags & EXTERNAL),
-                    inlined=bool(flags & INLINED),
-                    inline_sites=known.sites.get(fn, 0),
-                    sources=row.sources,
-                    aliases=self._aliases(row),
-                )
+        placed = self._placed("function", indices)
+        known = _Known(self._columns, "fn", placed.known)
+        numbers = placed.known.tolist()
+        languages = [found or self._language for found in known.language]
+        return [
+            Function(key, name or own, own, shown, address, size, offset, section, kind, bind, file or None,
+                     line or None, language, parameters, returns, external, inlined, sites, sources, aliases)
+            for key, name, own, shown, address, size, offset, section, kind, bind, file, line, language,
+            parameters, returns, external, inlined, sites, sources, aliases
+            in zip(
+                self._keys("inline", placed, known),
+                known.name,
+                placed.names,
+                known.qualified(placed),
+                placed.addresses,
+                placed.sizes,
+                placed.offsets,
+                self._sections_of(placed),
+                _spelled(placed.types, spell.symbol_type),
+                _spelled(known.binds(placed), spell.symbol_bind),
+                known.file,
+                known.line,
+                languages,
+                self._parameters(placed.known, known.flags),
+                self._returns(numbers, known, languages),
+                known.external(placed),
+                [bool(flags & INLINED) for flags in known.flags],
+                known.values("sites"),
+                self._sources(placed),
+                self._aliases(placed),
+                strict=True,
             )
-        return out
+        ]  # fmt: skip
 
-    def _parameters(self, numbers: list[int]) -> dict[int, tuple[Parameter, ...]]:
+    def _returns(self, numbers: list[int], known: _Known, languages: list[str | None]) -> list[str | None]:
+        return [
+            None if number < 0 or flags & NO_RETURN_TYPE else kind or _NOTHING.get(str(language), "void")
+            for number, flags, kind, language in zip(
+                numbers, known.flags, known.texts("return"), languages, strict=True
+            )
+        ]
+
+    def _parameters(
+        self, numbers: npt.NDArray[np.int64], flags: list[int]
+    ) -> list[tuple[Parameter, ...] | None]:
         columns = self._columns
-        at = columns["fn_param_at"]
-        chosen = np.asarray(numbers, np.int64)
-        begins, ends = at[chosen].tolist(), at[chosen + 1].tolist()
-        places = np.concatenate([np.arange(a, b) for a, b in zip(begins, ends, strict=True)] or [chosen[:0]])
+        if not columns.count("fn"):
+            return [None] * len(numbers)
+        at = columns["fn_param_at"].astype(np.int64)
+        told = (numbers >= 0) & (np.array(flags, np.int64) & NO_PARAMETERS == 0)
+        begins = np.where(told, at[numbers], 0)
+        counts = np.where(told, at[numbers + 1] - begins, 0)
+        stops = np.cumsum(counts)
+        places = np.arange(int(stops[-1]) if len(stops) else 0) + np.repeat(begins - stops + counts, counts)
         names = columns.strings(columns["param_name"][places])
         types = columns.strings(columns["param_type"][places])
         unknown = (columns["param_flags"][places] & _TYPE_UNKNOWN).tolist()
-        made = [
-            Parameter(name, "unknown" if lost or not kind else kind)
-            for name, kind, lost in zip(names, types, unknown, strict=True)
+        # Most parameters are of few kinds: one object serves all that are alike.
+        alike: dict[tuple[str, str], Parameter] = {}
+        made = []
+        for name, kind, lost in zip(names, types, unknown, strict=True):
+            pair = (name, "unknown" if lost or not kind else kind)
+            found = alike.get(pair)
+            if found is None:
+                found = alike[pair] = Parameter(*pair)
+            made.append(found)
+        return [
+            tuple(made[stop - count : stop]) if known else None
+            for stop, count, known in zip(stops.tolist(), counts.tolist(), told.tolist(), strict=True)
         ]
-        found: dict[int, tuple[Parameter, ...]] = {}
-        place = 0
-        for number, begin, end in zip(numbers, begins, ends, strict=True):
-            found[number] = tuple(made[place : place + end - begin])
-            place += end - begin
-        return found
 
     def variables(self, indices: npt.NDArray[np.intp]) -> list[Variable]:
         """The variables of these numbers, in their order."""
-        columns = self._columns
-        rows = self._rows("variable", indices)
-        known = _Known(columns, "var", rows.known)
-        types = dict(zip(known.present, columns.strings(columns["var_type"][known.present]), strict=True))
-        return [
-            Variable(
-                key=self._key("var", row, known),
-                name=known.name.get(row.known) or row.name,
-                linkage_name=row.name,
-                demangled=known.qualified(row.known, row),
-                address=row.address,
-                size=row.size,
-                type=None
-                if known.flags.get(row.known, 0) & _VAR_TYPE_UNKNOWN
-                else types.get(row.known) or None,
-                section=self._section(row),
-                file=known.file.get(row.known) or None,
-                line=known.line.get(row.known) or None,
-                scope=known.scope.get(row.known) or None,
-                external=row.bind != 0 if row.symbols else bool(known.flags[row.known] & EXTERNAL),
-                sources=row.sources,
-            )
-            for row in rows
+        placed = self._placed("variable", indices)
+        known = _Known(self._columns, "var", placed.known)
+        types = [
+            None if flags & _VAR_TYPE_UNKNOWN else kind or None
+            for flags, kind in zip(known.flags, known.texts("type"), strict=True)
         ]
+        return [
+            Variable(key, name or own, own, shown, address, size, kind, section, file or None, line or None,
+                     scope or None, external, sources)
+            for key, name, own, shown, address, size, kind, section, file, line, scope, external, sources
+            in zip(
+                self._keys("entry", placed, known),
+                known.name,
+                placed.names,
+                known.qualified(placed),
+                placed.addresses,
+                placed.sizes,
+                types,
+                self._sections_of(placed),
+                known.file,
+                known.line,
+                known.scope,
+                known.external(placed),
+                self._sources(placed),
+                strict=True,
+            )
+        ]  # fmt: skip
 
-    def _rows(self, kind: Literal["function", "variable"], indices: npt.NDArray[np.intp]) -> _Rows:
+    def _placed(self, kind: Literal["function", "variable"], indices: npt.NDArray[np.intp]) -> _Placed:
         columns = self._columns
         begins, ends = columns[f"{kind}_start"][indices], columns[f"{kind}_start"][indices + 1]
         all_rows = columns[f"{kind}_rows"]
         named = begins < ends
         firsts = all_rows[np.where(named, begins, 0)] if len(all_rows) else np.zeros(len(indices), np.uint32)
         default = _FUNC if kind == "function" else _OBJECT
-        symbols = len(columns["type"])
-        types = (
-            np.where(named, columns["type"][firsts], default) if symbols else np.full(len(indices), default)
-        )
-        binds = np.where(named, columns["bind"][firsts], 0) if symbols else np.zeros(len(indices), np.uint8)
+        if len(columns["type"]):
+            types = np.where(named, columns["type"][firsts], default)
+            binds = np.where(named, columns["bind"][firsts], 0)
+            tables = np.where(named, columns["table"][firsts], 0)
+        else:
+            types = np.full(len(indices), default)
+            binds = tables = np.zeros(len(indices), np.uint8)
         addresses, sections = columns[f"{kind}_address"][indices], columns[f"{kind}_section"][indices]
-        known = columns["function_fn" if kind == "function" else "variable_var"][indices]
         name_ids = columns[f"{kind}_name"][indices]
-        tables = columns["table"]
         offsets = self._offsets(sections.tolist(), addresses, types)
-        made = _Rows()
-        for name, shown, address, size, section, kind_of, bind, number, offset, begin, end in zip(
-            columns.names_of(name_ids),
-            columns.displays(name_ids),
-            addresses.tolist(),
-            columns[f"{kind}_size"][indices].tolist(),
-            sections.tolist(),
-            types.tolist(),
-            binds.tolist(),
-            known.tolist(),
-            offsets,
-            begins.tolist(),
-            ends.tolist(),
-            strict=True,
+        return _Placed(
+            names=[raw.decode("utf-8", "backslashreplace") for raw in columns.names_of(name_ids)],
+            shown=columns.displays(name_ids),
+            addresses=[None if each == NO_ADDRESS else each for each in addresses.tolist()],
+            sizes=columns[f"{kind}_size"][indices].tolist(),
+            sections=sections.tolist(),
+            types=types.tolist(),
+            binds=binds.tolist(),
+            tables=tables.tolist(),
+            offsets=[each if each >= 0 else None for each in offsets],
+            known=columns["function_fn" if kind == "function" else "variable_var"][indices].astype(np.int64),
+            rows=all_rows,
+            begins=begins.tolist(),
+            ends=ends.tolist(),
+        )
+
+    def _sources(self, placed: _Placed) -> list[tuple[str, ...]]:
+        """Where each was found; one tuple serves all that are alike."""
+        table = self._columns["table"]
+        alike: dict[tuple[bool, tuple[int, ...]], tuple[str, ...]] = {}
+        found = []
+        for known, first, begin, end in zip(
+            (placed.known >= 0).tolist(), placed.tables, placed.begins, placed.ends, strict=True
         ):
-            symbols_of = all_rows[begin:end].tolist()
-            sources = [TABLES[table] for table in sorted({int(tables[row]) for row in symbols_of})]
-            made.append(
-                _Row(
-                    name=name.decode("utf-8", "backslashreplace"),
-                    shown=shown,
-                    address=None if address == NO_ADDRESS else address,
-                    size=size,
-                    section=section,
-                    type=kind_of,
-                    bind=bind,
-                    offset=offset if offset >= 0 else None,
-                    known=number,
-                    symbols=symbols_of,
-                    sources=tuple(["dwarf", *sources] if number >= 0 else sources),
-                )
-            )
-        return made
+            if end - begin < 2:
+                tables: tuple[int, ...] = (first,) if begin < end else ()
+            else:
+                tables = tuple(sorted(set(table[placed.rows[begin:end]].tolist())))
+            sort = (known, tables)
+            names = alike.get(sort)
+            if names is None:
+                names = alike[sort] = (*(("dwarf",) if known else ()), *(TABLES[each] for each in tables))
+            found.append(names)
+        return found
 
-    def _aliases(self, row: _Row) -> tuple[str, ...]:
-        if len(row.symbols) < 2:
-            return ()
-        ids = self._columns["name_id"][row.symbols[1:]]
-        others = dict.fromkeys(raw.decode("utf-8", "backslashreplace") for raw in self._columns.names_of(ids))
-        others.pop(row.name, None)
-        return tuple(name for name in others if name)
+    def _aliases(self, placed: _Placed) -> list[tuple[str, ...]]:
+        out: list[tuple[str, ...]] = []
+        for name, begin, end in zip(placed.names, placed.begins, placed.ends, strict=True):
+            if end - begin < 2:
+                out.append(())
+                continue
+            raws = self._columns.names_of(self._columns["name_id"][placed.rows[begin + 1 : end]])
+            others = dict.fromkeys(raw.decode("utf-8", "backslashreplace") for raw in raws)
+            others.pop(name, None)
+            out.append(tuple(other for other in others if other))
+        return out
 
-    def _key(self, prefix: str, row: _Row, known: _Known) -> str:
+    def _keys(self, prefix: str, placed: _Placed, known: _Known) -> list[str]:
         """The address in hex; in a relocatable file behind its section's number, from which it counts.
 
         Without a symbol there, or without an address, the entry of the debug information.
         """
-        if row.address is None or (self._relocatable and not row.symbols):
-            return f"inline-{known.die[row.known]:x}" if prefix == "fn" else f"entry-{known.die[row.known]:x}"
-        return f"{row.section:x}-{row.address:x}" if self._relocatable else f"{row.address:x}"
+        relocatable = self._relocatable
+        return [
+            f"{prefix}-{die:x}"
+            if address is None or (relocatable and begin == end)
+            else f"{section:x}-{address:x}"
+            if relocatable
+            else f"{address:x}"
+            for address, section, begin, end, die in zip(
+                placed.addresses,
+                placed.sections,
+                placed.begins,
+                placed.ends,
+                known.values("die"),
+                strict=True,
+            )
+        ]
 
-    def _section(self, row: _Row) -> str:
-        if not row.section and not row.symbols:
-            return ""  # it has no place, or one that only the debug information knows
-        return spell.section_of(row.section, self.sections)
+    def _sections_of(self, placed: _Placed) -> list[str]:
+        """ "" for what has no place, or one that only the debug information knows."""
+        names = {number: spell.section_of(number, self.sections) for number in set(placed.sections)}
+        return [
+            "" if not number and begin == end else names[number]
+            for number, begin, end in zip(placed.sections, placed.begins, placed.ends, strict=True)
+        ]
 
     def version(self, row: int) -> str:
         """With its separator, ``@V`` or ``@@V``; "" for none."""
@@ -356,56 +393,85 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """What the symbols say of one function or variable; the best of them stands for it."""
+class _Placed:
+    """What the symbols say of some functions or variables, as lists; the best symbol stands for each."""
 
-    name: str
-    shown: str
-    address: int | None
-    size: int
-    section: int
-    type: int
-    bind: int
-    offset: int | None
-    known: int  # its row of the debug information, -1 for none
-    symbols: list[int]
-    sources: tuple[str, ...]
-
-
-class _Rows(list[_Row]):
-    @property
-    def known(self) -> list[int]:
-        return [row.known for row in self]
+    names: list[str]
+    shown: list[str]
+    addresses: list[int | None]
+    sizes: list[int]
+    sections: list[int]
+    types: list[int]
+    binds: list[int]
+    tables: list[int]
+    offsets: list[int | None]
+    known: npt.NDArray[np.int64]  # the row of the debug information, -1 for none
+    rows: npt.NDArray[np.uint32]  # symbols of all: those of each from its begin to its end
+    begins: list[int]
+    ends: list[int]
 
 
 class _Known:
-    """What the debug information says of some functions or variables, by their numbers."""
+    """What the debug information says of some functions or variables: "" and 0 where it is silent."""
 
-    def __init__(self, columns: Columns, prefix: Literal["fn", "var"], numbers: list[int]) -> None:
-        self.present = sorted({number for number in numbers if number >= 0})
+    def __init__(
+        self, columns: Columns, prefix: Literal["fn", "var"], numbers: npt.NDArray[np.int64]
+    ) -> None:
+        self._columns, self._prefix = columns, prefix
+        self._told = numbers >= 0
+        self._any = bool(self._told.any())
+        self._numbers = np.where(self._told, numbers, 0)
+        self.name, self.scope, self.file = self.texts("name"), self.texts("scope"), self.texts("file")
+        self.line, self.flags = self.values("line"), self.values("flags")
 
-        def texts(name: str) -> dict[int, str]:
-            found = columns.strings(columns[f"{prefix}_{name}"][self.present])
-            return dict(zip(self.present, found, strict=True))
+    def texts(self, name: str) -> list[str]:
+        if not self._any:
+            return [""] * len(self._told)
+        column = self._columns[f"{self._prefix}_{name}"][self._numbers]
+        return self._columns.strings(np.where(self._told, column, 0))
 
-        def values(name: str) -> dict[int, int]:
-            return dict(zip(self.present, columns[f"{prefix}_{name}"][self.present].tolist(), strict=True))
+    def values(self, name: str) -> list[int]:
+        if not self._any:
+            return [0] * len(self._told)
+        column = self._columns[f"{self._prefix}_{name}"][self._numbers]
+        found: list[int] = np.where(self._told, column, 0).tolist()
+        return found
 
-        self.name, self.scope, self.file = texts("name"), texts("scope"), texts("file")
-        self._linkage = values("linkage")
-        self.line, self.flags, self.die = values("line"), values("flags"), values("die")
-        self.sites = values("sites") if prefix == "fn" else {}
-        languages = columns["unit_language"][columns[f"{prefix}_unit"][self.present]].tolist()
-        self.language = {
-            number: language_name(language) for number, language in zip(self.present, languages, strict=True)
-        }
+    @property
+    def language(self) -> list[str | None]:
+        if not self._any:
+            return [None] * len(self._told)
+        unit = self._columns[f"{self._prefix}_unit"][self._numbers]
+        numbers = self._columns["unit_language"][unit].tolist()
+        names = {number: language_name(number) for number in set(numbers)}
+        return [
+            names[number] if told else None for number, told in zip(numbers, self._told.tolist(), strict=True)
+        ]
 
-    def qualified(self, number: int, row: _Row) -> str:
+    def binds(self, placed: _Placed) -> list[int]:
+        return [
+            bind if begin < end else flags & EXTERNAL
+            for bind, begin, end, flags in zip(
+                placed.binds, placed.begins, placed.ends, self.flags, strict=True
+            )
+        ]
+
+    def external(self, placed: _Placed) -> list[bool]:
+        return [bind != 0 for bind in self.binds(placed)]
+
+    def qualified(self, placed: _Placed) -> list[str]:
         """The name with what is around it, where no linkage name has it."""
-        scope, name = self.scope.get(number), self.name.get(number)
-        if scope and name and not self._linkage[number] and row.name == name:
-            return f"{scope}::{name}"
-        return row.shown
+        return [
+            f"{scope}::{name}" if scope and name and not linkage and own == name else shown
+            for scope, name, linkage, own, shown in zip(
+                self.scope, self.name, self.values("linkage"), placed.names, placed.shown, strict=True
+            )
+        ]
+
+
+def _spelled(numbers: list[int], spelling: Callable[[int], str]) -> list[str]:
+    names = {number: spelling(number) for number in set(numbers)}
+    return [names[number] for number in numbers]
 
 
 def _hexadecimal(text: str) -> int | None:

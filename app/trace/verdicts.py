@@ -59,11 +59,14 @@ class Verdicts:
 
 def _only_names_differ(function: Function) -> bool:
     """Whether functions of its sort have the same verdict, but for the name in it."""
+    name, symbol = function.name, function.linkage_name
     return (
         not function.aliases
         and (function.address is None or not LOOKED_UP.isdisjoint(function.sources))
-        and _SIMPLE.fullmatch(function.linkage_name) is not None
-        and _SIMPLE.fullmatch(function.name) is not None
-        and returns.refusal(function.linkage_name, None) is None
-        and returns.refusal(function.name, None) is None
+        and _simple(symbol)
+        and (name == symbol or _simple(name))
     )
+
+
+def _simple(name: str) -> bool:
+    return _SIMPLE.fullmatch(name) is not None and returns.refusal(name, None) is None
