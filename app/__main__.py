@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     Command = Callable[[argparse.Namespace, Settings], int]
 
 
+_READING = frozenset({"index", "info", "functions", "symbols", "variables", "usdt"})
+
+
 def run() -> int:
     """``main`` as a program of its own: while modules are loaded nothing is garbage, so none is sought."""
     gc.disable()
@@ -62,8 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _early_child(arguments: Sequence[str]) -> Child | None:
-    """The reader of ``index FILE``, which loads what it needs while we do."""
-    if list(arguments[:1]) != ["index"] or not any(map(os.path.isfile, arguments[1:])):
+    """The reader of a file that is named, which loads what it needs while we do."""
+    if not _READING.issuperset(arguments[:1]) or not any(map(os.path.isfile, arguments[1:])):
         return None
     from app.index.build import Child
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from app.cli.output import note
 from app.config import Settings
 from app.errors import AppError, BadInput
+from app.index.build import Child
 from app.index.indexing import Indexing
 from app.index.records import Binary
 
@@ -20,18 +21,21 @@ I = TypeVar("I", bound=Indexing)  # noqa: E741
 
 
 @contextmanager
-def opened(make: Callable[[Settings], I], settings: Settings, keep: bool = False) -> Iterator[I]:
+def opened(
+    make: Callable[[Settings], I], settings: Settings, keep: bool = False, child: Child | None = None
+) -> Iterator[I]:
     """An index over the data directory; over a temporary one where that cannot be written.
 
-    With ``keep`` there is no way out: what is done is to stay. Raises what the index raises.
+    With ``keep`` there is no way out: what is done is to stay. ``child``: a reader that was started before.
+    Raises what the index raises.
     """
     if keep or _writable(settings.data):
-        yield from _opened(make(settings))
+        yield from _opened(make(settings), child)
         return
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="probescope-") as temporary:
-        yield from _opened(make(replace(settings, data=Path(temporary))))
+        yield from _opened(make(replace(settings, data=Path(temporary))), child)
 
 
 def apart(
@@ -56,7 +60,9 @@ def apart(
         return command(options, chosen)
 
 
-def _opened(index: I) -> Iterator[I]:
+def _opened(index: I, child: Child | None) -> Iterator[I]:
+    if child is not None:
+        index.take_reader(child)
     index.start(serving=False)
     try:
         yield index

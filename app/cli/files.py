@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from app.cli.output import columns, note, put, put_json, put_json_lines, shown
 from app.cli.patterns import from_here
 from app.config import Settings
 from app.errors import NotFound
+from app.index.build import Child
 from app.index.listing import probes as list_probes
 from app.index.model import Ask, Binary, Function, Item, Page, Symbol, Usdt, Variable, signature, source
 from app.index.service import Index
@@ -32,9 +34,9 @@ PART = 20_000
 T = TypeVar("T", bound=Item)
 
 
-def catalogue(settings: Settings) -> AbstractContextManager[Index]:
-    """The whole index, with parts of lists as long as ours."""
-    return opened(Index, replace(settings, page_limit=max(settings.page_limit, PART)))
+def catalogue(settings: Settings, child: Child | None = None) -> AbstractContextManager[Index]:
+    """The whole index, with parts of lists as long as ours; ``child``: a reader that was started before."""
+    return opened(Index, replace(settings, page_limit=max(settings.page_limit, PART)), child=child)
 
 
 def symbols(options: argparse.Namespace, settings: Settings) -> int:
@@ -55,7 +57,9 @@ def symbols(options: argparse.Namespace, settings: Settings) -> int:
 def functions(options: argparse.Namespace, settings: Settings) -> int:
     """``functions FILE…``, each with its verdict."""
     widths = (18, -8, 4)
-    capabilities = Bpftrace(settings).capabilities()
+    bpftrace = Bpftrace(settings)
+    # It takes a tenth of a second to say its version, which the file's reading hides.
+    threading.Thread(target=bpftrace.capabilities).start()
 
     def row(item: Function) -> str:
         address = "inlined" if item.address is None else f"{item.address:#018x}"
@@ -63,7 +67,7 @@ def functions(options: argparse.Namespace, settings: Settings) -> int:
         return columns((address, item.size, item.type, name), widths)
 
     def judge(binary: Binary) -> Callable[[Function], object]:
-        verdicts = Verdicts(binary, capabilities)
+        verdicts = Verdicts(binary, bpftrace.capabilities())
         return lambda item: Fragment(verdicts.json(item))
 
     return _list(
@@ -197,7 +201,7 @@ def _list(
                 "Look at what it has with: probescope info FILE",
             )
 
-    with catalogue(settings) as index:
+    with catalogue(settings, options.child) as index:
         return each_file(options.files, index, one)
 
 

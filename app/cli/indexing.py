@@ -13,8 +13,6 @@ from app.cli.output import note, put, put_json, shown, size
 from app.config import Settings
 from app.errors import NotFound
 from app.index.indexing import Indexing
-from app.index.reader import Kind
-from app.index.readers import Readers
 from app.index.records import Binary, Job
 
 _POLL_SECONDS = 0.1
@@ -32,7 +30,7 @@ def info(options: argparse.Namespace, settings: Settings) -> int:
         for name, value in _info_rows(binary):
             put(f"  {name:<15} {shown(value)}")
 
-    with opened(Indexing, settings) as index:
+    with opened(Indexing, settings, child=options.child) as index:
         return each_file(options.files, index, one, hashed=True)
 
 
@@ -40,14 +38,7 @@ def index(options: argparse.Namespace, settings: Settings) -> int:
     """``index PATH…``, with progress; the answer is a line a file that failed, and a sum."""
     paths = [Path(path).absolute() for path in options.paths]
 
-    def make(settings: Settings) -> Indexing:
-        readers = None
-        if options.child is not None:
-            readers = Readers(settings)
-            readers.prepare(options.child, Kind())
-        return Indexing(settings, readers)
-
-    with opened(make, settings, keep=True) as opened_index:
+    with opened(Indexing, settings, keep=True, child=options.child) as opened_index:
         job = opened_index.add_paths([str(path) for path in paths], owner="command line")
         job = followed(opened_index, job)
     return _told(job, options.json)

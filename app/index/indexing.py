@@ -18,6 +18,7 @@ from app.debuginfo.matching import Found
 from app.elf.tree import MAGIC
 from app.errors import AppError, BadInput, Conflict, StorageFull
 from app.index import files
+from app.index.build import Child
 from app.index.catalogue import BinaryRow, Catalogue, KnownRow
 from app.index.completing import Completing, gives
 from app.index.debug_files import DebugFiles, sought
@@ -38,13 +39,13 @@ _TRIES = 3  # at a file that changes while it is read
 class Indexing:
     """One data directory: catalogue.sqlite, columns/, blobs/, uploads/, scratch/."""
 
-    def __init__(self, settings: Settings, readers: Readers | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._data = settings.data
         self.upload_dir = settings.data / "uploads"
         self._catalogue = Catalogue(settings.data / "catalogue.sqlite")
         self._store = Store(settings, self._catalogue)
-        self._readers = readers or Readers(settings)
+        self._readers = Readers(settings)
         self.debug_files = DebugFiles(settings, self._store, self._readers)
         self._completing = Completing(settings, self._store, self._readers, self.debug_files)
         self._fetching = Fetching(settings, self._store, self.debug_files, self._completing.merge)
@@ -121,6 +122,10 @@ class Indexing:
         self._store.drop_leftovers()
 
     # Jobs
+
+    def take_reader(self, child: Child) -> None:
+        """Takes a reader's child that was started before this index was there."""
+        self._readers.prepare(child, Kind())
 
     def add_paths(self, paths: Sequence[str], owner: str = "") -> Job:
         """Indexes files and directories of the host. Raises BadInput when a path is not absolute."""

@@ -28,7 +28,7 @@ class Verdicts:
     def __init__(self, binary: Binary, capabilities: Capabilities) -> None:
         self._binary = binary
         self._capabilities = capabilities
-        self._known: dict[tuple[object, ...], str] = {}
+        self._known: dict[tuple[object, ...], _Text] = {}
 
     def json(self, function: Function) -> str:
         """``function_verdict`` of it, as JSON."""
@@ -46,15 +46,28 @@ class Verdicts:
             function.inline_sites,
             function.language,
         )
-        text = self._known.get(sort)
-        if text is None:
+        made = self._known.get(sort)
+        if made is None:
             symbol = _MANGLED[0] + _SYMBOL if mangled else _SYMBOL
             text = self._made(replace(function, name=_NAME, linkage_name=symbol)).replace(symbol, _SYMBOL)
-            self._known[sort] = text
-        return text.replace(_SYMBOL, function.linkage_name).replace(_NAME, function.name)
+            made = self._known[sort] = _Text(text)
+        return made.with_names(function.name, function.linkage_name)
 
     def _made(self, function: Function) -> str:
-        return orjson.dumps(function_verdict(function, self._binary, self._capabilities).as_dict()).decode()
+        return orjson.dumps(function_verdict(function, self._binary, self._capabilities)).decode()
+
+
+class _Text:
+    """A verdict's JSON, cut where its function's names stand."""
+
+    def __init__(self, text: str) -> None:
+        self._by_symbol = [part.split(_NAME) for part in text.split(_SYMBOL)]
+        self._by_either = re.split(f"{_NAME}|{_SYMBOL}", text)
+
+    def with_names(self, name: str, symbol: str) -> str:
+        if name == symbol:
+            return name.join(self._by_either)
+        return symbol.join([name.join(parts) for parts in self._by_symbol])
 
 
 def _only_names_differ(function: Function) -> bool:
