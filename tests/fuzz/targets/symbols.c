@@ -5,6 +5,7 @@
  */
 #include "container.h"
 #include "symbols/demangle.h"
+#include "symbols/enclosing.h"
 #include "symbols/rows.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -143,6 +144,27 @@ static void tables(const Input *input)
     free_names(&names);
 }
 
+/* Each address asked for gets a function that it is in, or none. */
+static void enclosing_check(const Symbols *symbols, size_t count)
+{
+    enum { MOST = 16 };
+    uint64_t wanted[MOST];
+    uint32_t rows[MOST];
+    size_t asked = count < MOST ? count : MOST;
+    for (size_t row = 0; row < asked; row++) {
+        uint64_t address = symbols->address[row] + symbols->size[row] / 2;
+        size_t at = row;
+        for (; at && wanted[at - 1] > address; at--)
+            wanted[at] = wanted[at - 1];
+        wanted[at] = address;
+    }
+    Candidates candidates = {count, symbols->address, symbols->size, symbols->section, symbols->type, symbols->bind};
+    find_enclosing(&candidates, wanted, asked, rows);
+    for (size_t at = 0; at < asked; at++)
+        DEMAND(rows[at] == NO_ROW
+               || (rows[at] < count && wanted[at] - symbols->address[rows[at]] < symbols->size[rows[at]]));
+}
+
 static void symbols_of(const File *file, size_t count, const Entries *entries, Bytes texts, uint8_t flags)
 {
     void *memory = target_memory(count * ROW_BYTES + 8);
@@ -180,6 +202,7 @@ static void symbols_of(const File *file, size_t count, const Entries *entries, B
             .thumb = flags & 2,
         };
         tables(&input);
+        enclosing_check(&symbols, count);
         free(names);
     }
     free_symbols(&symbols);
