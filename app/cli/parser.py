@@ -132,6 +132,7 @@ def _trace(commands: Commands) -> None:
     trace = _command(commands, "trace", "run a session here and print what it gives")
     _choice(trace)
     trace.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds")
+    trace.add_argument("--wait-for", metavar="NAME", help="the next process of this name, from its start")
     trace.epilog = "After -- comes a COMMAND to run under the session from its first instruction."
 
 
@@ -199,14 +200,38 @@ def _choice(command: argparse.ArgumentParser) -> None:
         default=[],
         help="such as uprobe:/usr/bin/bash:readline (may repeat)",
     )
+    command.add_argument(
+        "--line",
+        dest="lines",
+        metavar="SOURCE:LINE",
+        action="append",
+        default=[],
+        help="the code of a source line of --file, such as main.c:42 (may repeat)",
+    )
+    command.add_argument("--file", metavar="FILE", help="the binary that --line means")
     command.add_argument("--pid", type=_positive, metavar="N", help="only in process N")
+    command.add_argument(
+        "-o",
+        "--option",
+        dest="options",
+        metavar="NAME=VALUE",
+        type=_option,
+        action="append",
+        default=[],
+        help="an option of the recipe or a filter, such as where='size > 100' (may repeat)",
+    )
 
 
 def _check_choice(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    if options.script is not None and (options.recipe or options.probes):
+    places = options.probes or options.lines
+    if options.script is not None and (options.recipe or places or options.options):
         parser.error("give either --script, or --recipe with --probe")
-    if options.script is None and not (options.recipe and options.probes):
-        parser.error("give --recipe with at least one --probe, or --script")
+    if options.script is None and not (options.recipe and (places or options.recipe == "profile")):
+        parser.error("give --recipe with at least one --probe or --line, or --script")
+    if options.lines and not (options.file or getattr(options, "arguments", None)):
+        parser.error("--line needs --file, the binary that it is a line of")
+    if getattr(options, "wait_for", None) and (options.script or options.pid or options.arguments):
+        parser.error("--wait-for goes with a --recipe, without --pid and without a command")
 
 
 def _serve(commands: Commands) -> None:
@@ -246,6 +271,13 @@ def _seconds(text: str) -> float:
     return number
 
 
+def _option(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise ValueError(text)
+    return name.strip(), value
+
+
 def _port(text: str) -> int:
     number = int(text)
     if not 0 <= number <= 65_535:
@@ -253,7 +285,13 @@ def _port(text: str) -> int:
     return number
 
 
-for _parse, _name in ((_positive, "positive number"), (_seconds, "number of seconds"), (_port, "port")):
+_TYPES: tuple[tuple[Callable[[str], object], str], ...] = (
+    (_positive, "positive number"),
+    (_seconds, "number of seconds"),
+    (_port, "port"),
+    (_option, "NAME=VALUE"),
+)
+for _parse, _name in _TYPES:
     _parse.__name__ = _name  # argparse says "invalid NAME value"
 
 _COMMANDS: dict[str | None, Callable[[Commands], None]] = {

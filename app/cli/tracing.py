@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
 import signal
 import sys
 import tempfile
@@ -23,7 +24,8 @@ from app.cli.patterns import from_here
 from app.cli.pictures import map_lines
 from app.cli.screen import Screen
 from app.config import Settings
-from app.errors import BadInput
+from app.errors import BadInput, NotFound
+from app.host.awaited import Awaited
 from app.host.tools import Held
 from app.trace.bpftrace import Bpftrace
 from app.trace.model import Diagnostic, ScriptRequest, Session
@@ -33,6 +35,8 @@ from app.trace.session import Sessions
 OWNER = "command line"
 _PART = 1000
 _WAIT_SECONDS = 0.5
+# How often it is looked whether a process has come.
+_WATCH_SECONDS = 0.02
 _PICTURE_SECONDS = 1.0
 _TEXTS = {"printf", "time", "cat", "join", "strftime", "syscall"}
 _MAPS = {"map", "hist", "stats", "lhist"}
@@ -85,13 +89,17 @@ async def _trace(options: argparse.Namespace, sessions: Sessions) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     held = Held(options.arguments, stdout_to_stderr=options.json) if options.arguments else None
+    awaited = Awaited(options.wait_for) if options.wait_for else None
     try:
         await sessions.start()
         request = _request(options)
         if held is not None:
-            request = replace(request, pid=held.pid)
+            request = replace(request, pid=held.pid, starting=True)
+        if awaited is not None:
+            with_name = {**request.options, "comm": options.wait_for}
+            request = replace(request, options=with_name, besides=awaited.others)
         session = await sessions.create(request, OWNER)
-        return await _follow(options, sessions, session, held, stop)
+        return await _follow(options, sessions, session, held, awaited, stop)
     finally:
         await sessions.close()
         if held is not None:
@@ -101,9 +109,16 @@ async def _trace(options: argparse.Namespace, sessions: Sessions) -> int:
 
 
 async def _follow(
-    options: argparse.Namespace, sessions: Sessions, session: Session, held: Held | None, stop: asyncio.Event
+    options: argparse.Namespace,
+    sessions: Sessions,
+    session: Session,
+    held: Held | None,
+    awaited: Awaited | None,
+    stop: asyncio.Event,
 ) -> int:
     printer = _Printer(options.json)
+    pause = _WATCH_SECONDS if awaited is not None else _WAIT_SECONDS
+    waits = _Waits(awaited)
     following = session.id
     last = 0
     stopping = False
@@ -120,17 +135,38 @@ async def _follow(
                 continue
             if session.state in {"ended", "failed"}:
                 break
-            if not stopping and (stop.is_set() or (held is not None and held.code is not None)):
+            over = (held is not None and held.code is not None) or waits.over(session)
+            if not stopping and (stop.is_set() or over):
                 stopping = True
                 await sessions.stop(following)
                 continue
             printer.picture_in_time()
-            await sessions.changed(following, last, _WAIT_SECONDS)
+            await sessions.changed(following, last, pause)
     except BrokenPipeError:
         await sessions.stop(following)
         raise
     printer.finish()
     return _outcome(options, session, held)
+
+
+class _Waits:
+    """Says what it waits for, once each: that a process comes, that it came."""
+
+    def __init__(self, awaited: Awaited | None) -> None:
+        self._awaited = awaited
+        self._said = self._came = False
+
+    def over(self, session: Session) -> bool:
+        """Whether the awaited process has come and gone."""
+        if self._awaited is None or session.state != "running":
+            return False
+        if not self._said:
+            note(f"Waiting for a process named {self._awaited.name} to start; Ctrl-C ends it.")
+            self._said = True
+        if not self._came and self._awaited.pid is not None:
+            note(f"Process {self._awaited.pid} ({self._awaited.name}) started.")
+            self._came = True
+        return self._awaited.over
 
 
 def _outcome(options: argparse.Namespace, session: Session, held: Held | None) -> int:
@@ -201,8 +237,21 @@ def _request(options: argparse.Namespace) -> ScriptRequest:
     duration = getattr(options, "duration", None)
     if options.script is None:
         probes = tuple(from_here(probe)[0] for probe in options.probes)
-        return ScriptRequest(options.recipe, probes, options.pid, duration)
+        lines = tuple(f'line:"{_line_file(options)}":{line}' for line in options.lines)
+        return ScriptRequest(
+            options.recipe, (*probes, *lines), options.pid, duration, options=dict(options.options)
+        )
     return ScriptRequest(pid=options.pid, duration=duration, script=_read(options.script))
+
+
+def _line_file(options: argparse.Namespace) -> str:
+    """The binary that a source line belongs to: what is named, else the command that is run."""
+    if options.file:
+        return str(Path(options.file).absolute())
+    found = shutil.which(options.arguments[0])
+    if found is None:
+        raise NotFound(f"There is no program {options.arguments[0]}.", "Give the binary with --file.")
+    return str(Path(found).resolve())
 
 
 def _read(path: str) -> str:

@@ -17,18 +17,21 @@ from app.elf.debug import Debug, as_addresses, open_debug
 from app.elf.declarations import declaration
 from app.elf.declarators import tight_text
 from app.elf.dies import At, Die, Tag
-from app.elf.entry import entry_address, parameters_at_entry
+from app.elf.dwarf_registers import register_name
+from app.elf.entry import entry_address, parameter_dies, parameters_at_entry
+from app.elf.frame_rules import FrameRules
 from app.elf.golines import GoLines
 from app.elf.gopclntab import read_gopclntab
 from app.elf.image import Image
 from app.elf.locate import Location, Locator
 from app.elf.model import SymbolColumns
 from app.elf.notes import notes
+from app.elf.shapes import shape_of
 from app.elf.structs import Member, Struct, read_struct
 from app.elf.symbols import SHT_SYMTAB, read_symbols
 from app.elf.usdt import read_usdt, stored
 from app.elf.usdt_debug import typed
-from app.elf.variables import variables_at
+from app.elf.variables import variable_dies, variables_at
 
 # What one question may ask for; a page shows no more.
 MOST_ADDRESSES = 100_000
@@ -173,7 +176,10 @@ class Details:
         return self.debug.dies.die(int(scopes.key[scopes.chain(scope)[-1]]))
 
     def _function(self, arguments: Answer) -> Answer:
-        """``die``, a key, or ``address``; ``at``: where variables are looked for, the entry if not given."""
+        """``die``, a key, or ``address``; ``at``: where variables are looked for, the entry if not given.
+
+        With ``shapes`` also how a script reads what lies there, and the frame address at ``at``.
+        """
         if "die" in arguments:
             function = self.debug.dies.die(int(arguments["die"]))
         else:
@@ -184,8 +190,10 @@ class Details:
         at = int(arguments.get("at", entry or 0))
         result, known = function.inherited_type()
         ranges = function.ranges
+        shapes = self._shapes(function, at) if arguments.get("shapes") else {}
         return {
             "function": {
+                **shapes,
                 "name": function.inherited_name(),
                 "linkage_name": function.linkage_name,
                 "address": entry,
@@ -199,6 +207,18 @@ class Details:
                 "inline_sites": self._sites(function, entry),
                 "lines": self._lines(ranges),
             }
+        }
+
+    def _shapes(self, function: Die, at: int) -> Answer:
+        rule = FrameRules(self._image).cfa(at)
+        machine = self.debug.machine
+        return {
+            "returns_shape": shape_of(function.inherited_type()[0]),
+            "parameter_shapes": [shape_of(die.inherited_type()[0]) for die in parameter_dies(function)],
+            "variable_shapes": [shape_of(die.inherited_type()[0]) for die, _ in variable_dies(function, at)],
+            "frame": None
+            if rule is None
+            else {"register": register_name(machine, rule.register), "offset": rule.offset},
         }
 
     def _usdt(self, arguments: Answer) -> Answer:

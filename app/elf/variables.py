@@ -34,9 +34,14 @@ def variables_at(
     """In the order of their DIEs; those of no name are left out, and those of other ``sizes``."""
     return tuple(
         _variable(debug, function, die, address, inlined)
-        for die, inlined in _inside(function, address, None, 0)
+        for die, inlined in variable_dies(function, address)
         if sizes is None or size_of(die.inherited_type()[0]) in sizes
     )
+
+
+def variable_dies(function: Die, address: int) -> Iterator[tuple[Die, str | None]]:
+    """Their DIEs in the same order, each with the inlined function that it belongs to."""
+    return _inside(function, address, None, 0)
 
 
 def _inside(block: Die, address: int, inlined: str | None, depth: int) -> Iterator[tuple[Die, str | None]]:

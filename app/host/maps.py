@@ -75,6 +75,14 @@ def mapping_processes(path: str) -> tuple[Process, ...]:
     return tuple(found)
 
 
+def maps_file(pid: int, path: str) -> bool:
+    """Whether ``pid`` maps the file at ``path`` to execute it. Raises NotFound, Forbidden."""
+    identity = _identity(path)
+    if identity is None:
+        return False
+    return re.search(rb"^\S+ ..x. \S+ " + re.escape(identity), _read_maps(pid), re.MULTILINE) is not None
+
+
 def parse(data: bytes) -> list[_Mapping]:
     """The lines of /proc/PID/maps that map files."""
     return [

@@ -66,6 +66,15 @@ class Answers:
         found: Answer | None = self._ask(binary_id, "function", {"die": die}).get("function")
         return found
 
+    def reading(self, binary_id: str, *, die: int | None = None, address: int | None = None) -> Answer | None:
+        """As ``function``, with the shape of each value: of a DIE at its entry, or at any ``address``.
+
+        None where the debug information knows no function there.
+        """
+        where = {"die": die} if address is None else {"address": address, "at": address}
+        found: Answer | None = self._ask(binary_id, "function", {**where, "shapes": True}).get("function")
+        return found
+
     def addresses_of(self, binary_id: str, file: str, line: int) -> Answer:
         """Where the code of a source line begins, each inlined copy too: ``{line, sites}``.
 

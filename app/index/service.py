@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -173,14 +173,17 @@ class Index(Indexing):
                 return self._usdt_types(binary_id, row.columns, columns, [probe])[0]
         raise NotFound(f"{row.name} has no USDT probe {provider}:{name}.", "See the list of its USDT probes.")
 
-    def symbol_file(self, binary_id: str, pattern: str) -> bytes | None:
+    def symbol_file(
+        self, binary_id: str, pattern: str, marks: Mapping[str, int] | None = None
+    ) -> bytes | None:
         """An ELF file that names the functions matching ``pattern`` which the binary's own tables do not.
 
-        None where all are in these, or the binary has no build-id by which it could be told that they fit.
+        ``marks``: instructions that it names too. None where all are in the binary's own tables, or it has no
+        build-id by which it could be told that they fit.
         """
         row = self._store.row(binary_id)
         columns, _ = self._store.columns(row)
-        return symbol_file(columns, row.build_id, pattern, self._settings.search_wall)
+        return symbol_file(columns, row.build_id, pattern, self._settings.search_wall, marks or {})
 
     def source(self, binary_id: str, file: str) -> Source | None:
         """A file that the debug information of a binary names, if it is at hand and may be shown."""
@@ -226,6 +229,21 @@ class Index(Indexing):
         index = found.find_function(key)
         fn = int(columns["function_fn"][index]) if index is not None else -1
         return self.answers.function(binary_id, int(columns["fn_die"][fn])) if fn >= 0 else None
+
+    def reading(self, binary_id: str, key: str) -> dict[str, Any] | None:
+        """``details`` with the shapes of values, for who writes a script; None where nothing is known."""
+        columns, found = self._store.columns(self._store.row(binary_id))
+        index = found.find_function(key)
+        fn = int(columns["function_fn"][index]) if index is not None else -1
+        return self.answers.reading(binary_id, die=int(columns["fn_die"][fn])) if fn >= 0 else None
+
+    def reading_at(self, binary_id: str, address: int) -> dict[str, Any] | None:
+        """The same at any instruction: the variables that have a place there."""
+        return self.answers.reading(binary_id, address=address)
+
+    def line_sites(self, binary_id: str, file: str, line: int) -> dict[str, Any]:
+        """``{line, sites}``: where the code of a source line begins. Raises NotFound."""
+        return self.answers.addresses_of(binary_id, file, line)
 
     # Two builds
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from app.elf.model import TABLES
@@ -17,7 +19,9 @@ _OWN = (TABLES.index("symtab"), TABLES.index("dynsym"))
 _FIELDS = 8  # of a program header
 
 
-def symbol_file(columns: Columns, build_id: str | None, pattern: str, seconds: float) -> bytes | None:
+def symbol_file(
+    columns: Columns, build_id: str | None, pattern: str, seconds: float, marks: Mapping[str, int]
+) -> bytes | None:
     """See ``Index.symbol_file``; ``*`` is special in ``pattern``. Raises what ``matching.ranks`` raises."""
     header = columns.meta["header"]
     if build_id is None or header is None or header["type"] not in _TYPES:
@@ -29,7 +33,7 @@ def symbol_file(columns: Columns, build_id: str | None, pattern: str, seconds: f
     counted = np.concatenate(([0], np.cumsum(own)))
     hidden = (counted[starts[1:]] == counted[starts[:-1]]) & (columns["function_address"] != NO_ADDRESS)
     name_at, names = columns["function_name_at"], columns["function_names"]
-    functions: list[Named] = []
+    functions = [Named(name.encode(), address, 1) for name, address in marks.items()]
     for row in np.flatnonzero(hidden).tolist():
         address, size = int(columns["function_address"][row]), int(columns["function_size"][row])
         functions += [

@@ -1,4 +1,6 @@
-"""Parameters and USDT arguments to the pieces of a printf: format, and the expression that reads it.
+"""Parameters and USDT arguments to values, by the names of their types and the calling convention.
+
+What debug information says of their places is in readings.py, which goes first.
 
 Integers and pointers alone lie in the registers that bpftrace calls arg0, arg1, ...; floating point ones do
 not count among them, and after one passed by value in memory nothing can be said of the rest.
@@ -8,16 +10,12 @@ Sources: System V ABI AMD64 section 3.2.3, AAPCS64 section 6.8, Go's abi-interna
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from app.elf.model import UsdtSite
 from app.index.model import Function, Parameter
+from app.trace.values import REST, Value
 
-Version = tuple[int, int, int]
-# bpftrace keeps what it prints on a stack of 512 bytes before 0.21.
-LARGE_STACK = (0, 21, 0)
 MOST = 6
-MOST_STRINGS = 3
 _REGISTERS = {"x86_64": 6, "aarch64": 8, "riscv": 8, "ppc64": 8, "s390x": 5}
 _GO_REGISTERS = {"x86_64": ("ax", "bx", "cx", "di", "si", "r8", "r9", "r10", "r11")}
 _UNKNOWN = 4  # registers shown where the parameters are not known
@@ -48,119 +46,97 @@ _TEXT = re.compile(r"(?:signed |unsigned )?char ?\*(?: ?(?:restrict|const))*")
 _FORMATS = {"int8": "%d", "int16": "%d", "int32": "%d", "int64": "%ld", "uint64": "%lu"}
 
 
-class Piece(NamedTuple):
-    """A conversion of printf and what it prints; ``expression`` "" where there is nothing to read."""
-
-    format: str
-    expression: str
-
-
-def literal(text: str) -> str:
-    """``text`` inside a printf format between double quotes, whatever it holds."""
-    text = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
-
-
-def of_function(
-    function: Function | None, machine: str, language: str | None, version: Version
-) -> list[Piece]:
-    """One piece a parameter; where they are not known, the first registers in hex."""
+def of_function(function: Function | None, machine: str, language: str | None) -> list[Value]:
+    """One value a parameter; where they are not known, the first registers in hex."""
     if language == "go":
         return _of_go(function, machine)
     registers = _REGISTERS.get(machine, 0)
     if function is None or function.parameters is None:
-        return [Piece("0x%lx", f"arg{index}") for index in range(min(registers, _UNKNOWN))]
-    found: list[Piece] = []
+        return [Value("", "0x%lx", f"arg{index}") for index in range(min(registers, _UNKNOWN))]
+    found: list[Value] = []
     at = 0
     for parameter in function.parameters[:MOST]:
         kind = _plain(parameter.type)
-        name = f"{literal(parameter.name)}=" if parameter.name else ""
         if kind in _FLOATS:
-            found.append(Piece(f"{name}?", ""))
+            found.append(Value(parameter.name, "?"))
             continue
         if at >= registers or not _in_register(kind):
-            found.append(Piece("...", ""))
+            found.append(Value("", REST))
             break
-        format, expression = _read(kind, f"arg{at}", _strings(found), version)
-        found.append(Piece(name + format, expression))
+        found.append(_read(parameter.name, kind, f"arg{at}"))
         at += 1
-    if len(function.parameters) > MOST and found[-1].format != "...":
-        found.append(Piece("...", ""))
+    if len(function.parameters) > MOST and found[-1].format != REST:
+        found.append(Value("", REST))
     return found
 
 
-def of_usdt(site: UsdtSite | None, strings: frozenset[int], version: Version) -> list[Piece]:
-    """One piece an argument of a USDT site; those whose index is in ``strings`` are read as text."""
+def of_usdt(site: UsdtSite | None, strings: frozenset[int]) -> list[Value]:
+    """One value an argument of a USDT site; those whose index is in ``strings`` are read as text."""
     if site is None:
         return []
     found = []
     for argument in site.arguments[:MOST]:
-        name = f"arg{argument.index}"
+        name, place = argument.name or "", f"arg{argument.index}"
         if argument.float:
-            found.append(Piece("?", ""))
+            found.append(Value(name, "?"))
         elif argument.index in strings or _TEXT.fullmatch(_plain(argument.type)):
-            found.append(_read("char *", name, _strings(found), version))
+            found.append(_read(name, "char *", place))
         elif argument.size == 8 and not argument.signed:
-            found.append(Piece("0x%lx", name))
+            found.append(Value(name, "0x%lx", place))
         else:
             cast = f"{'int' if argument.signed else 'uint'}{8 * argument.size}"
-            found.append(Piece(_FORMATS.get(cast, "%u"), f"({cast}){name}"))
+            found.append(Value(name, _FORMATS.get(cast, "%u"), f"({cast}){place}"))
     return found
 
 
-def returned(function: Function | None, version: Version) -> Piece | None:
-    """The piece for retval; None for a function that returns nothing or no integer."""
+def returned(function: Function | None) -> Value | None:
+    """The value for retval; None for a function that returns nothing or no integer."""
     if function is None or function.returns is None:
-        return Piece("0x%lx", "retval")
+        return Value("", "0x%lx", "retval")
     kind = _plain(function.returns)
     if kind in _FLOATS or kind in {"void", "()", "!"} or not _in_register(kind):
         return None
-    return Piece(*_read(kind, "retval", 0, version))
+    return _read("", kind, "retval")
 
 
-def _of_go(function: Function | None, machine: str) -> list[Piece]:
+def _of_go(function: Function | None, machine: str) -> list[Value]:
     registers = list(_GO_REGISTERS.get(machine, ()))
     if function is None or function.parameters is None:
-        return [Piece("0x%lx", f'reg("{name}")') for name in registers[:_UNKNOWN]]
-    found: list[Piece] = []
+        return [Value("", "0x%lx", f'reg("{name}")') for name in registers[:_UNKNOWN]]
+    found: list[Value] = []
     for parameter in function.parameters[:MOST]:
-        taken = _go_piece(parameter, registers)
+        taken = _go_value(parameter, registers)
         if taken is None:
-            found.append(Piece("...", ""))
+            found.append(Value("", REST))
             break
         found.append(taken)
     return found
 
 
-def _go_piece(parameter: Parameter, registers: list[str]) -> Piece | None:
+def _go_value(parameter: Parameter, registers: list[str]) -> Value | None:
     kind = _plain(parameter.type)
-    name = f"{literal(parameter.name)}=" if parameter.name else ""
     if kind == "string":
         if len(registers) < 2:
             return None
         at, size = registers.pop(0), registers.pop(0)
-        return Piece(f"{name}%s", f'str(reg("{at}"), reg("{size}"))')
+        return Value(parameter.name, "%s", f'str(reg("{at}"), reg("{size}"))')
     # Go's int and uint have 64 bits.
     cast = "int64" if kind == "int" else _CASTS.get(kind)
     if not registers or (cast is None and not kind.endswith("*") and not kind.startswith("*")):
         return None
     register = f'reg("{registers.pop(0)}")'
     if cast is None:
-        return Piece(f"{name}0x%lx", register)
-    return Piece(name + _FORMATS.get(cast, "%u"), f"({cast}){register}")
+        return Value(parameter.name, "0x%lx", register)
+    return Value(parameter.name, _FORMATS.get(cast, "%u"), f"({cast}){register}")
 
 
-def _read(kind: str, place: str, strings: int, version: Version) -> Piece:
-    if _TEXT.fullmatch(kind) and (version >= LARGE_STACK or strings < MOST_STRINGS):
-        return Piece("%s", f"str({place})")
+def _read(name: str, kind: str, place: str) -> Value:
+    if _TEXT.fullmatch(kind):
+        return Value(name, "%s", f"str({place})", ("0x%lx", place))
     cast = _CASTS.get(kind)
     if cast is None:
-        return Piece("0x%lx", place)
-    return Piece(_FORMATS.get(cast, "%u"), f"({cast}){place}")
-
-
-def _strings(found: list[Piece]) -> int:
-    return sum(piece.expression.startswith("str(") for piece in found)
+        return Value(name, "0x%lx", place)
+    return Value(name, _FORMATS.get(cast, "%u"), f"({cast}){place}")
 
 
 def _in_register(kind: str) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
+from app.elf.disassembly import Instruction
 from app.errors import AppError
-from app.index.model import Ask, Binary, Function, Page, Usdt
+from app.index.model import Ask, Binary, Function, Page, Symbol, Usdt
+from app.index.sites import InlineSite
 
 _CANDIDATES = 50
 
@@ -19,11 +22,23 @@ class Catalogue(Protocol):
 
     def functions(self, id: str, ask: Ask) -> Page[Function]: ...
 
-    def symbol_file(self, id: str, pattern: str) -> bytes | None: ...
+    def symbol_file(self, id: str, pattern: str, marks: Mapping[str, int] | None = None) -> bytes | None: ...
 
     def usdt(self, id: str, ask: Ask) -> Page[Usdt]: ...
 
     def usdt_probe(self, id: str, provider: str, name: str) -> Usdt: ...
+
+    def code(self, id: str, key: str) -> tuple[Instruction, ...]: ...
+
+    def inline_sites(self, id: str, key: str) -> tuple[InlineSite, ...]: ...
+
+    def line_sites(self, id: str, file: str, line: int) -> dict[str, Any]: ...
+
+    def reading(self, id: str, key: str) -> dict[str, Any] | None: ...
+
+    def reading_at(self, id: str, address: int) -> dict[str, Any] | None: ...
+
+    def symbols(self, id: str, ask: Ask) -> Page[Symbol]: ...
 
 
 def function_named(catalogue: Catalogue, id: str, symbol: str) -> Function | None:

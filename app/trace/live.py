@@ -22,7 +22,7 @@ from app.trace import diagnostics
 from app.trace.bpftrace import Capabilities, Child
 from app.trace.decode import MAP_TYPES, Decoded, decode
 from app.trace.log import Log
-from app.trace.model import Diagnostic, Loss, Session, SessionState
+from app.trace.model import LINED, Diagnostic, Loss, Session, SessionState
 from app.trace.policy import attach_points, own_probes
 
 OVER: tuple[SessionState, ...] = ("ended", "failed")
@@ -205,10 +205,10 @@ class Live:
 
     def _end(self, code: int) -> None:
         found = diagnostics.parse(self._child.stderr, self._session.script)
-        if self._session.recipe == "log" and self._counted is not None:
+        if self._session.recipe in LINED and self._counted is not None:
             # What the buffers lost and did not say: lost_events is a lower bound.
             self._kernel_loss = max(self._kernel_loss, self._counted - self._printed)
-        if self._session.recipe == "log" and code == 0 and self._latest == "printf":
+        if self._session.recipe in LINED and code == 0 and self._latest == "printf":
             self._warn("bpftrace did not print its last count: more events may be lost than is told.")
         state, name, reason = self._stop or self._how(code, found)
         if code == 0:

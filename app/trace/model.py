@@ -8,7 +8,21 @@ from typing import Any, Literal
 from app.index.model import plain
 
 SessionState = Literal["starting", "running", "stopping", "ended", "failed"]
-RECIPES = ("count", "log", "latency", "custom")
+RECIPES = (
+    "count",
+    "log",
+    "latency",
+    "heatmap",
+    "top",
+    "slower",
+    "stacks",
+    "profile",
+    "offcpu",
+    "tree",
+    "custom",
+)
+# Recipes whose script counts in @n how many lines it printed.
+LINED = frozenset({"log", "slower", "tree"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +73,8 @@ class ScriptRequest:
     script: str | None = None
     parent: str | None = None  # hash of the library's script that this one was made from
     options: dict[str, Any] = field(default_factory=dict)
+    starting: bool = False  # ``pid`` has not yet become the program that is meant
+    besides: tuple[int, ...] = ()  # processes that are not meant, though a filter would take them
 
 
 @dataclass(frozen=True, slots=True)

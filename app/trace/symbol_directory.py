@@ -1,4 +1,6 @@
-"""Names for bpftrace that a stripped binary has not: a directory of small ELF files, laid for one session.
+"""Names for bpftrace that a binary has not: a directory of small ELF files, laid for one session.
+
+Those of functions that strip took away, and of instructions inside of functions (marks.py).
 
 libbcc looks below ``BCC_SYMFS`` for a file at the binary's own path, compares the build-ids, and takes its
 symbols. Nothing on the host is touched. Tried with bpftrace 0.17 and 0.23, with paths through /proc/PID/root
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from app.errors import AppError, BadInput, StorageFull
 from app.trace.catalogue import Catalogue
+from app.trace.marks import marked
 from app.trace.policy import attach_points
 from app.trace.quoting import parse_probe
 
@@ -43,7 +46,9 @@ def _lay_one(index: Catalogue, path: str, names: set[str], directory: Path) -> b
     # One file names all functions of a binary: with a wildcard as many as it matches.
     pattern = next(iter(names)) if len(names) == 1 else "*"
     try:
-        content = index.symbol_file(index.binary_at(path).id, pattern)
+        binary = index.binary_at(path)
+        marks = {name: at for name in names if (at := marked(index, binary.id, name)) is not None}
+        content = index.symbol_file(binary.id, pattern, marks)
     except AppError:
         # The session says what is wrong with its probe.
         return False

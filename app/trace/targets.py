@@ -6,17 +6,23 @@ a program twice where a wildcard meets a name of its own. Both are taken out her
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.errors import AppError, BadInput
+from app.host.maps import maps_file
 from app.index.model import Ask, Binary, Function, Usdt
 from app.trace import returns
 from app.trace.catalogue import Catalogue, function_named
+from app.trace.marks import marked
 from app.trace.policy import attach_points
 from app.trace.quoting import Probe, parse_probe, quote
 
 # Names of a wildcard up to which aliases are looked for.
 MOST_NAMES = 1000
+# Copies of a function that gcc and LLVM make; calls go to them, not to the function.
+CLONE = re.compile(r"\.(?:constprop|isra|part)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,13 @@ class Target:
     members: tuple[tuple[str, Function | None], ...] = ()  # what a wildcard stands for, one an address
     names: tuple[str, ...] = ()  # those of them to attach, where that cannot be left to bpftrace
     wild: bool = False  # one of a wildcard's functions: it may be left out
+    label: str = ""  # what a person calls it, where that is not the probe's
+    at: int | None = None  # the virtual address of an instruction, whose variables are in reach
+    inlined: str | None = None  # the function that was inlined there, whose parameters are meant
+
+    @property
+    def title(self) -> str:
+        return self.label or self.probe.label
 
     @property
     def places(self) -> str:
@@ -163,7 +176,8 @@ def _resolve_function(probe: Probe, binary: Binary, index: Catalogue, warnings: 
             function = index.function(binary.id, f"{probe.address:#x}")
         except AppError:
             function = None  # inside a function, or in none: bpftrace looks at the instruction
-        return Target(probe, binary, function, None, 1)
+        named = function.linkage_name if function and function.address == probe.address else ""
+        return Target(probe, binary, function, None, 1, label=named)
     if probe.wildcard:
         names = index.function_names(binary.id, probe.name)
         if not names:
@@ -172,14 +186,69 @@ def _resolve_function(probe: Probe, binary: Binary, index: Catalogue, warnings: 
         alone = tuple(name for name, _ in members) if len(members) < len(names) else ()
         return Target(probe, binary, None, None, len(members), members, alone)
     name = probe.name.partition("+")[0]
+    address = marked(index, binary.id, name)
+    if address is not None:
+        return Target(probe, binary, index.function(binary.id, f"{address:#x}"), None, 1, at=address)
     function = function_named(index, binary.id, name)
     if function is None and not index.function_names(binary.id, name):
-        warnings.append(f"{probe.path} has no function {name}.")
-    if function is not None and function.size == 0:
-        warnings.append(f"The symbol {name} has no size, and bpftrace attaches to none without.")
-    if function is not None and function.type == "IFUNC":
-        warnings.append(f"{name} is chosen at run time: the probe sees only the choosing, not the calls.")
+        warnings.append(_missing(index, binary, probe.path, name))
+    elif function is not None:
+        warnings += _about(index, binary, function, name)
     return Target(probe, binary, function, None, 1)
+
+
+def _about(index: Catalogue, binary: Binary, function: Function, name: str) -> list[str]:
+    """Why the calls of a function that is there may not be seen."""
+    if function.address is None:
+        places = "1 place" if function.inline_sites == 1 else f"{function.inline_sites} places"
+        return [f"{name} exists only where it was inlined, in {places}; the option inline traces those."]
+    found = []
+    if function.size == 0:
+        found.append(f"The symbol {name} has no size, and bpftrace attaches to none without.")
+    if function.type == "IFUNC":
+        found.append(f"{name} is chosen at run time: the probe sees only the choosing, not the calls.")
+    clones = clones_of(index, binary, name)
+    if clones:
+        shown = ", ".join(clones[:3])
+        found.append(
+            f"The compiler made {shown} of {name}, which may take its calls; trace {name}* to see all."
+        )
+    return found
+
+
+def clones_of(index: Catalogue, binary: Binary, name: str) -> list[str]:
+    """The copies that a compiler made of a function, to which its callers may go instead."""
+    if "*" in name or CLONE.search(name):
+        return []
+    return [each for each in index.function_names(binary.id, f"{name}.*") if CLONE.search(each)]
+
+
+def _missing(index: Catalogue, binary: Binary, path: str, name: str) -> str:
+    """That there is no such function; where the file only uses it, that it is another's."""
+    try:
+        symbols = index.symbols(binary.id, Ask(q=name, limit=MOST_NAMES)).items
+    except AppError:
+        symbols = ()
+    if any(symbol.name == name and symbol.section == "UND" for symbol in symbols):
+        needed = ", ".join(binary.needed[:3])
+        libraries = f" Trace it in the library that has it ({needed})." if needed else ""
+        return f"{path} only uses {name}, which another file defines.{libraries}"
+    return f"{path} has no function {name}."
+
+
+def unmapped(pid: int, targets: Sequence[Target]) -> list[str]:
+    """That a process does not run code of a file, so that no probe of it fires there."""
+    found = []
+    for path in dict.fromkeys(target.probe.path for target in targets):
+        try:
+            if maps_file(pid, path):
+                continue
+        except AppError:
+            continue
+        found.append(
+            f"Process {pid} does not map {path} now; a file that was replaced since is /proc/{pid}/exe to it."
+        )
+    return found
 
 
 def _one_an_address(

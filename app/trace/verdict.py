@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from app.errors import BadInput
@@ -34,8 +35,13 @@ _RISCV = {"riscv64": {"riscv"}}
 FLOATS_REFUSED_FROM = (0, 27, 0)
 
 
-def function_verdict(function: Function, binary: Binary, capabilities: Capabilities) -> Verdict:
-    """Whether ``function`` of ``binary`` can be traced here, at its entry and at its return."""
+def function_verdict(
+    function: Function, binary: Binary, capabilities: Capabilities, clones: Sequence[str] = ()
+) -> Verdict:
+    """Whether ``function`` of ``binary`` can be traced here, at its entry and at its return.
+
+    ``clones``: copies that the compiler made of it (``targets.clones_of``), where somebody looked for them.
+    """
     against = _against(binary, capabilities)
     if not function.address:
         against.append(_without_code(function))
@@ -57,7 +63,21 @@ def function_verdict(function: Function, binary: Binary, capabilities: Capabilit
             probe = found
     if against:
         return Verdict(False, None, tuple(against), ReturnVerdict(False, tuple(against)))
-    return Verdict(True, probe, tuple(_cautions(function, binary)), _return_verdict(function, binary))
+    cautions = (*_cautions(function, binary), *_taken(function, clones))
+    return Verdict(True, probe, cautions, _return_verdict(function, binary))
+
+
+def _taken(function: Function, clones: Sequence[str]) -> list[Reason]:
+    if not clones:
+        return []
+    shown = ", ".join(clones[:3]) + (" and others" if len(clones) > 3 else "")
+    return [
+        Reason(
+            "clone_takes_calls",
+            f"The compiler made {shown}, to which calls may go instead.",
+            f"Trace {function.linkage_name}* to see all of them.",
+        )
+    ]
 
 
 def _without_code(function: Function) -> Reason:
@@ -66,7 +86,7 @@ def _without_code(function: Function) -> Reason:
         return Reason(
             "only_inlined",
             f"The compiler inlined {function.name} in {places}, and left no code to call.",
-            "Trace the functions around its inline sites, or build with -fno-inline.",
+            "Trace those places with the option inline of count, log, top or stacks.",
         )
     return Reason("no_address", f"{function.name} has no code of its own in this file.", "Trace its callers.")
 
@@ -233,7 +253,7 @@ def _cautions(function: Function, binary: Binary) -> list[Reason]:
             Reason(
                 "inlined",
                 f"The compiler inlined it in {places}; those calls pass the probe by.",
-                "Trace the callers too, or build with -fno-inline.",
+                "Trace those too with the option inline, or build with -fno-inline.",
             )
         )
     if function.aliases:

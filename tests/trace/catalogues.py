@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Any
 
+from app.elf.disassembly import Instruction
 from app.elf.model import UsdtArgument, UsdtSite
 from app.errors import NotFound
-from app.index.model import Ask, Binary, Debug, Function, Page, Parameter, Usdt
+from app.index.model import Ask, Binary, Debug, Function, Page, Parameter, Symbol, Usdt
+from app.index.sites import InlineSite
 
 
 def binary(path: str, **changes: object) -> Binary:
@@ -46,13 +50,38 @@ class Fake:
     binary: Binary
     all_functions: list[Function] = field(default_factory=list)
     probes: list[Usdt] = field(default_factory=list)
+    sites: dict[str, tuple[InlineSite, ...]] = field(default_factory=dict)
+    lines: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    readings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    all_symbols: list[Symbol] = field(default_factory=list)
 
     def binary_at(self, path: str) -> Binary:
         if path != self.binary.path:
             raise NotFound(f"There is no {path}.")
         return self.binary
 
-    def symbol_file(self, id: str, pattern: str) -> bytes | None:
+    def code(self, id: str, key: str) -> tuple[Instruction, ...]:
+        return ()
+
+    def inline_sites(self, id: str, key: str) -> tuple[InlineSite, ...]:
+        return self.sites.get(key, ())
+
+    def line_sites(self, id: str, file: str, line: int) -> dict[str, Any]:
+        if (file, line) not in self.lines:
+            raise NotFound(f"There is no code of {file}:{line}.")
+        return {"line": line, "sites": [{"address": address} for address in self.lines[file, line]]}
+
+    def reading(self, id: str, key: str) -> dict[str, Any] | None:
+        return self.readings.get(key)
+
+    def reading_at(self, id: str, address: int) -> dict[str, Any] | None:
+        return self.readings.get(f"{address:#x}")
+
+    def symbols(self, id: str, ask: Ask) -> Page[Symbol]:
+        found = tuple(symbol for symbol in self.all_symbols if ask.q in symbol.name)
+        return Page(len(found), found, None, 0.0)
+
+    def symbol_file(self, id: str, pattern: str, marks: Mapping[str, int] | None = None) -> bytes | None:
         return None
 
     def function_names(self, id: str, pattern: str) -> list[str]:

@@ -144,10 +144,10 @@ def test_a_pid_that_the_kernel_knows_otherwise_is_refused(
     program: Path, index: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from app.host.machine import machine
-    from app.trace import script
+    from app.trace import filters
 
     inner = replace(machine(), host_pid_namespace=False)
-    monkeypatch.setattr(script, "machine", lambda: inner)
+    monkeypatch.setattr(filters, "machine", lambda: inner)
     with pytest.raises(BadInput) as caught:
         generate(ask(program, "count", "work", pid=os.getpid()), ABLE, index)
     assert "--pid=host" in caught.value.hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -13,10 +14,11 @@ from starlette.responses import Response
 from app.errors import AppError
 from app.index.model import MODES, Ask, Binary, Function, Page, with_hex
 from app.trace.model import Verdict
+from app.trace.targets import clones_of
 from app.trace.verdict import function_verdict
 from app.web.ask import Asked, as_list
 from app.web.listing import excerpt, groups
-from app.web.recipes import choices
+from app.web.recipes import choices, copies_of
 from app.web.render import build_url, page
 from app.web.routes.binaries import mapped_by
 from app.web.services import services
@@ -40,8 +42,8 @@ class Row:
         }
 
 
-def _row(request: Request, binary: Binary, function: Function) -> Row:
-    verdict = function_verdict(function, binary, services(request).bpftrace.capabilities())
+def _row(request: Request, binary: Binary, function: Function, clones: Sequence[str] = ()) -> Row:
+    verdict = function_verdict(function, binary, services(request).bpftrace.capabilities(), clones)
     url = f"/binaries/{quote(binary.id)}/functions/{function.key}"
     trace = build_url("/sessions/new", probe=verdict.probe) if verdict.attachable else None
     return Row(function, verdict, url, trace)
@@ -123,7 +125,7 @@ def function_page(request: Request, binary_id: str, key: str) -> Response:
     index = services(request).index
     binary = index.binary(binary_id)
     function = index.function(binary_id, key)
-    row = _row(request, binary, function)
+    row = _row(request, binary, function, clones_of(index, binary, function.linkage_name))
     details, problem = _details(request, binary_id, key)
     code = index.code(binary_id, key)
     get = partial(index.source, binary_id)
@@ -139,7 +141,7 @@ def function_page(request: Request, binary_id: str, key: str) -> Response:
         code=code,
         mixed=groups(code, details["lines"], get) if mixed else (),
         source=excerpt(function.file, function.line, details["lines"], get),
-        recipes=choices(row.verdict, "function"),
+        recipes=choices(row.verdict, "function", copies=copies_of(function, binary, row.verdict)),
         mapped_by=mapped_by(binary),
         details=details,
         places=_places(details),
@@ -153,7 +155,8 @@ def function_page(request: Request, binary_id: str, key: str) -> Response:
 def function_json(request: Request, binary_id: str, key: str) -> dict[str, Any]:
     index = services(request).index
     binary = index.binary(binary_id)
-    row = _row(request, binary, index.function(binary_id, key))
+    function = index.function(binary_id, key)
+    row = _row(request, binary, function, clones_of(index, binary, function.linkage_name))
     disassembly = [
         {**with_hex(asdict(entry)), "target_hex": None if entry.target is None else f"{entry.target:#x}"}
         for entry in index.code(binary_id, key)

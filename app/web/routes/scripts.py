@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -18,9 +18,10 @@ from app.trace.completion import complete
 from app.trace.fired import fired
 from app.trace.model import Diagnostic, Script
 from app.trace.quoting import parse_probe
+from app.trace.recipes import WITHOUT_PROBES
 from app.trace.script import generate
 from app.web.forecasting import last_counts, make_forecast
-from app.web.recipes import RECIPES
+from app.web.recipes import FIELDS, FILTER_FIELDS, OPTIONS, RECIPES, takes
 from app.web.render import build_url, page, wants_part
 from app.web.schemas import CheckBody, CompleteBody, ScriptBody
 from app.web.services import actor, services
@@ -39,6 +40,7 @@ class Form:
     duration: str
     script: str
     edited: bool
+    options: dict[str, str] = field(default_factory=dict)
     parent: str = ""  # hash of the library's script that the text came from
 
 
@@ -99,6 +101,7 @@ def _from_query(request: Request) -> Form:
         query.get("duration", ""),
         script,
         bool(script),
+        {each.name: query.get(f"option.{each.name}", "") for each in FIELDS},
         query.get("parent", ""),
     )
 
@@ -117,6 +120,7 @@ async def _from_body(request: Request) -> Form:
         text("duration"),
         str(data.get("script") or "").replace("\r\n", "\n"),
         text("edited") in {"1", "on", "true"},
+        {each.name: text(f"option.{each.name}") for each in FIELDS},
         text("parent"),
     )
 
@@ -131,6 +135,11 @@ def _body(form: Form) -> ScriptBody:
             script=form.script if own and form.script else None,
             pid=int(form.pid) if form.pid else None,
             duration=float(form.duration) if form.duration else None,
+            options={
+                name: value
+                for name, value in form.options.items()
+                if value and not own and takes(form.recipe, name)
+            },
             parent=form.parent or None,
         )
     except ValidationError as error:
@@ -162,7 +171,7 @@ async def _shown(request: Request, form: Form, problem: AppError | None = None) 
     diagnostics: tuple[Diagnostic, ...] = ()
     try:
         body = _body(form)
-        if form.probes or body.script:
+        if form.probes or body.script or form.recipe in WITHOUT_PROBES:
             script = await run_in_threadpool(_script, request, body)
             if able.available:
                 diagnostics = await found.bpftrace.check(script.text)
@@ -171,6 +180,8 @@ async def _shown(request: Request, form: Form, problem: AppError | None = None) 
     return {
         "form": form,
         "recipes": RECIPES,
+        "options": OPTIONS,
+        "filters": FILTER_FIELDS,
         "targets": await run_in_threadpool(_targets, form),
         "script": script,
         "diagnostics": diagnostics,
@@ -210,7 +221,7 @@ async def preview(request: Request) -> Response:
 async def start(request: Request) -> Response:
     form = await _from_body(request)
     try:
-        if not form.probes and not form.script:
+        if not form.probes and not form.script and form.recipe not in WITHOUT_PROBES:
             raise ScriptRefused("There is nothing to trace yet.", "Choose a probe, or write a script.")
         session = await services(request).sessions.create(_body(form).as_request(), actor(request))
     except AppError as error:

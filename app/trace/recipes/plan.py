@@ -1,0 +1,193 @@
+"""What a recipe works from, and what several of them say in the same way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from app.elf.model import UsdtSite
+from app.errors import AppError, BadInput
+from app.index.model import Usdt
+from app.trace import arguments, readings
+from app.trace.catalogue import Catalogue
+from app.trace.declarations import Declarations
+from app.trace.filters import Filter
+from app.trace.options import Options
+from app.trace.quoting import Probe
+from app.trace.targets import Target
+from app.trace.values import Value, Version, literal, string
+
+# From here on keys are built outside of the small stack.
+KEYS_ALIGNED: Version = (0, 21, 0)
+# Functions of one script whose debug information is asked; the others go by the names of their types.
+MOST_READ = 24
+TICK = "interval:ms:500"
+_PADDING = "\\x00"
+
+
+class Made(NamedTuple):
+    """Lines of a script, and how many places of targets they attach to (None: not known).
+
+    ``own``: maps that are no answer, and so are emptied at the end, where bpftrace prints what is left;
+    ``begin``: statements before everything. A script has one BEGIN and one END at most.
+    """
+
+    lines: list[str]
+    expected: int | None
+    own: Sequence[str] = ()
+    begin: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A choice that was looked at: places, filter and options, for one version of bpftrace."""
+
+    recipe: str
+    options: Options
+    filter: Filter
+    version: Version
+    targets: tuple[Target, ...]
+    index: Catalogue | None
+    warnings: list[str]
+    declared: Declarations = field(default_factory=Declarations)
+    read: set[str] = field(default_factory=set)
+
+    def machine(self, target: Target) -> str:
+        return target.binary.machine if target.binary else os.uname().machine
+
+    def values(self, target: Target) -> list[Value]:
+        """What can be read where ``target`` fires; nothing at a return."""
+        if target.probe.kind == "uretprobe":
+            return []
+        if target.probe.kind == "usdt":
+            return arguments.of_usdt(one_site(target.usdt), self.options.strings)
+        members = self.options.members
+        reading = self._reading(target)
+        if target.at is not None:
+            if reading is None:
+                return []
+            return readings.at_instruction(
+                reading, self.machine(target), self.declared, members, target.inlined
+            )
+        if reading is not None:
+            return readings.at_entry(reading, self.machine(target), self.declared, members)
+        return arguments.of_function(target.function, self.machine(target), target.language)
+
+    def returned(self, target: Target) -> Value | None:
+        """What a function gives back; None where that is nothing that can be read."""
+        reading = self._reading(target)
+        if reading is not None:
+            return readings.returned(reading, self.machine(target), self.declared)
+        return arguments.returned(target.function)
+
+    def hits(self, target: Target) -> str:
+        """The predicate of a probe on its own."""
+        if target.probe.kind == "uretprobe" and self.filter.where is not None:
+            raise BadInput(
+                f"The option where has no arguments at the return of {target.title}.",
+                "Choose its entry, or the recipe latency or slower.",
+                code="bad_where",
+            )
+        return self.filter.hits(self.values(target) if self.filter.where else (), target.title)
+
+    def calls(self, target: Target) -> tuple[str, ...]:
+        """The conditions on a single call of a function."""
+        return self.filter.calls(self.values(target) if self.filter.where else (), target.title)
+
+    def _reading(self, target: Target) -> readings.Reading | None:
+        binary, function = target.binary, target.function
+        if self.index is None or binary is None:
+            return None
+        try:
+            if target.at is not None:
+                return self.index.reading_at(binary.id, target.at)
+            if function is None or "dwarf" not in function.sources or "+" in target.probe.name:
+                return None
+            self.read.add(function.key)
+            return None if len(self.read) > MOST_READ else self.index.reading(binary.id, function.key)
+        except AppError as error:
+            self.warnings.append(error.message)
+            return None
+
+
+def total(counts: Iterable[int | None]) -> int | None:
+    found = 0
+    for count in counts:
+        if count is None:
+            return None
+        found += count
+    return found
+
+
+def key(target: Target, targets: Sequence[Target]) -> str:
+    """What a map is keyed by: one type for all its probes, as bpftrace asks for."""
+    if not any(other.probe.wildcard for other in targets):
+        return string(target.title)
+    # `func` would let newer versions attach all at once; but it is named when it is printed, out of a
+    # process that may have ended by then, and in a return probe it is the caller.
+    return "probe"
+
+
+def aligned(text: str, version: Version) -> str:
+    """A literal key of a hist, padded for old versions.
+
+    They put the bucket right behind the text, and the kernel refuses a number that lies across two words.
+    """
+    missing = -len(text.encode()[1:-1] + b"\0") % 8
+    return text if version >= KEYS_ALIGNED else f'{text[:-1]}{missing * _PADDING}"'
+
+
+def name_piece(target: Target) -> tuple[str, list[str]]:
+    """The name in a printf: (part of the format, expressions)."""
+    if target.probe.wildcard:
+        return "%s", ["probe"]
+    return literal(target.title), []
+
+
+def entries(plan: Plan) -> list[Target]:
+    """Each function once, at its entry; for recipes that need its return too.
+
+    Raises BadInput for what has no entry and return.
+    """
+    found: dict[Probe, Target] = {}
+    for target in plan.targets:
+        probe = target.probe
+        if probe.kind == "usdt" or target.at is not None:
+            raise BadInput(
+                f"{target.title} marks one moment; {plan.recipe} needs an entry and a return.",
+                "Choose a function, or the recipe count or log.",
+                code="no_return",
+            )
+        if probe.kind == "uretprobe":
+            probe = Probe("uprobe", probe.path, probe.name, address=probe.address)
+        found.setdefault(probe, replace(target, probe=probe))
+    return list(found.values())
+
+
+def returns(plan: Plan, begun: Sequence[Target]) -> list[tuple[Target, Target]]:
+    """(entry, return) of those that may have a return probe. Raises BadInput when none may."""
+    found = []
+    for target in begun:
+        try:
+            back = target.back(plan.warnings)
+        except BadInput as error:
+            if not target.wild:
+                raise
+            plan.warnings.append(error.message)
+            continue
+        found.append((replace(back, probe=target.probe), back))
+    if not found:
+        raise BadInput(
+            "None of these functions returns in a way that can be traced.", "Use the recipe count."
+        )
+    return found
+
+
+def one_site(usdt: Usdt | None) -> UsdtSite | None:
+    """A site to take types from; None where the sites do not agree, and a cast would be a guess."""
+    if usdt is None or not usdt.sites:
+        return None
+    shapes = {tuple((arg.size, arg.signed, arg.float) for arg in site.arguments) for site in usdt.sites}
+    return usdt.sites[0] if len(shapes) == 1 else None
