@@ -4,7 +4,7 @@
 characters), chars (an array of them), slice (a pointer and a length: Rust's &str, Go's string), string (a
 std::string of libstdc++: a pointer first, the length at 8), pointer (``to`` a struct), struct, other.
 ``pointer`` of a string: it is behind a pointer. A struct has ``name`` and ``members``: ``name``, ``offset``,
-``shape``; bases and unnamed members count as members of what holds them. Bit-fields are ``other``.
+``shape``; bases and unnamed members count as members of what holds them, bit-fields do not.
 Sources: DWARF 5, chapter 5 and table 7.11; libstdc++'s basic_string.h.
 """
 
@@ -81,34 +81,30 @@ class _Reader:
 
     def _members(self, die: Die, base: int, depth: int) -> Iterator[Shape]:
         for child in die.children:
-            if child.tag not in (Tag.member, Tag.inheritance) or child.flag(At.external):
+            # Static members are external; bit-fields have no address of their own.
+            if (
+                child.tag not in (Tag.member, Tag.inheritance)
+                or child.flag(At.external)
+                or At.bit_size in child
+            ):
                 continue
             offset = child.number(At.data_member_location)
-            if offset is None:
-                if die.tag != Tag.union_type and child.kind(At.data_member_location) is not None:
-                    continue
-                offset = 0
+            if offset is None and At.data_member_location in child:
+                continue  # a virtual base: where it lies is computed
             self._left -= 1
             if self._left < 0:
                 return
+            at = base + (offset or 0)
+            if child.tag == Tag.member and child.name:
+                yield {
+                    "name": child.name,
+                    "offset": at,
+                    "shape": self.shape(child.reference(At.type), depth - 1),
+                }
+                continue
             inner = whole(bare(child.reference(At.type)))
-            if inner is not None and (
-                child.tag == Tag.inheritance or (not child.name and not _has_bits(child))
-            ):
-                if inner.tag in STRUCTS or inner.tag == Tag.union_type:
-                    yield from self._members(inner, base + offset, depth)
-                continue
-            if not child.name:
-                continue
-            bits = _has_bits(child)
-            found = (
-                {"kind": "other", "size": None} if bits else self.shape(child.reference(At.type), depth - 1)
-            )
-            yield {"name": child.name, "offset": base + offset, "shape": found}
-
-
-def _has_bits(member: Die) -> bool:
-    return At.bit_size in member
+            if inner is not None and (inner.tag in STRUCTS or inner.tag == Tag.union_type):
+                yield from self._members(inner, at, depth)
 
 
 def _base(die: Die, size: int | None) -> Shape:

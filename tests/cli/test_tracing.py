@@ -45,7 +45,9 @@ def probe(program: Path) -> str:
     return f'uprobe:"{program}":work_on'
 
 
-@pytest.mark.parametrize("recipe", ["count", "log", "latency"])
+@pytest.mark.parametrize(
+    "recipe", ["count", "log", "latency", "heatmap", "top", "slower", "stacks", "offcpu", "tree"]
+)
 def test_a_recipes_script_is_taken_by_bpftrace(run: Run, probe: str, recipe: str) -> None:
     result = run("script", "--recipe", recipe, "--probe", probe, "--check")
     assert (result.code, result.err) == (0, "")
@@ -93,6 +95,61 @@ def test_a_command_is_traced_from_its_first_instruction(run: Run, probe: str, pr
     # With --json the command's own output must not come between the events.
     assert "the command's own line" in result.err
     assert "The command ended with exit code 3." in result.err
+
+
+def test_options_are_given_as_text(run: Run, probe: str, program: Path) -> None:
+    result = run("trace", "--recipe", "count", "--probe", probe, "-o", "where=value > 2", "--", program)
+    assert (result.code, "work_on 2" in " ".join(result.out.split())) == (0, True)
+    wrong = run("script", "--recipe", "count", "--probe", probe, "-o", "colour=red")
+    assert "no option 'colour'" in wrong.complaint
+
+
+def test_a_source_line_of_the_command(run: Run, program: Path) -> None:
+    source = f"{program.name}.c:4"
+    script = run("script", "--recipe", "count", "--line", source, "--file", program)
+    assert (script.code, '@calls["five calls.c:4"]' in script.out) == (0, True)
+    result = run("trace", "--recipe", "count", "--line", source, "--", program)
+    assert "five calls.c:4 5" in " ".join(result.out.split())
+    assert (
+        "has no code of"
+        in run("script", "--recipe", "count", "--line", "x.c:999", "--file", program).complaint
+    )
+
+
+def test_a_profile_takes_no_probe(run: Run) -> None:
+    result = run("script", "--recipe", "profile", "--pid", str(os.getpid()), "--check")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(f"profile:hz:99 /pid == {os.getpid()}/")
+
+
+def test_the_next_process_of_a_name_is_traced_from_its_start(
+    probe: str, program: Path, tmp_path: Path
+) -> None:
+    earlier = subprocess.Popen([program, "on"], stdout=subprocess.DEVNULL)
+    tracer = subprocess.Popen(
+        [sys.executable, "-m", "app", "trace", "--json", "--recipe", "count", "--probe", probe,
+         "--wait-for", "five calls"],
+        cwd=ROOT, env={**os.environ, "PROBESCOPE_DATA": str(tmp_path / "data")}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert tracer.stderr is not None
+        waiting = tracer.stderr.readline()
+        assert "Waiting for a process named five calls to start" in waiting
+        later = subprocess.Popen([program, "on"], stdout=subprocess.PIPE, text=True)
+        assert later.stdout is not None
+        later.stdout.readline()
+        assert f"Process {later.pid} (five calls) started." in tracer.stderr.readline()
+        later.kill()
+        later.communicate()
+        out, said = tracer.communicate(timeout=60)
+        assert (tracer.returncode, said) == (0, "")
+        (last,) = [json.loads(line)["data"] for line in out.splitlines() if '"map"' in line][-1:]
+        assert last["@calls"]["work_on"] >= 5
+    finally:
+        for process in (tracer, earlier):
+            process.kill()
+            process.communicate()
 
 
 def test_a_log_for_people(run: Run, probe: str, program: Path) -> None:

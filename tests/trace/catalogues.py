@@ -90,7 +90,7 @@ class Fake:
 
     def function(self, id: str, key: str) -> Function:
         for item in self.all_functions:
-            if key in {item.key, f"{item.address:#x}"}:
+            if key == item.key or (item.address is not None and key == f"{item.address:#x}"):
                 return item
         raise NotFound(f"There is no function at {key}.")
 

@@ -80,6 +80,18 @@ def test_what_a_script_names_is_laid_at_the_binarys_path(index: Index, program: 
     assert {"hidden", "hideaway"} <= names(place)
 
 
+def test_an_instruction_inside_of_a_function_has_a_name(index: Index, program: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "names"
+    binary = index.binary_at(str(program))
+    (hidden,) = index.functions(binary.id, Ask(q="hidden")).items
+    second = index.code(binary.id, hidden.key)[1]
+    mark = f"hidden.at.{second.address - (hidden.address or 0):x}"
+    assert symbol_directory.lay(f'uprobe:"{program}":{mark} {{ }}', index, directory)
+    assert names(directory / program.relative_to("/")) == {mark}
+    # Inside of an instruction there is nothing.
+    assert symbol_directory.lay(f'uprobe:"{program}":hidden.at.fff {{ }}', index, directory / "no") is None
+
+
 def test_nothing_is_laid_where_nothing_is_lacking(index: Index, program: Path, tmp_path: Path) -> None:
     directory = tmp_path / "names"
     for script in (
