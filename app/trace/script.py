@@ -21,7 +21,7 @@ from app.trace.quoting import parse_probe
 from app.trace.recipes import RECIPES as MAKERS
 from app.trace.recipes import WITHOUT_PROBES
 from app.trace.recipes.plan import Plan
-from app.trace.targets import Target, distinct, expected_of, resolve, unmapped
+from app.trace.targets import Target, distinct, expected_of, only_inlined, resolve, unmapped
 from app.trace.values import Version
 
 OLDEST: Version = (0, 17, 0)
@@ -83,6 +83,7 @@ def _targets(
         for target in found:
             copies = inline_targets(target, index, warnings)
             if copies and target.function is not None and target.function.address is None:
+                warnings.remove(only_inlined(target.function, target.probe.name))
                 with_copies += copies
             else:
                 with_copies += [target, *copies]

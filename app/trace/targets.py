@@ -200,8 +200,7 @@ def _resolve_function(probe: Probe, binary: Binary, index: Catalogue, warnings: 
 def _about(index: Catalogue, binary: Binary, function: Function, name: str) -> list[str]:
     """Why the calls of a function that is there may not be seen."""
     if function.address is None:
-        places = "1 place" if function.inline_sites == 1 else f"{function.inline_sites} places"
-        return [f"{name} exists only where it was inlined, in {places}; the option inline traces those."]
+        return [only_inlined(function, name)]
     found = []
     if function.size == 0:
         found.append(f"The symbol {name} has no size, and bpftrace attaches to none without.")
@@ -214,6 +213,12 @@ def _about(index: Catalogue, binary: Binary, function: Function, name: str) -> l
             f"The compiler made {shown} of {name}, which may take its calls; trace {name}* to see all."
         )
     return found
+
+
+def only_inlined(function: Function, name: str) -> str:
+    """That a function has no code of its own, and what traces it."""
+    places = "1 place" if function.inline_sites == 1 else f"{function.inline_sites} places"
+    return f"{name} exists only where it was inlined, in {places}; the option inline traces those."
 
 
 def clones_of(index: Catalogue, binary: Binary, name: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -25,6 +26,18 @@ KEYS_ALIGNED: Version = (0, 21, 0)
 MOST_READ = 24
 TICK = "interval:ms:500"
 _PADDING = "\\x00"
+# From here on bpftrace complains of sargN.
+SARG_LEAVES: Version = (0, 21, 0)
+_SARG = re.compile(r"\bsarg([0-9]+)\b")
+
+
+def _without_sarg(value: Value) -> Value:
+    """Arguments on the stack in the words that newer versions want."""
+    return replace(value, expression=_SARG.sub(_on_stack, value.expression))
+
+
+def _on_stack(match: re.Match[str]) -> str:
+    return f'(*(uint64 *)(reg("sp") + {8 * int(match[1]) + 8}))'
 
 
 class Made(NamedTuple):
@@ -59,6 +72,10 @@ class Plan:
 
     def values(self, target: Target) -> list[Value]:
         """What can be read where ``target`` fires; nothing at a return."""
+        found = self._values(target)
+        return [_without_sarg(value) for value in found] if self.version >= SARG_LEAVES else found
+
+    def _values(self, target: Target) -> list[Value]:
         if target.probe.kind == "uretprobe":
             return []
         if target.probe.kind == "usdt":

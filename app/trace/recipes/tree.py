@@ -34,7 +34,7 @@ def tree(plan: Plan) -> Made:
         conditions = [began or _INSIDE] if number or began else []
         where = predicate(*plan.filter.process, *conditions)
         lines += [f"{target.places}{where} {{", *_entry(target, limit), "}"]
-        lines += [f"{back.places}{predicate(_INSIDE)} {{", *_back(target, limit), "}"]
+        lines += [f"{back.places}{predicate(_INSIDE)} {{", *_back(target, limit, number == 0), "}"]
     maps = [
         "@level",
         "@start",
@@ -74,7 +74,7 @@ def _keep(target: Target, took: str) -> list[str]:
     ]
 
 
-def _back(target: Target, limit: float | None) -> list[str]:
+def _back(target: Target, limit: float | None, first: bool) -> list[str]:
     end = ["  $depth = @level[tid];", "  $ns = nsecs - @start[tid, $depth];"]
     down = "  @level[tid]--;"
     if limit is None:
@@ -82,9 +82,13 @@ def _back(target: Target, limit: float | None) -> list[str]:
         text = f'printf("%d %d %s<- {literal(target.title)} %lu us\\n", {shown});'
         return [*end, _shown_depth(), f"  @n = count(); {text}", down]
     # A time of 0 stands for a beginning, so an end has at least 1.
+    kept = [*end, *_keep(target, "$ns / 1000 + 1")]
+    return [*kept, *(_printed(limit) if first else []), down]
+
+
+def _printed(limit: float) -> list[str]:
+    """What a whole tree is printed by, where its first call took long."""
     return [
-        *end,
-        *_keep(target, "$ns / 1000 + 1"),
         f"  if ($depth == 1 && $ns >= {round(limit * 1e6)}) {{",
         "    $at = 0;",
         f"    while ($at < @lines[tid] && $at < {MOST_LINES}) {{",
@@ -100,5 +104,4 @@ def _back(target: Target, limit: float | None) -> list[str]:
         "      $at++;",
         "    }",
         "  }",
-        down,
     ]

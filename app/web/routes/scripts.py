@@ -43,6 +43,11 @@ class Form:
     options: dict[str, str] = field(default_factory=dict)
     parent: str = ""  # hash of the library's script that the text came from
 
+    @property
+    def filtered(self) -> bool:
+        """Whether any filter is filled in, beside the process."""
+        return any(self.options.get(each.name) for each in FILTER_FIELDS)
+
 
 def _script(request: Request, body: ScriptBody) -> Script:
     found = services(request)

@@ -160,6 +160,18 @@ def test_time_off_the_cpu(index: Fake, monkeypatch: pytest.MonkeyPatch, tmp_path
         script(index, "offcpu", "work")
 
 
+def test_arguments_on_the_stack_in_the_words_of_the_version(index: Fake) -> None:
+    where = {"kind": "stack", "registers": [], "offset": 16, "pointer": False}
+    index.all_functions[0] = replace(index.all_functions[0], sources=("symtab", "dwarf"))
+    index.readings["1000"] = {
+        "parameters": [{"name": "g", "where": where, "bpftrace": "sarg1"}],
+        "parameter_shapes": [{"kind": "integer", "size": 4, "signed": True}],
+        "returns": "void",
+    }
+    assert "(int32)sarg1" in script(index, "log", "work")
+    assert '(int32)(*(uint64 *)(reg("sp") + 16))' in script(index, "log", "work", able=NEW)
+
+
 def test_a_tree_begins_with_its_first_function(index: Fake) -> None:
     text = script(index, "tree", "work", "rest", where="a == 1")
     assert "&& (@level[tid] > 0 || ((int32)arg0 == 1))/" in text
@@ -167,6 +179,7 @@ def test_a_tree_begins_with_its_first_function(index: Fake) -> None:
     kept = script(index, "tree", "work", milliseconds=1)
     assert "if ($depth == 1 && $ns >= 1000000) {" in kept
     assert "clear(@what);" in kept
+    assert script(index, "tree", "work", "rest", milliseconds=1).count("while (") == 1
     index.all_functions += [function(f"f{at}", key=f"f{at}", address=0x9000 + at) for at in range(200)]
     with pytest.raises(BadInput, match="so many functions"):
         script(index, "tree", "f*")

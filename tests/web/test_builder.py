@@ -1,0 +1,79 @@
+"""The builder's options: filled from the address, sent with the form, dropped where they do not belong."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+
+import pytest
+
+from app.trace.model import RECIPES
+from app.trace.options import FILTERS, RECIPE_OPTIONS
+from app.web import recipes
+from tests.support.server import Server
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="asks for root, as bpftrace does")
+PROBE = "uprobe:/usr/bin/bash:main"
+
+
+def script_in(page: str) -> str:
+    match = re.search(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.DOTALL)
+    assert match is not None, page[:2000]
+    return html.unescape(match[1])
+
+
+def test_every_recipe_and_option_is_offered() -> None:
+    assert [recipe for recipe, _, _ in recipes.RECIPES if recipe not in RECIPES] == []
+    assert {recipe for recipe, _, _ in recipes.RECIPES} == set(RECIPES) - {"custom"}
+    offered = {field.name for field in recipes.FIELDS}
+    assert offered == {*FILTERS, *(name for names in RECIPE_OPTIONS.values() for name in names)}
+    for field in recipes.FIELDS:
+        for recipe in field.recipes.split():
+            assert recipes.takes(recipe, field.name)
+
+
+def test_options_come_from_the_address(server: Server) -> None:
+    answer = server.client.get(
+        "/sessions/new",
+        params={"probe": PROBE, "recipe": "count", "option.sample": "7", "option.comm": "bash"},
+    )
+    assert answer.status_code == 200
+    assert '/comm == "bash" && (uint64)@seen++ % 7 == 0/' in script_in(answer.text)
+    assert 'name="option.sample" value="7"' in answer.text
+    # What somebody filled in is not folded away.
+    assert re.search(r'<details class="options" open>', answer.text)
+    assert re.search(
+        r'<details class="options">', server.client.get("/sessions/new", params={"probe": PROBE}).text
+    )
+
+
+def test_options_are_sent_and_those_of_other_recipes_dropped(server: Server) -> None:
+    fields = {"probe": PROBE, "recipe": "stacks", "option.frames": "5", "option.by": "thread"}
+    answer = server.client.post("/sessions/preview", data=fields)
+    assert answer.status_code == 200
+    assert "ustack(perf, 5)" in script_in(answer.text)
+    wrong = server.client.post("/sessions/preview", data={**fields, "option.frames": "many"})
+    assert "The option frames is a number." in html.unescape(wrong.text)
+
+
+def test_a_profile_needs_no_probe(server: Server) -> None:
+    answer = server.client.post("/sessions/preview", data={"recipe": "profile", "pid": str(os.getpid())})
+    assert f"profile:hz:99 /pid == {os.getpid()}/" in script_in(answer.text)
+    nothing = server.client.post("/sessions/preview", data={"recipe": "profile"})
+    assert "A profile needs to know of which process." in html.unescape(nothing.text)
+
+
+def test_the_api_takes_options_as_json(server: Server) -> None:
+    body = {
+        "recipe": "top",
+        "probes": [PROBE],
+        "options": {"arguments": [0], "where": {"argument": 0, "op": ">", "value": 0}},
+    }
+    answer = server.client.post("/api/v1/scripts", json=body)
+    assert answer.status_code == 200, answer.text
+    assert "@top[arg0] = count();" in answer.json()["script"]
+    assert "/arg0 > 0/" in answer.json()["script"]
+    wrong = server.client.post("/api/v1/scripts", json={**body, "options": {"colour": 1}})
+    assert wrong.status_code == 400
+    assert "colour" in wrong.json()["error"]["message"]
