@@ -14,6 +14,8 @@ from typing import Any
 from app.errors import BadInput, TooLarge
 from app.trace.bpftrace import Capabilities, Version
 from app.trace.model import ScriptRequest
+from app.trace.options import FILTERS, RECIPE_OPTIONS
+from app.trace.places import parse_line
 from app.trace.policy import attach_points
 from app.trace.quoting import parse_probe, quote
 
@@ -26,6 +28,9 @@ _COSTS = {"count": 19.0, "log": 52.0, "latency": 48.0, "heatmap": 48.0, "top": 2
 _OTHER = 25.0
 FASTER_FROM: Version = (0, 23, 0)
 FASTER = 0.6
+# Options of any recipe that say which hits there are. A hit that a condition on an argument or a sample leaves
+# out has cost its trap all the same.
+COUNTED = frozenset({*FILTERS, *RECIPE_OPTIONS["count"]} - {"where", "sample"})
 # Milliseconds of each second beyond which a forecast warns.
 HOT = 100.0
 
@@ -57,6 +62,9 @@ def counting(request: ScriptRequest, able: Capabilities) -> ScriptRequest:
         raise BadInput("There are no probes to count.", "A profile costs the same whatever the program does.")
     chosen = []
     for text in probes:
+        if parse_line(text) is not None:
+            chosen.append(text)
+            continue
         probe = parse_probe(text)
         entry = replace(probe, kind="uprobe") if probe.kind == "uretprobe" else probe
         chosen.append(quote(entry))
@@ -65,7 +73,8 @@ def counting(request: ScriptRequest, able: Capabilities) -> ScriptRequest:
             f"Counting {len(chosen)} probes would take this bpftrace a while to stop.",
             f"Count at most {MOST_PROBES}, or start the session with the recipe count.",
         )
-    return ScriptRequest("count", tuple(dict.fromkeys(chosen)), request.pid, SECONDS, options=request.options)
+    options = {name: value for name, value in request.options.items() if name in COUNTED}
+    return ScriptRequest("count", tuple(dict.fromkeys(chosen)), request.pid, SECONDS, options=options)
 
 
 def forecast(recipe: str, version: Version | None, counts: Mapping[str, int], seconds: float) -> Forecast:

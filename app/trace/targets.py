@@ -127,8 +127,8 @@ def _covers(wide: Probe, probe: Probe) -> bool:
     return (
         (wide.kind, wide.path) == (probe.kind, probe.path)
         and probe.address is None
-        and _matches(probe.name, wide.name)
-        and (probe.kind != "usdt" or _matches(probe.provider or "*", wide.provider or "*"))
+        and matches(probe.name, wide.name)
+        and (probe.kind != "usdt" or matches(probe.provider or "*", wide.provider or "*"))
     )
 
 
@@ -290,7 +290,7 @@ def _resolve_usdt(probe: Probe, binary: Binary, index: Catalogue, warnings: list
     found = [
         item
         for item in index.usdt(binary.id, Ask(limit=MOST_NAMES)).items
-        if _matches(item.provider, probe.provider or "*") and _matches(item.name, probe.name)
+        if matches(item.provider, probe.provider or "*") and matches(item.name, probe.name)
     ]
     if not found:
         warnings.append(f"No USDT probe of {probe.path} matches {probe.label}.")
@@ -298,7 +298,7 @@ def _resolve_usdt(probe: Probe, binary: Binary, index: Catalogue, warnings: list
     return Target(probe, binary, None, only, sum(len(item.sites) for item in found))
 
 
-def _matches(text: str, pattern: str) -> bool:
+def matches(text: str, pattern: str) -> bool:
     """bpftrace's only wildcard is ``*``."""
     first, *rest = pattern.split("*")
     if not rest:

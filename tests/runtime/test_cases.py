@@ -143,7 +143,7 @@ async def _run(case: Case, path: Path, machinery: Machinery) -> Outcome:
             target.pid if case.pid else None,
             SECONDS,
             case.script.replace("PROGRAM", str(path)) or None,
-            dict(options),
+            options=dict(options),
         )
         try:
             session = await machinery.sessions.create(request, "cases")

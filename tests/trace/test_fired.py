@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.trace.fired import MOST, fired
 from app.trace.quoting import parse_probe
+from tests.trace.catalogues import Fake, binary, function
 
 CHOSEN = ('uprobe:"/opt/a b":f', 'uprobe:"/opt/a b":g', 'usdt:"/opt/x":shop:paid')
 
@@ -11,6 +12,14 @@ CHOSEN = ('uprobe:"/opt/a b":f', 'uprobe:"/opt/a b":g', 'usdt:"/opt/x":shop:paid
 def test_labels_name_their_probes_and_the_hottest_is_first() -> None:
     counts = {"f": 3, "g": 0, "shop:paid": 9, "nothing": 5}
     assert fired(CHOSEN, counts) == ('usdt:"/opt/x":shop:paid', 'uprobe:"/opt/a b":f')
+
+
+def test_functions_of_a_small_wildcard_and_at_an_address_have_their_names() -> None:
+    counts = {"f_one": 1, "main.run": 4, "other": 3, "uprobe": 2}
+    index = Fake(binary("/opt/a b"), [function("main.run", address=0x1000)])
+    chosen = ('uprobe:"/opt/a b":f_*', 'uprobe:"/opt/a b":0x1000')
+    assert fired(chosen, counts, index) == ('uprobe:"/opt/a b":0x1000', 'uprobe:"/opt/a b":f_one')
+    assert fired(chosen, counts) == ('uprobe:"/opt/a b":f_one',)
 
 
 def test_whole_names_of_a_wildcards_functions_are_read() -> None:

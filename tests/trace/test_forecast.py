@@ -39,6 +39,14 @@ def test_returns_are_counted_at_their_entries_and_scripts_by_their_attach_points
     assert counting(own, ABLE).probes == ('uprobe:"/a":g',)
 
 
+def test_what_is_counted_is_what_the_options_let_through() -> None:
+    options = {"by": "thread", "comm": "x", "where": "a > 1", "sample": 2}
+    lines = ('line:"/a":main.c:3', 'uprobe:"/a":f')
+    made = counting(ScriptRequest("latency", lines, options=options), ABLE)
+    assert made.options == {"comm": "x"}
+    assert made.probes == lines
+
+
 def test_what_cannot_be_counted_is_refused() -> None:
     for request in (ScriptRequest("profile", pid=1), ScriptRequest(script="BEGIN {}")):
         with pytest.raises(BadInput):

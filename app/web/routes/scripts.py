@@ -208,7 +208,7 @@ async def keep_fired(request: Request, session_id: str) -> Response:
     found = services(request)
     session = found.sessions.get(session_id)
     counts = await run_in_threadpool(last_counts, found, session_id)
-    probes = fired(session.probes, counts)
+    probes = await run_in_threadpool(fired, session.probes, counts, found.index)
     if not probes:
         raise NotFound("None of its probes has fired yet.", "Let the program do what it is asked about.")
     return RedirectResponse(
