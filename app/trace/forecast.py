@@ -28,8 +28,8 @@ _COSTS = {"count": 19.0, "log": 52.0, "latency": 48.0, "heatmap": 48.0, "top": 2
 _OTHER = 25.0
 FASTER_FROM: Version = (0, 23, 0)
 FASTER = 0.6
-# Options of any recipe that say which hits there are. A hit that a condition on an argument or a sample leaves
-# out has cost its trap all the same.
+# Options of any recipe that say which hits there are. A hit that a condition on an argument or a sample
+# leaves out has cost its trap all the same.
 COUNTED = frozenset({*FILTERS, *RECIPE_OPTIONS["count"]} - {"where", "sample"})
 # Milliseconds of each second beyond which a forecast warns.
 HOT = 100.0

@@ -115,6 +115,7 @@ class Session:
     warnings: tuple[str, ...] = ()  # sentences: what the script will not find or show
     bpftrace_starttime: int | None = None  # ticks since boot: with the pid it names the process
     pid_starttime: int | None = None  # the same of the target
+    options: dict[str, Any] = field(default_factory=dict)  # of the recipe, as they were asked for
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

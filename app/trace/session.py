@@ -129,6 +129,7 @@ class Sessions:
                 loss=Loss(),
                 warnings=made.warnings,
                 pid_starttime=starttime,
+                options=dict(request.options),
             )
             await asyncio.to_thread(
                 audit.write,

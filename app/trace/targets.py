@@ -190,8 +190,8 @@ def _resolve_function(probe: Probe, binary: Binary, index: Catalogue, warnings: 
     if address is not None:
         return Target(probe, binary, index.function(binary.id, f"{address:#x}"), None, 1, at=address)
     function = function_named(index, binary.id, name)
-    if function is None and not index.function_names(binary.id, name):
-        warnings.append(_missing(index, binary, probe.path, name))
+    if function is None:
+        warnings += _missing(index, binary, probe.path, name)
     elif function is not None:
         warnings += _about(index, binary, function, name)
     return Target(probe, binary, function, None, 1)
@@ -228,17 +228,20 @@ def clones_of(index: Catalogue, binary: Binary, name: str) -> list[str]:
     return [each for each in index.function_names(binary.id, f"{name}.*") if CLONE.search(each)]
 
 
-def _missing(index: Catalogue, binary: Binary, path: str, name: str) -> str:
+def _missing(index: Catalogue, binary: Binary, path: str, name: str) -> list[str]:
     """That there is no such function; where the file only uses it, that it is another's."""
     try:
         symbols = index.symbols(binary.id, Ask(q=name, limit=MOST_NAMES)).items
     except AppError:
         symbols = ()
-    if any(symbol.name == name and symbol.section == "UND" for symbol in symbols):
-        needed = ", ".join(binary.needed[:3])
-        libraries = f" Trace it in the library that has it ({needed})." if needed else ""
-        return f"{path} only uses {name}, which another file defines.{libraries}"
-    return f"{path} has no function {name}."
+    used = [symbol for symbol in symbols if symbol.name == name and symbol.section == "UND"]
+    if used:
+        needed = f" ({', '.join(binary.needed[:3])})" if binary.needed else ""
+        stub = (
+            "calls it through a stub of the linker (PLT)" if any(each.address for each in used) else "uses it"
+        )
+        return [f"{path} does not define {name}, but {stub}; trace it in the library that has it{needed}."]
+    return [] if index.function_names(binary.id, name) else [f"{path} has no function {name}."]
 
 
 def unmapped(pid: int, targets: Sequence[Target]) -> list[str]:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 from app.errors import BadInput
 from app.index.model import Binary, Function, Usdt
@@ -197,8 +198,8 @@ def _function_probe(function: Function, binary: Binary, path: str) -> str | Reas
         return quote(Probe("uprobe", path, name))
     if not binary.stripped:
         return quote(Probe("uprobe", path, "", address=function.address))
-    if problem is None and binary.build_id:
-        # Laid before bpftrace by symbol_directory.
+    if problem is None and (binary.build_id or _linked(binary, path)):
+        # Laid before bpftrace by symbol_directory, or found by bpftrace as by us.
         return quote(Probe("uprobe", path, name))
     if problem is not None:
         return Reason("bad_name", problem, "Install the debug information, so that its address can be used.")
@@ -207,6 +208,14 @@ def _function_probe(function: Function, binary: Binary, path: str) -> str | Reas
         f"The file is stripped, and has no build-id by which {name} of its debug file could be told to fit.",
         "Build it with a build-id (-Wl,--build-id), or trace an exported function.",
     )
+
+
+def _linked(binary: Binary, path: str) -> bool:
+    """Whether the debug file lies where libbcc looks for one by .gnu_debuglink (find_debug_via_debuglink)."""
+    if binary.debug.kind != "separate" or not binary.debug.path:
+        return False
+    beside, holder = Path(path).parent, Path(binary.debug.path).parent
+    return holder in {beside, beside / ".debug", Path(f"/usr/lib/debug{beside}")}
 
 
 def _return_verdict(function: Function, binary: Binary) -> ReturnVerdict:

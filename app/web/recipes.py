@@ -77,6 +77,15 @@ class Choice:
     why: str | None
 
 
+def as_text(value: object) -> str:
+    """An option as the builder's field has it."""
+    if isinstance(value, dict):
+        return " ".join(str(value.get(part, "")) for part in ("argument", "op", "value"))
+    if isinstance(value, list | tuple):
+        return ", ".join(str(each) for each in value)
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
 def takes(recipe: str, option: str) -> bool:
     """Whether a recipe has this option; of those that a page left filled in, the others are dropped."""
     return option in RECIPE_OPTIONS.get(recipe, ()) or (option in FILTERS and recipe != "custom")

@@ -18,12 +18,15 @@ PROGRAMS = {
     "calls-nodebug": ("calls.c", "gcc", "gcc -O1 -w -pthread -o {out} {source}"),
     "calls-stripped": ("calls.c", "gcc", "gcc -g -O1 -w -pthread -o {out} {source}"),
     "calls-clang": ("calls.c", "clang", "clang -g -O1 -w -pthread -o {out} {source}"),
+    "calls-noid": ("calls.c", "gcc", "gcc -g -O1 -w -pthread -Wl,--build-id=none -o {out} {source}"),
+    "marks": ("marks.c", "gcc", "gcc -g -O1 -o {out} {source}"),
+    "linked": ("linked.c", "gcc", "gcc -g -O0 -fno-builtin -no-pie -fno-pic -o {out} {source}"),
     "fast": ("fast.c", "gcc", "gcc -g -O2 -fno-ipa-icf -o {out} {source}"),
     "shop": ("shop.cpp", "g++", "g++ -g -O1 -std=c++17 -o {out} {source}"),
     "greet-rust": ("greet.rs", "rustc", "rustc -g -C opt-level=1 -o {out} {source}"),
     "greet-go": ("greet.go", "go", "go build -o {out} {source}"),
 }
-_AFTER = {"calls-stripped": (["objcopy", "--only-keep-debug"], ["strip"])}
+_STRIPPED = {"calls-stripped", "calls-noid"}
 
 
 class Builder:
@@ -56,10 +59,9 @@ class Builder:
             # A compiler that is there but does not work is told, and is no reason to fail here.
             assert compiler in {"rustc", "go", "clang"}, done.stderr
             return f"{compiler} does not compile: {done.stderr.strip().splitlines()[-1][:120]}"
-        if name in _AFTER:
-            keep, strip = _AFTER[name]
+        if name in _STRIPPED:
             debug = self._directory / f"{name}.debug"
-            subprocess.run([*keep, out, debug], check=True)
-            subprocess.run([*strip, out], check=True)
+            subprocess.run(["objcopy", "--only-keep-debug", out, debug], check=True)
+            subprocess.run(["strip", out], check=True)
             subprocess.run(["objcopy", f"--add-gnu-debuglink={debug}", out], check=True)
         return out

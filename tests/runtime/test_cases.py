@@ -23,10 +23,10 @@ from app.errors import AppError
 from app.index.service import Index
 from app.trace.bpftrace import Bpftrace
 from app.trace.catalogue import function_named
-from app.trace.model import ScriptRequest, Session
+from app.trace.model import ScriptRequest, Session, Verdict
 from app.trace.session import Sessions
 from app.trace.stacks import UNKNOWN, StackFrame, split
-from app.trace.verdict import function_verdict
+from app.trace.verdict import function_verdict, usdt_verdict
 from app.views.table import MapView, maps
 from tests.runtime.cases import Case, read_cases
 from tests.runtime.programs import SOURCES, Builder
@@ -117,10 +117,7 @@ def _probe(text: str, path: Path, machinery: Machinery) -> str:
     """A probe of a case, with the program's path and the line of a mark put in."""
     kind, _, rest = text.rpartition(":") if text.startswith("return:") else ("", "", text)
     if text.startswith("@"):
-        binary = machinery.index.binary_at(str(path))
-        function = function_named(machinery.index, binary.id, text[1:])
-        assert function is not None, text
-        return function_verdict(function, binary, machinery.bpftrace.capabilities()).probe or text
+        return _judged(text[1:], path, machinery).probe or text
     if text.startswith("usdt:"):
         return f'usdt:"{path}":{text[5:]}'
     if text.startswith("line:"):
@@ -279,12 +276,21 @@ def _frames(key: str, outcome: Outcome) -> list[str]:
     return names
 
 
+def _judged(name: str, path: Path, machinery: Machinery) -> Verdict:
+    """The verdict of a function, or of ``usdt:PROVIDER:NAME``."""
+    index, able = machinery.index, machinery.bpftrace.capabilities()
+    binary = index.binary_at(str(path))
+    if name.startswith("usdt:"):
+        _, provider, probe = name.split(":")
+        return usdt_verdict(index.usdt_probe(binary.id, provider, probe), binary, able)
+    function = function_named(index, binary.id, name)
+    assert function is not None, name
+    return function_verdict(function, binary, able)
+
+
 def _verdict(case: Case, path: Path, machinery: Machinery) -> None:
     """The verdict of a function, and that trying it proves it: a refused one gives no hit."""
-    binary = machinery.index.binary_at(str(path))
-    function = function_named(machinery.index, binary.id, case.function)
-    assert function is not None
-    verdict = function_verdict(function, binary, machinery.bpftrace.capabilities())
+    verdict = _judged(case.function, path, machinery)
     reasons = {reason.code for reason in verdict.reasons}
     back = {reason.code for reason in verdict.return_probe.reasons}
     for expectation in case.expected:

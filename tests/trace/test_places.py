@@ -141,5 +141,9 @@ def test_what_another_file_defines_is_said(index: Coded) -> None:
     warnings: list[str] = []
     resolve(parse_probe(f"uprobe:{PATH}:puts"), index, warnings)
     assert warnings == [
-        f"{PATH} only uses puts, which another file defines. Trace it in the library that has it (libc.so.6)."
+        f"{PATH} does not define puts, but uses it; trace it in the library that has it (libc.so.6)."
     ]
+    index.all_symbols[0] = replace(index.all_symbols[0], address=0x1030)
+    warnings.clear()
+    resolve(parse_probe(f"uprobe:{PATH}:puts"), index, warnings)
+    assert "through a stub of the linker (PLT)" in warnings[0]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from app.elf.model import UsdtArgument, UsdtSite
-from app.index.model import Usdt
+from app.index.model import Debug, Usdt
 from app.trace.bpftrace import Capabilities
 from app.trace.quoting import parse_probe
 from app.trace.verdict import function_verdict, usdt_verdict
@@ -121,6 +121,11 @@ def test_symbols_that_the_file_has_lost_are_not_found_by_name() -> None:
     lost = function("f", sources=("gopclntab",))
     without = replace(FILE, stripped=True, build_id=None)
     assert codes(function_verdict(lost, without, ABLE).reasons) == ["stripped"]
+    for place in ("/opt/a b", "/opt/a b/.debug", "/usr/lib/debug/opt/a b"):
+        linked = replace(without, debug=Debug("separate", f"{place}/prog.debug", {}))
+        assert codes(function_verdict(lost, linked, ABLE).reasons) == ["debug_file"]
+    elsewhere = replace(without, debug=Debug("separate", "/tmp/prog.debug", {}))
+    assert codes(function_verdict(lost, elsewhere, ABLE).reasons) == ["stripped"]
     given = function_verdict(lost, replace(FILE, stripped=True), ABLE)
     assert (given.attachable, codes(given.reasons)) == (True, ["debug_file"])
     assert given.probe == 'uprobe:"/opt/a b/prog":f'
@@ -128,6 +133,13 @@ def test_symbols_that_the_file_has_lost_are_not_found_by_name() -> None:
     assert function_verdict(exported, replace(FILE, stripped=True), ABLE).attachable
     assert codes(function_verdict(function("f", address=0), FILE, ABLE).reasons) == ["no_address"]
     assert codes(function_verdict(function("f", size=0), FILE, ABLE).reasons) == ["no_size"]
+
+
+def test_copies_that_somebody_found_are_told() -> None:
+    found = function_verdict(function("f"), FILE, ABLE, ["f.constprop.0", "f.isra.0"])
+    assert (found.attachable, codes(found.reasons)) == (True, ["clone_takes_calls"])
+    assert "f.constprop.0, f.isra.0" in found.reasons[0].text
+    assert "f*" in found.reasons[0].hint
 
 
 def test_usdt_probes() -> None:

@@ -57,6 +57,19 @@ def test_options_are_sent_and_those_of_other_recipes_dropped(server: Server) -> 
     assert "The option frames is a number." in html.unescape(wrong.text)
 
 
+def test_a_session_is_run_again_with_its_options(server: Server) -> None:
+    options = {"where": {"argument": 0, "op": "!=", "value": 3}, "inline": False, "pids": [1, os.getpid()]}
+    body = {"recipe": "count", "probes": [PROBE], "options": options, "duration": 1}
+    started = server.client.post("/api/v1/sessions", json=body)
+    assert started.status_code == 201, started.text
+    session = server.get(f"/api/v1/sessions/{started.json()['id']}")
+    assert session["options"] == options
+    shown = html.unescape(server.client.get(f"/sessions/{session['id']}").text)
+    again = re.search(r'href="(/sessions/new\?[^"]*)"', shown)
+    assert again is not None
+    assert script_in(server.client.get(again[1]).text) == session["script"]
+
+
 def test_a_profile_needs_no_probe(server: Server) -> None:
     answer = server.client.post("/sessions/preview", data={"recipe": "profile", "pid": str(os.getpid())})
     assert f"profile:hz:99 /pid == {os.getpid()}/" in script_in(answer.text)

@@ -17,6 +17,7 @@ from app.trace.library import sha_of
 from app.trace.model import Session
 from app.views.histogram import histograms
 from app.views.table import maps
+from app.web.recipes import as_text
 from app.web.render import build_url, page
 from app.web.schemas import ScriptBody
 from app.web.services import Services, actor, services
@@ -159,6 +160,7 @@ async def session_page(request: Request, session_id: str) -> Response:
         pid=session.pid,
         duration=session.duration,
         script=session.script if session.recipe == "custom" else None,
+        **{f"option.{name}": as_text(value) for name, value in session.options.items()},
     )
     return page(
         request,
