@@ -20,7 +20,7 @@ FILTERS = ("pids", "tid", "comm", "cgroup", "where", "sample")
 # What each recipe takes beside the filters.
 RECIPE_OPTIONS: dict[str, tuple[str, ...]] = {
     "count": ("inline",),
-    "log": ("returns", "members", "strings", "inline"),
+    "log": ("arguments", "members", "returns", "strings", "inline"),
     "latency": ("by",),
     "heatmap": ("by",),
     "top": ("arguments", "strings", "inline"),

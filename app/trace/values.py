@@ -88,5 +88,6 @@ def literal(text: str) -> str:
 
 
 def string(text: str) -> str:
-    """``text`` as a string of the script."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """``text`` as a string of the script; what nobody could print is a question mark."""
+    text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(sign if sign.isprintable() else "?" for sign in text) + '"'

@@ -80,7 +80,9 @@ class Choice:
 def as_text(value: object) -> str:
     """An option as the builder's field has it."""
     if isinstance(value, dict):
-        return " ".join(str(value.get(part, "")) for part in ("argument", "op", "value"))
+        wanted = value.get("value")
+        right = f'"{wanted}"' if isinstance(wanted, str) else wanted
+        return f"{value.get('argument')} {value.get('op')} {right}"
     if isinstance(value, list | tuple):
         return ", ".join(str(each) for each in value)
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

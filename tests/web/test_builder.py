@@ -5,13 +5,16 @@ from __future__ import annotations
 import html
 import os
 import re
+from pathlib import Path
 
 import pytest
 
 from app.trace.model import RECIPES
 from app.trace.options import FILTERS, RECIPE_OPTIONS
 from app.web import recipes
+from tests.support.programs import compile_c
 from tests.support.server import Server
+from tests.web.test_api import wait_job
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="asks for root, as bpftrace does")
 PROBE = "uprobe:/usr/bin/bash:main"
@@ -75,6 +78,23 @@ def test_a_profile_needs_no_probe(server: Server) -> None:
     assert f"profile:hz:99 /pid == {os.getpid()}/" in script_in(answer.text)
     nothing = server.client.post("/sessions/preview", data={"recipe": "profile"})
     assert "A profile needs to know of which process." in html.unescape(nothing.text)
+
+
+def test_a_source_line_and_a_process_lead_to_the_builder(server: Server, tmp_path: Path) -> None:
+    program = compile_c(tmp_path, "int main(int count, char **_) {\n  return count * 2;\n}\n", "one line")
+    answer = server.client.post("/api/v1/index", json={"paths": [str(program)]})
+    wait_job(server, answer.json()["job"])
+    (binary,) = server.get("/api/v1/binaries", q="one line")["items"]
+    places = html.unescape(
+        server.client.get(f"/binaries/{binary['id']}/places", params={"q": "one line.c:2"}).text
+    )
+    link = re.search(r'href="(/sessions/new\?probe=line[^"]*)"', places)
+    assert link is not None
+    script = script_in(server.client.get(link[1]).text)
+    assert f'uprobe:"{program}":main.at.' in script
+    assert "one line.c:2(count=%d" in script
+    process = html.unescape(server.client.get(f"/processes/{os.getpid()}").text)
+    assert f"/sessions/new?recipe=profile&pid={os.getpid()}" in process
 
 
 def test_the_api_takes_options_as_json(server: Server) -> None:

@@ -12,7 +12,7 @@ from app.trace import returns
 from app.trace.calls import Calls
 from app.trace.filters import predicate
 from app.trace.quoting import quote
-from app.trace.recipes.plan import TICK, Made, Plan, name_piece, total
+from app.trace.recipes.plan import TICK, Made, Plan, name_piece, picked, total
 from app.trace.targets import Target
 from app.trace.values import Value, fit
 
@@ -75,7 +75,9 @@ def _paired(plan: Plan, target: Target, back: Target, entry: str, kept: list[str
 
 def _entry(plan: Plan, target: Target) -> tuple[str, list[str], list[Value]]:
     name, extra = name_piece(target)
-    values = fit(plan.values(target), plan.version)
+    found = plan.values(target)
+    names = plan.options.arguments
+    values = fit(picked(found, names, target.title) if names else found, plan.version)
     return f"-> {name}({', '.join(value.piece for value in values)})", extra, values
 
 

@@ -18,7 +18,7 @@ from app.trace.filters import Filter
 from app.trace.options import Options
 from app.trace.quoting import Probe
 from app.trace.targets import Target
-from app.trace.values import Value, Version, literal, string
+from app.trace.values import Value, Version, chosen, literal, string
 
 # From here on keys are built outside of the small stack.
 KEYS_ALIGNED: Version = (0, 21, 0)
@@ -127,6 +127,22 @@ class Plan:
         except AppError as error:
             self.warnings.append(error.message)
             return None
+
+
+def picked(values: Sequence[Value], names: Sequence[str], title: str) -> list[Value]:
+    """Those of these names or numbers, in their order. Raises BadInput for one that cannot be read."""
+    found = []
+    for name in names:
+        value = chosen(values, name)
+        if value is None or not value.readable:
+            known = ", ".join(each.name for each in values if each.readable and each.name)
+            raise BadInput(
+                f"The option arguments cannot read {name!r} of {title}.",
+                f"Those that can be read: {known}." if known else "Give their numbers, from 0.",
+                code="bad_arguments",
+            )
+        found.append(value)
+    return found
 
 
 def total(counts: Iterable[int | None]) -> int | None:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.errors import BadInput
 from app.trace.calls import START, Calls
-from app.trace.recipes.plan import TICK, Made, Plan, entries, name_piece, returns, total
+from app.trace.recipes.plan import TICK, Made, Plan, entries, name_piece, picked, returns, total
 from app.trace.targets import Target
-from app.trace.values import Value, chosen, fit
+from app.trace.values import Value, fit
 
 DEFAULT_MILLISECONDS = 10.0
 MOST_KEPT = 4
@@ -67,14 +66,5 @@ def _kept(plan: Plan, target: Target) -> list[Value]:
     values = plan.values(target)
     if not plan.options.arguments:
         return fit(values, plan.version, MOST_KEPT)
-    found = []
-    for name in plan.options.arguments[:MOST_KEPT]:
-        value = chosen(values, name)
-        if value is None or not value.readable:
-            raise BadInput(
-                f"The option arguments cannot read {name!r} of {target.title}.",
-                "Name arguments that the recipe log shows.",
-                code="bad_arguments",
-            )
-        found.append(value)
+    found = picked(values, plan.options.arguments, target.title)
     return fit(found, plan.version, MOST_KEPT)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 
 from app.errors import BadInput
-from app.trace.recipes.plan import TICK, Made, Plan, total
+from app.trace.recipes.plan import TICK, Made, Plan, picked, total
 from app.trace.targets import Target
-from app.trace.values import Value, chosen
+from app.trace.values import Value, literal
 
 MOST_PLACES = 20
 # Numbers in a key when nobody asks for certain ones.
@@ -30,7 +30,7 @@ def top(plan: Plan) -> Made:
         name = _map(target, len(plan.targets), maps)
         values = _values(plan, target)
         key = ", ".join(value.expression for value in values)
-        lines.append(f"// {name}: {', '.join(value.name or value.expression for value in values)}")
+        lines.append(f"// {name}: {literal(', '.join(value.name or value.expression for value in values))}")
         lines.append(f"{target.places}{plan.hits(target)} {{ {name}[{key}] = count(); }}")
         maps.append(name)
     lines.append(f"{TICK} {{ {' '.join(f'print({name});' for name in maps)} }}")
@@ -55,7 +55,7 @@ def _values(plan: Plan, target: Target) -> list[Value]:
     else:
         found = plan.values(target)
     if plan.options.arguments and target.probe.kind != "uretprobe":
-        asked = [_asked(found, name, target) for name in plan.options.arguments]
+        asked = picked(found, plan.options.arguments, target.title)
         numbers = [value for value in asked if not value.text]
         texts = [value for value in asked if value.text]
         for text in texts[1:]:
@@ -66,19 +66,7 @@ def _values(plan: Plan, target: Target) -> list[Value]:
             )
         return [*numbers, *texts]
     numbers = [value for value in found if value.number][:FIRST_NUMBERS]
-    chosen_values = [*numbers, *[value for value in found if value.text][:1]]
-    if not chosen_values:
+    shown = [*numbers, *[value for value in found if value.text][:1]]
+    if not shown:
         raise BadInput(f"No argument of {target.title} can be read.", "Use the recipe count.")
-    return chosen_values
-
-
-def _asked(values: list[Value], name: str, target: Target) -> Value:
-    value = chosen(values, name)
-    if value is None or not value.readable:
-        names = ", ".join(each.name for each in values if each.readable and each.name)
-        raise BadInput(
-            f"The option arguments cannot read {name!r} of {target.title}.",
-            f"Those that can be read: {names}." if names else "Give their numbers, from 0.",
-            code="bad_arguments",
-        )
-    return value
+    return shown

@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from app.errors import AppError, BadInput
 from app.index.model import with_hex
-from app.web.render import page
+from app.trace.quoting import path_problem
+from app.web.render import build_url, page
 from app.web.services import services
 
 router = APIRouter()
@@ -48,12 +49,16 @@ def places_page(request: Request, binary_id: str) -> Response:
     """One box: addresses, or SOURCE:LINE."""
     index = services(request).index
     text = request.query_params.get("q", "").strip()
+    binary = index.binary(binary_id)
     found: list[dict[str, Any]] = []
-    problem = None
+    problem = trace_url = None
     try:
         source, _, line = text.rpartition(":")
         if source and line.isdigit():
             found = index.answers.addresses_of(binary_id, source, int(line))["sites"]
+            if binary.path is not None and path_problem(binary.path) is None:
+                place = f'line:"{binary.path}":{source}:{line}'
+                trace_url = build_url("/sessions/new", probe=place, recipe="log")
         elif text:
             found = index.answers.locate(binary_id, _addresses([text]))
     except AppError as error:
@@ -63,10 +68,11 @@ def places_page(request: Request, binary_id: str) -> Response:
     return page(
         request,
         "places",
-        f"Places of {index.binary(binary_id).name}",
+        f"Places of {binary.name}",
         "binaries",
         part="place_rows",
-        binary=index.binary(binary_id),
+        binary=binary,
+        trace_url=trace_url,
         q=text,
         found=found,
         problem=problem,
