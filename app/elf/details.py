@@ -38,6 +38,7 @@ MOST_ADDRESSES = 100_000
 MOST_TYPES = 64
 MOST_LINES = 20_000
 MOST_FILES = 200_000
+MOST_READINGS = 256
 _KEYWORDS = ("struct ", "union ", "class ", "enum ")
 Answer = dict[str, Any]
 
@@ -59,6 +60,7 @@ class Details:
             "files": self._files,
             "structs": self._structs,
             "function": self._function,
+            "readings": self._readings,
             "usdt": self._usdt,
         }
 
@@ -176,24 +178,16 @@ class Details:
         return self.debug.dies.die(int(scopes.key[scopes.chain(scope)[-1]]))
 
     def _function(self, arguments: Answer) -> Answer:
-        """``die``, a key, or ``address``; ``at``: where variables are looked for, the entry if not given.
-
-        With ``shapes`` also how a script reads what lies there, and the frame address at ``at``.
-        """
-        if "die" in arguments:
-            function = self.debug.dies.die(int(arguments["die"]))
-        else:
-            function = self._function_at(int(arguments["address"]))
-        if function is None or function.tag not in (Tag.subprogram, Tag.inlined_subroutine):
+        """``die``, a key, or ``address``; ``at``: where variables are looked for, the entry if not given."""
+        function = self._asked(arguments)
+        if function is None:
             return {"function": None, **_problem("no_function", "DWARF has no function there.")}
         entry = entry_address(function)
         at = int(arguments.get("at", entry or 0))
         result, known = function.inherited_type()
         ranges = function.ranges
-        shapes = self._shapes(function, at) if arguments.get("shapes") else {}
         return {
             "function": {
-                **shapes,
                 "name": function.inherited_name(),
                 "linkage_name": function.linkage_name,
                 "address": entry,
@@ -209,16 +203,40 @@ class Details:
             }
         }
 
-    def _shapes(self, function: Die, at: int) -> Answer:
+    def _asked(self, arguments: Answer) -> Die | None:
+        if "die" in arguments:
+            function = self.debug.dies.die(int(arguments["die"]))
+        else:
+            function = self._function_at(int(arguments["address"]))
+        fits = function is not None and function.tag in (Tag.subprogram, Tag.inlined_subroutine)
+        return function if fits else None
+
+    def _readings(self, arguments: Answer) -> Answer:
+        """How a script reads values: of each ``asked``, a ``die`` at its entry or an ``address``."""
+        found: list[Answer | None] = []
+        for asked in arguments["asked"][:MOST_READINGS]:
+            function = self._asked(asked)
+            found.append(None if function is None else self._reading(function, asked.get("address")))
+        return {"readings": found}
+
+    def _reading(self, function: Die, address: int | None) -> Answer:
+        entry = entry_address(function)
+        at = int(address if address is not None else entry or 0)
+        result, known = function.inherited_type()
         rule = FrameRules(self._image).cfa(at)
-        machine = self.debug.machine
+        frame = None
+        if rule is not None:
+            frame = {"register": register_name(self.debug.machine, rule.register), "offset": rule.offset}
         return {
-            "returns_shape": shape_of(function.inherited_type()[0]),
+            "returns": tight_text(result, known),
+            "returns_shape": shape_of(result),
+            "parameters": [
+                asdict(one) for one in parameters_at_entry(self.debug, function, self._symbol(entry))
+            ],
             "parameter_shapes": [shape_of(die.inherited_type()[0]) for die in parameter_dies(function)],
+            "variables": [_clean(asdict(one)) for one in variables_at(self.debug, function, at)],
             "variable_shapes": [shape_of(die.inherited_type()[0]) for die, _ in variable_dies(function, at)],
-            "frame": None
-            if rule is None
-            else {"register": register_name(machine, rule.register), "offset": rule.offset},
+            "frame": frame,
         }
 
     def _usdt(self, arguments: Answer) -> Answer:

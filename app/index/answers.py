@@ -66,13 +66,12 @@ class Answers:
         found: Answer | None = self._ask(binary_id, "function", {"die": die}).get("function")
         return found
 
-    def reading(self, binary_id: str, *, die: int | None = None, address: int | None = None) -> Answer | None:
-        """As ``function``, with the shape of each value: of a DIE at its entry, or at any ``address``.
+    def readings(self, binary_id: str, asked: Sequence[Answer]) -> list[Answer | None]:
+        """How a script reads values at each place: ``{"die"}`` at its entry, or ``{"address"}``.
 
-        None where the debug information knows no function there.
+        None for a place where the debug information knows no function.
         """
-        where = {"die": die} if address is None else {"address": address, "at": address}
-        found: Answer | None = self._ask(binary_id, "function", {**where, "shapes": True}).get("function")
+        found: list[Answer | None] = self._ask(binary_id, "readings", {"asked": list(asked)})["readings"]
         return found
 
     def addresses_of(self, binary_id: str, file: str, line: int) -> Answer:

@@ -230,16 +230,21 @@ class Index(Indexing):
         fn = int(columns["function_fn"][index]) if index is not None else -1
         return self.answers.function(binary_id, int(columns["fn_die"][fn])) if fn >= 0 else None
 
-    def reading(self, binary_id: str, key: str) -> dict[str, Any] | None:
-        """``details`` with the shapes of values, for who writes a script; None where nothing is known."""
-        columns, found = self._store.columns(self._store.row(binary_id))
-        index = found.find_function(key)
-        fn = int(columns["function_fn"][index]) if index is not None else -1
-        return self.answers.reading(binary_id, die=int(columns["fn_die"][fn])) if fn >= 0 else None
+    def readings(self, binary_id: str, places: Sequence[str | int]) -> list[dict[str, Any] | None]:
+        """How a script reads values: of functions by their keys at the entry, and at any address.
 
-    def reading_at(self, binary_id: str, address: int) -> dict[str, Any] | None:
-        """The same at any instruction: the variables that have a place there."""
-        return self.answers.reading(binary_id, address=address)
+        None for a place of which the debug information says nothing.
+        """
+        columns, found = self._store.columns(self._store.row(binary_id))
+        asked: list[dict[str, Any]] = []
+        for place in places:
+            index = found.find_function(place) if isinstance(place, str) else None
+            fn = int(columns["function_fn"][index]) if index is not None else -1
+            if isinstance(place, int):
+                asked.append({"address": place})
+            else:
+                asked.append({"die": int(columns["fn_die"][fn])} if fn >= 0 else {"address": -1})
+        return self.answers.readings(binary_id, asked)
 
     def line_sites(self, binary_id: str, file: str, line: int) -> dict[str, Any]:
         """``{line, sites}``: where the code of a source line begins. Raises NotFound."""

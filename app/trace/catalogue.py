@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from app.elf.disassembly import Instruction
@@ -34,9 +34,7 @@ class Catalogue(Protocol):
 
     def line_sites(self, id: str, file: str, line: int) -> dict[str, Any]: ...
 
-    def reading(self, id: str, key: str) -> dict[str, Any] | None: ...
-
-    def reading_at(self, id: str, address: int) -> dict[str, Any] | None: ...
+    def readings(self, id: str, places: Sequence[str | int]) -> list[dict[str, Any] | None]: ...
 
     def symbols(self, id: str, ask: Ask) -> Page[Symbol]: ...
 

@@ -47,9 +47,10 @@ fn main() {
 def reading(path: Path, name: str) -> dict[str, Any]:
     listed = subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout
     (address,) = [int(line.split()[0], 16) for line in listed.splitlines() if name in line.split()[-1]][:1]
-    answer = Details(open_image(path.read_bytes())).answer("function", {"address": address, "shapes": True})
-    found: dict[str, Any] = answer["function"]
-    return found
+    asked = [{"address": address}, {"address": 1}]
+    found, nothing = Details(open_image(path.read_bytes())).answer("readings", {"asked": asked})["readings"]
+    assert nothing is None
+    return dict(found)
 
 
 def test_the_types_of_c(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -52,7 +52,7 @@ class Fake:
     probes: list[Usdt] = field(default_factory=list)
     sites: dict[str, tuple[InlineSite, ...]] = field(default_factory=dict)
     lines: dict[tuple[str, int], list[int]] = field(default_factory=dict)
-    readings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    known_readings: dict[str | int, dict[str, Any]] = field(default_factory=dict)
     all_symbols: list[Symbol] = field(default_factory=list)
 
     def binary_at(self, path: str) -> Binary:
@@ -71,11 +71,8 @@ class Fake:
             raise NotFound(f"There is no code of {file}:{line}.")
         return {"line": line, "sites": [{"address": address} for address in self.lines[file, line]]}
 
-    def reading(self, id: str, key: str) -> dict[str, Any] | None:
-        return self.readings.get(key)
-
-    def reading_at(self, id: str, address: int) -> dict[str, Any] | None:
-        return self.readings.get(f"{address:#x}")
+    def readings(self, id: str, places: Sequence[str | int]) -> list[dict[str, Any] | None]:
+        return [self.known_readings.get(place) for place in places]
 
     def symbols(self, id: str, ask: Ask) -> Page[Symbol]:
         found = tuple(symbol for symbol in self.all_symbols if ask.q in symbol.name)

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,8 +115,11 @@ def test_a_file_without_a_build_id_has_none(index: Index, tmp_path: Path) -> Non
     assert binary.debug.kind == "separate"
     assert index.symbol_file(binary.id, "hidden") is None
     (hidden,) = index.functions(binary.id, Ask(q="hidden")).items
-    reasons = function_verdict(hidden, binary, Bpftrace(load({})).capabilities()).reasons
-    assert "stripped" in [reason.code for reason in reasons]
+    able = Bpftrace(load({})).capabilities()
+    # bpftrace finds the debug file by its link as we do; one that lies elsewhere it would not.
+    assert "debug_file" in [reason.code for reason in function_verdict(hidden, binary, able).reasons]
+    elsewhere = replace(binary, debug=replace(binary.debug, path="/elsewhere/plain.debug"))
+    assert "stripped" in [reason.code for reason in function_verdict(hidden, elsewhere, able).reasons]
 
 
 @pytest.mark.skipif(shutil.which("bpftrace") is None or os.geteuid() != 0, reason="needs bpftrace and root")

@@ -23,7 +23,7 @@ from app.trace.values import Value, Version, chosen, literal, string
 # From here on keys are built outside of the small stack.
 KEYS_ALIGNED: Version = (0, 21, 0)
 # Functions of one script whose debug information is asked; the others go by the names of their types.
-MOST_READ = 24
+MOST_READ = 128
 TICK = "interval:ms:500"
 _PADDING = "\\x00"
 # From here on bpftrace complains of sargN.
@@ -65,7 +65,7 @@ class Plan:
     index: Catalogue | None
     warnings: list[str]
     declared: Declarations = field(default_factory=Declarations)
-    read: set[str] = field(default_factory=set)
+    known: dict[tuple[str, str | int], readings.Reading | None] = field(default_factory=dict)
 
     def machine(self, target: Target) -> str:
         return target.binary.machine if target.binary else os.uname().machine
@@ -114,19 +114,38 @@ class Plan:
         return self.filter.calls(self.values(target) if self.filter.where else (), target.title)
 
     def _reading(self, target: Target) -> readings.Reading | None:
-        binary, function = target.binary, target.function
-        if self.index is None or binary is None:
+        place = _place(target)
+        if self.index is None or target.binary is None or place is None:
             return None
-        try:
-            if target.at is not None:
-                return self.index.reading_at(binary.id, target.at)
-            if function is None or "dwarf" not in function.sources or "+" in target.probe.name:
-                return None
-            self.read.add(function.key)
-            return None if len(self.read) > MOST_READ else self.index.reading(binary.id, function.key)
-        except AppError as error:
-            self.warnings.append(error.message)
-            return None
+        if not self.known:
+            self._read(self.index)
+        return self.known.get((target.binary.id, place))
+
+    def _read(self, index: Catalogue) -> None:
+        """Asks the debug information of each binary once, for all its places."""
+        wanted: dict[str, dict[str | int, None]] = {}
+        for target in self.targets:
+            place = _place(target)
+            if target.binary is not None and place is not None:
+                wanted.setdefault(target.binary.id, {})[place] = None
+        for id, places in wanted.items():
+            asked = list(places)[:MOST_READ]
+            try:
+                found = index.readings(id, asked)
+            except AppError as error:
+                self.warnings.append(error.message)
+                found = [None] * len(asked)
+            self.known.update({(id, place): each for place, each in zip(asked, found, strict=False)})
+
+
+def _place(target: Target) -> str | int | None:
+    """What the debug information is asked by: an instruction, or the key of a function that it knows."""
+    if target.at is not None:
+        return target.at
+    function = target.function
+    if function is None or "dwarf" not in function.sources or "+" in target.probe.name:
+        return None
+    return function.key
 
 
 def picked(values: Sequence[Value], names: Sequence[str], title: str) -> list[Value]:

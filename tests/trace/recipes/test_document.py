@@ -61,7 +61,7 @@ def script_of(section: str) -> str:
             function("checkout", sources=("symtab", "dwarf")),
             function("charge", (("cents", "long"),), returns="void", key="2000", address=0x2000),
         ],
-        readings={"1000": READING},
+        known_readings={"1000": READING},
     )
     made = generate(_request(parse(shlex.split(command))), ABLE, index)
     return made.text.replace(f"pid != {os.getpid()}", "pid != 4711")

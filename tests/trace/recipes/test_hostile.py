@@ -58,12 +58,12 @@ def _reading(parameter: str, struct: str, member: str, enum: str, value: str) ->
 
 
 @pytest.mark.parametrize("recipe", ["log", "top", "slower", "latency", "tree"])
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(names=st.tuples(NAMES, NAMES, NAMES, NAMES, NAMES))
 def test_no_name_becomes_script(recipe: str, names: tuple[str, ...]) -> None:
     def made(reading: dict[str, Any]) -> str:
         index = Fake(
-            binary(PATH), [function("work", sources=("symtab", "dwarf"))], readings={"1000": reading}
+            binary(PATH), [function("work", sources=("symtab", "dwarf"))], known_readings={"1000": reading}
         )
         options = {"by": "arg:1"} if recipe == "latency" else {}
         return generate(ScriptRequest(recipe, (f"uprobe:{PATH}:work",), options=options), ABLE, index).text

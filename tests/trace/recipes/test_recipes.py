@@ -163,7 +163,7 @@ def test_time_off_the_cpu(index: Fake, monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_arguments_on_the_stack_in_the_words_of_the_version(index: Fake) -> None:
     where = {"kind": "stack", "registers": [], "offset": 16, "pointer": False}
     index.all_functions[0] = replace(index.all_functions[0], sources=("symtab", "dwarf"))
-    index.readings["1000"] = {
+    index.known_readings["1000"] = {
         "parameters": [{"name": "g", "where": where, "bpftrace": "sarg1"}],
         "parameter_shapes": [{"kind": "integer", "size": 4, "signed": True}],
         "returns": "void",
