@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 Version = tuple[int, int, int]
@@ -51,22 +51,25 @@ class Value:
         return [self.expression, self.plain[1]] if self.named and self.plain else [self.expression]
 
 
-def fit(values: Iterable[Value], version: Version, most: int = MOST) -> list[Value]:
-    """What goes into one line: strings past the third as numbers on old versions, then an end."""
-    found: list[Value] = []
+def fit(values: Sequence[Value], version: Version, most: int = MOST) -> list[Value]:
+    """What goes into one line, in its order: arguments before members where there is no room for all.
+
+    Strings past the third are numbers on old versions. An end stands for arguments that are left out.
+    """
+    first = sorted(range(len(values)), key=lambda at: values[at].parent is not None)
+    kept: dict[int, Value] = {}
     strings = 0
-    for each in values:
-        if len(found) == most:
-            if found[-1].format != REST:
-                found.append(Value("", REST))
-            break
-        value = each
+    for at in first[:most]:
+        value = values[at]
         if value.text and version < LARGE_STACK:
             strings += 1
             if strings > MOST_STRINGS:
                 format, expression = value.plain or ("?", "")
                 value = replace(value, format=format, expression=expression, named=False)
-        found.append(value)
+        kept[at] = value
+    found = [kept[at] for at in sorted(kept)]
+    if any(values[at].parent is None for at in first[most:]) and found[-1].format != REST:
+        found.append(Value("", REST))
     return found
 
 

@@ -156,5 +156,10 @@ def test_old_versions_get_no_more_than_their_stack_holds() -> None:
     texts = [Value(f"s{at}", "%s", f"str(arg{at})", ("0x%lx", f"arg{at}")) for at in range(5)]
     assert [value.format for value in fit(texts, (0, 17, 0))] == ["%s", "%s", "%s", "0x%lx", "0x%lx"]
     assert [value.format for value in fit(texts, (0, 23, 0))] == ["%s"] * 5
+    # Arguments before members, each in its place.
+    members = [Value(f"m{at}", "%s", f"str(m{at})", ("0x%lx", f"m{at}"), "s0") for at in range(2)]
+    mixed = fit([texts[0], *members, *texts[1:3]], (0, 17, 0))
+    assert [value.format for value in mixed] == ["%s", "0x%lx", "0x%lx", "%s", "%s"]
+    assert [value.name for value in fit([texts[0], *members, texts[1]], (0, 17, 0), 2)] == ["s0", "s1"]
     many = [Value(f"n{at}", "%d", f"arg{at}") for at in range(20)]
     assert [value.piece for value in fit(many, (0, 17, 0), 3)] == ["n0=%d", "n1=%d", "n2=%d", "..."]
