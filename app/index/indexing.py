@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from app.config import Settings
 from app.debuginfo.matching import Found
-from app.elf.tree import MAGIC
+from app.elf.tree import MAGIC, Stamp
 from app.errors import AppError, BadInput, Conflict, StorageFull
 from app.index import files
 from app.index.build import Child
@@ -302,6 +302,24 @@ class Indexing:
         row = self._at(path)
         return binary_of(self._store.hashed(row) if hashed else row)
 
+    def open_mapped(self, path: str, stamp: Stamp) -> files.HostFile:
+        """The file at a path if it is the one that was mapped, for who closes it.
+
+        Raises Conflict with the code ``replaced`` for another one, and as ``binary_at`` does.
+        """
+        file = files.open_elf(path, self._settings.roots)
+        if file.stamp == stamp:
+            return file
+        os.close(file.descriptor)
+        raise Conflict(f"{path} was replaced meanwhile.", "Start the program anew.", code="replaced")
+
+    def row_of(self, file: files.HostFile) -> BinaryRow:
+        """Of a file that is open, wherever its path leads by now. Raises as ``binary_at`` does."""
+        row = self._row(file)
+        if row is None:
+            raise _changes(file.path)
+        return row
+
     def binary(self, binary_id: str, hashed: bool = False) -> Binary:
         """``hashed``: with its SHA-256, if its bytes are still at hand. Raises NotFound."""
         row = self._store.row(binary_id)
@@ -327,14 +345,21 @@ class Indexing:
     def _at(self, path: str) -> BinaryRow:
         for _ in range(_TRIES):
             with files.open_elf(path, self._settings.roots) as file:
-                row = self._known(file)
-                if row is not None and not self._might_gain(row, file.path):
+                row = self._row(file)
+                if row is not None:
                     return row
-                outcome = self._readers.read(Source(file.descriptor, file.stamp[2]))
-                if file.unchanged():
-                    return self._keep(file, outcome)
-                outcome.done()
-        raise Conflict(f"{path} changes while it is read.", "Try again when the file is at rest.")
+        raise _changes(path)
+
+    def _row(self, file: files.HostFile) -> BinaryRow | None:
+        """Of an open file, read now if need be; None for one that changes meanwhile."""
+        row = self._known(file)
+        if row is not None and not self._might_gain(row, file.origin):
+            return row
+        outcome = self._readers.read(Source(file.descriptor, file.stamp[2]))
+        if file.unchanged():
+            return self._keep(file, outcome)
+        outcome.done()
+        return None
 
     def _might_gain(self, row: BinaryRow, path: str) -> bool:
         """Whether a debug file came since the binary was read without one."""
@@ -353,7 +378,7 @@ class Indexing:
 
     def _keep(self, file: files.HostFile, outcome: Outcome, pending: Pending | None = None) -> BinaryRow:
         name = Path(_program(file.path)).name
-        outcome, debug = self._completing.completed(file.path, file.descriptor, outcome)
+        outcome, debug = self._completing.completed(file.origin, file.descriptor, outcome)
         return self._store.put(outcome, name, file.descriptor, file.path, file.stamp, None, pending, debug)
 
 
@@ -362,9 +387,13 @@ def _ids(task: Task) -> list[str]:
     return [result["id"] for result in task.job.results if result["id"]]
 
 
+def _changes(path: str) -> Conflict:
+    return Conflict(f"{path} changes while it is read.", "Try again when the file is at rest.")
+
+
 def _program(path: str) -> str:
-    """/proc/PID/exe is called by what it leads to."""
-    if path.startswith("/proc/") and path.endswith("/exe"):
+    """/proc/PID/exe is called by what it leads to, as are its like."""
+    if path.startswith("/proc/") and (path.endswith("/exe") or "/map_files/" in path):
         try:
             return os.path.realpath(path).removesuffix(" (deleted)")
         except OSError:

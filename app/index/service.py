@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +23,8 @@ from app.index.artifacts import Artifacts
 from app.index.columns import Columns
 from app.index.difference import Change, Difference, Unfit, compare
 from app.index.everywhere import Everywhere
+from app.index.files import HostFile
+from app.index.held import Held
 from app.index.indexing import Indexing
 from app.index.items import Items
 from app.index.jobs import Task
@@ -97,6 +100,18 @@ class Index(Indexing):
 
     def segments(self, binary_id: str) -> tuple[Segment, ...]:
         return self._store.columns(self._store.row(binary_id))[1].segments
+
+    def hold(self, file: HostFile) -> Held:
+        """The binary of an open file, wherever its path leads by now, for many questions about addresses.
+
+        The file belongs to the answer from now on, also when this raises, as ``binary_at`` does.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(file)
+            row = self.row_of(file)
+            segments = self._store.columns(row)[1].segments
+            stack.pop_all()
+        return self.answers.hold(row, segments, file)
 
     def symbols(self, binary_id: str, ask: Ask) -> Page[Symbol]:
         """The whole symbol tables; without text or order, as they lie in the file."""

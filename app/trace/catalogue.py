@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from app.elf.tree import Stamp
 from app.errors import AppError
+from app.index.files import HostFile
+from app.index.held import Held
 from app.index.model import Ask, Binary, Function, Page, Usdt
 
 _CANDIDATES = 50
@@ -20,6 +23,10 @@ class Catalogue(Protocol):
     def functions(self, id: str, ask: Ask) -> Page[Function]: ...
 
     def symbol_file(self, id: str, pattern: str) -> bytes | None: ...
+
+    def open_mapped(self, path: str, stamp: Stamp) -> HostFile: ...
+
+    def hold(self, file: HostFile) -> Held: ...
 
     def usdt(self, id: str, ask: Ask) -> Page[Usdt]: ...
 

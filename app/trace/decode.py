@@ -51,7 +51,7 @@ def decode(line: bytes, version: Version | None = None) -> Decoded | None:
             data = {name: _unescape_keys(kind, value) for name, value in data.items()}
         if kind == "hist":
             data = {name: _mend_buckets(value) for name, value in data.items()}
-        return Decoded(kind, data, _single_key(kind, data))
+        return Decoded(kind, data, single_key(kind, data))
     return Decoded(kind, data, None)
 
 
@@ -161,7 +161,8 @@ def _mend_buckets(value: Any) -> Any:
     ]
 
 
-def _single_key(kind: str, data: dict[str, Any]) -> str | None:
+def single_key(kind: str, data: dict[str, Any]) -> str | None:
+    """The key of an event about one map with one key."""
     if len(data) != 1:
         return None
     (value,) = data.values()

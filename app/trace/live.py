@@ -24,8 +24,10 @@ from app.trace.decode import MAP_TYPES, Decoded, decode
 from app.trace.log import Log
 from app.trace.model import Diagnostic, Loss, Session, SessionState
 from app.trace.policy import attach_points, own_probes
+from app.trace.symbolise import Symboliser
 
 OVER: tuple[SessionState, ...] = ("ended", "failed")
+NEWLINE = b"\\n"  # as JSON has it
 # Older or newer versions might not tell that the probes are armed.
 NOTICE_SECONDS = 5.0
 START_SECONDS = 300.0
@@ -33,6 +35,10 @@ TERM_SECONDS = 10.0
 KILL_SECONDS = 30.0
 SECONDS_A_PROBE = 0.4
 WATCH_SECONDS = 0.25
+# Between looks at what the targets of stacks map: a short-lived one is met all the same.
+MAPS_SECONDS = 0.1
+# For the names of the last maps, which come once.
+LAST_NAMES_SECONDS = 30.0
 
 
 class Live:
@@ -45,7 +51,9 @@ class Live:
         child: Child,
         able: Capabilities,
         saved: Callable[[Session], None],
+        symboliser: Symboliser | None = None,
     ) -> None:
+        """``symboliser``: where the script has stacks to name; closed at the end."""
         self.log = log
         self.changed_at = time.monotonic()
         self.woken = asyncio.Event()
@@ -56,6 +64,7 @@ class Live:
         self._version = able.version
         self._multi = able.multi
         self._saved = saved
+        self._symboliser = symboliser
         self._own = own_probes(session.script)
         self._kernel_loss = 0
         self._server_loss = 0
@@ -99,9 +108,10 @@ class Live:
 
     async def _run(self) -> None:
         watcher = asyncio.create_task(self._watch())
+        observer = asyncio.create_task(self._observe())
         try:
             async for lines in self._child.batches():
-                self._take(lines)
+                await self._take(lines)
             code = await self._child.wait()
         except BaseException as error:
             # Whatever went wrong here, no bpftrace stays behind it.
@@ -111,21 +121,30 @@ class Live:
             self._stop = ("failed", "internal", f"The server failed to read its events: {error!r}.")
             code = await self._child.wait()
         finally:
-            for task in (watcher, self._stopper):
+            for task in (watcher, observer, self._stopper):
                 if task is not None:
                     task.cancel()
                     with suppress(asyncio.CancelledError):
                         await task
+            if self._symboliser is not None:
+                self._symboliser.close()
         self._end(code)
 
-    def _take(self, lines: Iterable[bytes]) -> None:
+    async def _take(self, lines: Iterable[bytes]) -> None:
         t = max(0, round((time.time() - self._session.started) * 1000))
         events = []
+        stacks = False
         for line in lines:
             event = decode(line, self._version)
             if event is not None:
                 self._look(event)
                 events.append((t, event))
+                stacks = stacks or (event.type in MAP_TYPES and NEWLINE in line)
+        if stacks and self._symboliser is not None:
+            patience = None if self._stop is None else LAST_NAMES_SECONDS
+            events = await asyncio.to_thread(self._symboliser.name, events, patience)
+            for warning in self._symboliser.warnings():
+                self._warn(warning)
         before = self.log.last
         try:
             self.log.append(events)
@@ -148,6 +167,13 @@ class Live:
             self._kernel_loss += _integer(data.get("events"))
         elif event.type in MAP_TYPES and isinstance(data.get("@n"), int):
             self._counted = data["@n"]
+
+    async def _observe(self) -> None:
+        """Sees to it that what the targets map is known when they are gone."""
+        left = self._symboliser is not None
+        while left and self._symboliser is not None:
+            left = await asyncio.to_thread(self._symboliser.watch)
+            await asyncio.sleep(MAPS_SECONDS)
 
     async def _watch(self) -> None:
         """Waits for the probes, then for the deadline or the target's end."""

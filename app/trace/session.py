@@ -26,14 +26,16 @@ from app.config import Settings
 from app.errors import BadInput, Busy, Conflict, Forbidden, NotFound, ScriptRefused, StorageFull, TooLarge
 from app.host.processes import alive, process
 from app.trace import policy, symbol_directory
-from app.trace.bpftrace import Bpftrace
+from app.trace.bpftrace import Bpftrace, Capabilities
 from app.trace.catalogue import Catalogue
 from app.trace.library import SavedScript, as_name, as_title, sha_of
 from app.trace.live import OVER, Live
 from app.trace.log import Log
 from app.trace.model import Loss, Script, ScriptRequest, Session
 from app.trace.script import generate
+from app.trace.stack_keys import shapes
 from app.trace.store import Store
+from app.trace.symbolise import Symboliser, pids_are_ours
 
 SESSIONS_AN_ACTOR = 3
 SWEEP_SECONDS = 600.0
@@ -143,19 +145,23 @@ class Sessions:
                 script=session.script,
             )
             log = self._open_log(session.id)
+            symboliser = None
             try:
                 self._stored.put(session)
                 self.keep_script(made.text, "", request.recipe, owner, request.parent)
                 symbols = await asyncio.to_thread(self._names, made.text, session.id)
+                symboliser = await asyncio.to_thread(self._symboliser, request, session, able)
                 child = await self._bpftrace.spawn(made.text, symbols)
             except Exception:
+                if symboliser is not None:
+                    symboliser.close()
                 log.delete()
                 with suppress(StorageFull):
                     self._stored.delete(session.id)
                 raise
             self._logs[session.id] = log
             session = replace(session, bpftrace_pid=child.pid, bpftrace_starttime=child.starttime)
-            live = Live(session, log, child, able, self._stored.put)
+            live = Live(session, log, child, able, self._stored.put, symboliser)
             self._live[session.id] = live
             with suppress(StorageFull):
                 self._stored.put(session)
@@ -378,6 +384,25 @@ class Sessions:
         if self._index is None:
             return None
         return symbol_directory.lay(script, self._index, self._directory / id / "symbols")
+
+    def _symboliser(self, request: ScriptRequest, session: Session, able: Capabilities) -> Symboliser | None:
+        """Who names the stacks of a session, if its script has any; its targets are looked at now."""
+        if self._index is None or not shapes(session.script):
+            return None
+        several = request.options.get("pids", ())
+        pids = [pid for pid in several if type(pid) is int] if isinstance(several, list | tuple) else []
+        if request.pid is not None:
+            pids.insert(0, request.pid)
+        made = Symboliser(
+            self._index,
+            self._directory / session.id / "maps",
+            session.script,
+            session.recipe,
+            pids,
+            ours=able.version is not None and pids_are_ours(able.version),
+        )
+        made.begin()
+        return made
 
     def _open_log(self, id: str) -> Log:
         return Log(self._directory / id, self._settings.session_bytes, self._settings.session_events)

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from app.elf.model import UsdtArgument, UsdtSite
+from app.elf.tree import Stamp
 from app.errors import NotFound
+from app.index.files import HostFile
+from app.index.held import Held
 from app.index.model import Ask, Binary, Debug, Function, Page, Parameter, Usdt
 
 
@@ -51,6 +54,12 @@ class Fake:
         if path != self.binary.path:
             raise NotFound(f"There is no {path}.")
         return self.binary
+
+    def open_mapped(self, path: str, stamp: Stamp) -> HostFile:
+        raise NotFound(f"There is no {path}.")
+
+    def hold(self, file: HostFile) -> Held:
+        raise NotFound(f"There is no {file.path}.")
 
     def symbol_file(self, id: str, pattern: str) -> bytes | None:
         return None

@@ -1,0 +1,304 @@
+"""Names for the stacks in keys of maps, from our own index: functions, inlined calls, source lines.
+
+bpftrace knows the symbol tables of what is still running; the index knows debug files too, lines, inlined
+calls, and what a process mapped that has ended. An address goes through its mapping to the offset in the
+file, through the segment to the address that the file has, and to the functions there. Every frame but the
+innermost is a return address, the instruction after the call: the one before it is looked up, as users of
+addr2line do. bpftrace's own frame stays where nothing better is known; addresses stay in every frame, so that
+keys stay apart. Kept: what is named once is not looked up again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from app.host.machine import machine
+from app.host.regions import MappedFile
+from app.trace.catalogue import Catalogue
+from app.trace.decode import MAP_TYPES, Decoded, Version, keyed, single_key
+from app.trace.stack_files import StackFiles
+from app.trace.stack_keys import Head, head, shapes
+from app.trace.stack_processes import StackProcesses
+from app.trace.stacks import UNKNOWN, StackFrame, has_stack, join, split
+
+MOST_KEY_BYTES = 64 << 20
+# Of one session that runs, altogether: who waits for names reads no events meanwhile.
+WAIT_SECONDS = 10.0
+# Before a session, for programs that only their process leads to.
+BEGIN_SECONDS = 10.0
+# From here on bpftrace counts processes as its own PID namespace does, before as the kernel's first one.
+OWN_NAMESPACE: Version = (0, 22, 0)
+_FOREIGN = (
+    "Frames are as bpftrace named them: it knows processes by other pids than this container does. "
+    "Start the container with --pid=host."
+)
+Timed = tuple[int, Decoded]
+Where = tuple[str, str]  # the name of a map, and a key of it
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """Where a frame's code is: at an offset in a file, or in what a JIT compiler has named."""
+
+    file: MappedFile | None
+    offset: int = 0
+    jitted: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A key with a stack, taken apart."""
+
+    own: str  # what stands before the stack
+    head: Head
+    frames: tuple[StackFrame, ...]
+    spots: tuple[_Spot | None, ...] = ()  # one a frame
+    caller: _Spot | None = None
+
+
+def pids_are_ours(version: Version) -> bool:
+    """Whether the pids that this bpftrace prints are those of our own PID namespace."""
+    return version >= OWN_NAMESPACE or machine().host_pid_namespace
+
+
+class Symboliser:
+    """One session's. ``name`` is for one thread at a time; the rest may be called meanwhile."""
+
+    def __init__(
+        self,
+        index: Catalogue,
+        directory: Path,
+        script: str,
+        recipe: str,
+        pids: Sequence[int],
+        ours: bool = True,
+    ) -> None:
+        """``directory``: where what processes map is kept; ``pids``: those that the session is about;
+        ``ours``: whether bpftrace counts processes as this one does."""
+        self._files = StackFiles(index)
+        self._processes = StackProcesses(directory, self._files.hold)
+        self._shapes = shapes(script)
+        self._recipe = recipe
+        self._pids = tuple(dict.fromkeys(pids))
+        self._only = self._pids[0] if len(self._pids) == 1 else None
+        self._named = _Named()
+        self._patience = WAIT_SECONDS
+        self._told: set[str] = set()
+        self._ours = ours
+
+    def begin(self) -> None:
+        """Looks at the session's processes before anything comes, and begins to read what they run.
+
+        Waits for what could not be read any more once they are gone.
+        """
+        patience = 0.0
+        for pid in self._pids if self._ours else ():
+            look = self._processes.meet(pid)
+            if look is not None and look.regions:
+                program = look.regions[0].file
+                self._files.prepare(program)
+                patience = BEGIN_SECONDS if program.fleeting else patience
+        self._files.wait(patience)
+
+    def watch(self) -> bool:
+        """Looks again at those of them that changed; whether one is left."""
+        left = [self._processes.watch(pid) for pid in self._pids if self._ours]
+        return any(left)
+
+    def name(self, events: Sequence[Timed], patience: float | None = None) -> list[Timed]:
+        """The events with their stacks named, at most ``patience`` seconds later.
+
+        Without it what is left of the session's time to wait. Frames whose names are not there by then
+        stay as bpftrace printed them, and have theirs when the map is printed again.
+        """
+        names: dict[Where, str] = {}
+        keys: dict[Where, _Key] = {}
+        for place in (place for _, event in events for place in self._places(event)):
+            known = self._named.get(place)
+            if known is not None:
+                names[place] = known
+            elif place not in keys:
+                keys[place] = self._read(*place)
+        keys = self._located(keys)
+        self._wait(patience)
+        names |= {place: self._called(place, key) for place, key in keys.items()}
+        return [(t, self._event(event, names)) for t, event in events]
+
+    def warnings(self) -> list[str]:
+        """What was found wrong since the last call, in sentences."""
+        every = [*([] if self._ours else [_FOREIGN]), *self._processes.warnings, *self._files.warnings]
+        new = [each for each in every if each not in self._told]
+        self._told.update(new)
+        return new
+
+    def close(self) -> None:
+        self._processes.close()
+        self._files.close()
+
+    def _places(self, event: Decoded) -> Iterator[Where]:
+        """The keys of an event that have a stack, with their maps."""
+        if event.type in MAP_TYPES and isinstance(event.data, dict):
+            for name, value in event.data.items():
+                if name in self._shapes and keyed(event.type, value):
+                    yield from ((name, key) for key in value if has_stack(key))
+
+    def _read(self, name: str, key: str) -> _Key:
+        own, frames = split(key)
+        found = head(own, self._shapes.get(name), self._recipe, self._only)
+        return _Key(own, found if self._ours else replace(found, pid=None), frames)
+
+    def _located(self, keys: dict[Where, _Key]) -> dict[Where, _Key]:
+        """With the place of each frame, whose names are looked up from now on."""
+        for pid in {key.head.pid for key in keys.values() if key.head.pid is not None}:
+            self._processes.meet(pid)
+        wanted: dict[MappedFile, set[int]] = {}
+        found = {}
+        for place, key in keys.items():
+            spots = tuple(
+                self._spot(key.head.pid, frame.address, exact=number == 0)
+                for number, frame in enumerate(key.frames)
+            )
+            caller = self._spot(key.head.pid, key.head.caller, exact=False)
+            found[place] = replace(key, spots=spots, caller=caller)
+            for spot in (*spots, caller):
+                if spot is not None and spot.file is not None:
+                    wanted.setdefault(spot.file, set()).add(spot.offset)
+        for file, offsets in wanted.items():
+            self._files.want(file, offsets)
+        return found
+
+    def _spot(self, pid: int | None, address: int | None, exact: bool) -> _Spot | None:
+        """``exact``: not a return address."""
+        if pid is None or address is None:
+            return None
+        at = address if exact else address - 1
+        found = self._processes.file_at(pid, at)
+        if found is not None:
+            return _Spot(*found)
+        jitted = self._processes.name_at(pid, at)
+        return None if jitted is None else _Spot(None, jitted=jitted)
+
+    def _wait(self, patience: float | None) -> None:
+        began = time.monotonic()
+        self._files.wait(self._patience if patience is None else patience)
+        if patience is None:
+            self._patience = max(0.0, self._patience - (time.monotonic() - began))
+
+    def _event(self, event: Decoded, names: dict[Where, str]) -> Decoded:
+        if not any(True for _ in self._places(event)):
+            return event
+        data = {
+            name: self._map(name, value, names)
+            if name in self._shapes and keyed(event.type, value)
+            else value
+            for name, value in event.data.items()
+        }
+        return Decoded(event.type, data, single_key(event.type, data))
+
+    def _map(self, name: str, value: dict[str, Any], names: dict[Where, str]) -> dict[str, Any]:
+        """The same with other keys; none is lost, whatever two of them are called."""
+        out: dict[str, Any] = {}
+        for key, inner in value.items():
+            called = names.get((name, key), key)
+            found, number = called, 1
+            while found in out:
+                number += 1
+                found = f"{called} #{number}"
+            out[found] = inner
+        return out
+
+    def _called(self, place: Where, key: _Key) -> str:
+        frames, final = self._frames(key)
+        if final and frames == key.frames:
+            return self._named.keep(place, (place[1],))
+        if final:
+            # Without its caller a key may be like another, which has that name then.
+            return self._named.keep(place, (join(key.head.text, frames), join(key.own, frames)))
+        return join(key.own, frames)
+
+    def _frames(self, key: _Key) -> tuple[tuple[StackFrame, ...], bool]:
+        """Those of the key with names, as far as there are; whether there will not be more."""
+        found: list[StackFrame] = []
+        final = True
+        for number, (frame, spot) in enumerate(zip(key.frames, key.spots, strict=True)):
+            named, known = self._frame(frame, spot, exact=number == 0)
+            found += named
+            final = final and known
+            if number == 0 and key.head.caller and named[-1].offset == 0 and not _has_caller(key):
+                # A function that has just begun has no frame yet: walking it leaves its caller out.
+                caller = StackFrame(UNKNOWN, key.head.caller, None, UNKNOWN)
+                named, known = self._frame(caller, key.caller, exact=False)
+                found += named
+                final = final and known
+        return tuple(found), final
+
+    def _frame(self, frame: StackFrame, spot: _Spot | None, exact: bool) -> tuple[list[StackFrame], bool]:
+        """One frame as the inlined calls in it and the function around them."""
+        if spot is None:
+            return [frame], True
+        after = 0 if exact else 1  # from what is looked up to what the frame says
+        if spot.jitted is not None:
+            name, at = spot.jitted
+            module = "[jit]" if frame.module in {None, UNKNOWN} else frame.module
+            return [StackFrame(_plain(name), frame.address, at + after, module)], True
+        assert spot.file is not None
+        module = _plain(spot.file.path)
+        place, final = self._files.place(spot.file, spot.offset)
+        if place is None:
+            return [replace(frame, module=module) if frame.module in {None, UNKNOWN} else frame], final
+        *inlined, (name, source) = place.names
+        offset = None if place.offset is None else place.offset + after
+        return [
+            *(
+                StackFrame(_plain(each), frame.address, None, module, True, line and _plain(line))
+                for each, line in inlined
+            ),
+            StackFrame(_plain(name), frame.address, offset, module, False, source and _plain(source)),
+        ], True
+
+
+class _Named:
+    """Keys by what they are called now, the ones of late; two never share a name while both are kept."""
+
+    def __init__(self) -> None:
+        self._names: OrderedDict[Where, str] = OrderedDict()
+        self._owners: dict[Where, str] = {}  # by map and name
+        self._bytes = 0
+
+    def get(self, place: Where) -> str | None:
+        found = self._names.get(place)
+        if found is not None:
+            self._names.move_to_end(place)
+        return found
+
+    def keep(self, place: Where, names: Sequence[str]) -> str:
+        """The first of ``names`` that no other key has, from now on this one's; else what it was called."""
+        name, key = place
+        found = next((each for each in names if self._owners.get((name, each), key) == key), key)
+        self._names[place] = found
+        self._owners[name, found] = key
+        self._bytes += len(key) + len(found)
+        while self._bytes > MOST_KEY_BYTES and len(self._names) > 1:
+            (other, old), called = self._names.popitem(last=False)
+            self._owners.pop((other, called), None)
+            self._bytes -= len(old) + len(called)
+        return found
+
+
+def _has_caller(key: _Key) -> bool:
+    """Whether the walk has the direct caller: Linux from 6.11 on sees where a function begins with a push."""
+    return len(key.frames) > 1 and key.frames[1].address == key.head.caller
+
+
+def _plain(text: str) -> str:
+    """On one line, whatever a file calls its functions."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
+    )
