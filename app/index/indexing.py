@@ -302,6 +302,11 @@ class Indexing:
         row = self._at(path)
         return binary_of(self._store.hashed(row) if hashed else row)
 
+    def known_at(self, path: str) -> str | None:
+        """The id of the binary that was at a host path when that was last read. Raises BadInput."""
+        known = self._catalogue.path(files.resolve(path))
+        return known.binary if known is not None else None
+
     def open_mapped(self, path: str, stamp: Stamp) -> files.HostFile:
         """The file at a path if it is the one that was mapped, for who closes it.
 

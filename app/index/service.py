@@ -191,7 +191,7 @@ class Index(Indexing):
     def symbol_file(self, binary_id: str, pattern: str) -> bytes | None:
         """An ELF file that names the functions matching ``pattern`` which the binary's own tables do not.
 
-        None where all are in these, or the binary has no build-id by which it could be told that they fit.
+        None where all are in these. It has the binary's build-id, if that has one.
         """
         row = self._store.row(binary_id)
         columns, _ = self._store.columns(row)

@@ -20,7 +20,7 @@ _FIELDS = 8  # of a program header
 def symbol_file(columns: Columns, build_id: str | None, pattern: str, seconds: float) -> bytes | None:
     """See ``Index.symbol_file``; ``*`` is special in ``pattern``. Raises what ``matching.ranks`` raises."""
     header = columns.meta["header"]
-    if build_id is None or header is None or header["type"] not in _TYPES:
+    if header is None or header["type"] not in _TYPES:
         return None
     escaped = pattern.replace("[", "[[]").replace("?", "[?]")
     matches = matching.ranks(columns, escaped, "glob", seconds) != matching.NONE
@@ -44,6 +44,6 @@ def symbol_file(columns: Columns, build_id: str | None, pattern: str, seconds: f
         header["endian"],
         _TYPES[header["type"]],
         columns.meta["machine"],
-        bytes.fromhex(build_id),
+        bytes.fromhex(build_id or ""),
     )
     return written(kind, columns["segments"].reshape(-1, _FIELDS).tolist(), functions)

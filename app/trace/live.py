@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from app.errors import StorageFull
+from app.errors import AppError, StorageFull
 from app.host.processes import alive
 from app.trace import diagnostics
 from app.trace.bpftrace import Capabilities, Child
@@ -51,9 +51,11 @@ class Live:
         child: Child,
         able: Capabilities,
         saved: Callable[[Session], None],
+        unchanged: Callable[[], None],
         symboliser: Symboliser | None = None,
     ) -> None:
-        """``symboliser``: where the script has stacks to name; closed at the end."""
+        """``unchanged`` raises AppError when a file of a probe was replaced. ``symboliser``: where the script
+        has stacks to name; closed at the end."""
         self.log = log
         self.changed_at = time.monotonic()
         self.woken = asyncio.Event()
@@ -64,6 +66,7 @@ class Live:
         self._version = able.version
         self._multi = able.multi
         self._saved = saved
+        self._unchanged = unchanged
         self._symboliser = symboliser
         self._own = own_probes(session.script)
         self._kernel_loss = 0
@@ -196,6 +199,11 @@ class Live:
         if self._stop is None:
             self._change(state="running")
             self._compare()
+            try:
+                # bpftrace opened the path itself, after it was compared.
+                await asyncio.to_thread(self._unchanged)
+            except AppError as error:
+                self.stop("replaced", error.message, "failed")
         session = self._session
         deadline = time.monotonic() + session.duration
         while (left := deadline - time.monotonic()) > 0:

@@ -177,16 +177,10 @@ def _function_probe(function: Function, binary: Binary, path: str) -> str | Reas
         return quote(Probe("uprobe", path, name))
     if not binary.stripped:
         return quote(Probe("uprobe", path, "", address=function.address))
-    if problem is None and binary.build_id:
+    if problem is None:
         # Laid before bpftrace by symbol_directory.
         return quote(Probe("uprobe", path, name))
-    if problem is not None:
-        return Reason("bad_name", problem, "Install the debug information, so that its address can be used.")
-    return Reason(
-        "stripped",
-        f"The file is stripped, and has no build-id by which {name} of its debug file could be told to fit.",
-        "Build it with a build-id (-Wl,--build-id), or trace an exported function.",
-    )
+    return Reason("bad_name", problem, "Install the debug information, so that its address can be used.")
 
 
 def _return_verdict(function: Function, binary: Binary) -> ReturnVerdict:
@@ -207,7 +201,8 @@ def _cautions(function: Function, binary: Binary) -> list[Reason]:
         found.append(
             Reason(
                 "debug_file",
-                "The file itself does not have its name; bpftrace is given it, bound to this build-id.",
+                "The file itself does not have its name; bpftrace is given it, bound to this "
+                + ("build-id." if binary.build_id else "file as it is now."),
             )
         )
     if function.type == "IFUNC":

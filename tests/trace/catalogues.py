@@ -55,6 +55,9 @@ class Fake:
             raise NotFound(f"There is no {path}.")
         return self.binary
 
+    def known_at(self, path: str) -> str | None:
+        return None
+
     def open_mapped(self, path: str, stamp: Stamp) -> HostFile:
         raise NotFound(f"There is no {path}.")
 
