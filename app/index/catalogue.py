@@ -184,6 +184,12 @@ class Catalogue:
         with self._lock:
             return self._rows("PRAGMA data_version")[0][0], self._connection.total_changes
 
+    def leaning(self) -> list[tuple[str, str]]:
+        """Binaries whose debug information leans on a common file (dwz), each with that file's build-id."""
+        alternate = "json_extract(info, '$.links.alternate[1]')"
+        rows = self._rows(f"SELECT id, {alternate} FROM binaries WHERE {alternate} IS NOT NULL")  # noqa: S608
+        return [(row[0], row[1]) for row in rows]
+
     def count_binaries(self) -> int:
         return int(self._rows("SELECT count(*) FROM binaries")[0][0])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from app.index import files
 from app.index.catalogue import BinaryRow
 from app.index.reader import Source
 from app.index.readers import Readers
-from app.index.store import Store
+from app.index.store import Store, package_of
 
 if TYPE_CHECKING:
     from app.debuginfo.client import Watch
@@ -130,11 +130,12 @@ class DebugFiles:
                     descriptor = self._store.use_bytes(row, lambda descriptor, _: os.dup(descriptor))
                 except AppError as error:
                     descriptor, why = None, error.message
+                package = package_of(row)
                 if descriptor is None:
-                    yield Found(kind, path, "missing", why), None
+                    yield Found(kind, path, "missing", why, package=package), None
                     continue
                 stack.callback(os.close, descriptor)
-                yield self._judged(wanted, kind, path, descriptor), descriptor
+                yield replace(self._judged(wanted, kind, path, descriptor), package=package), descriptor
             for place in self._places(wanted):
                 try:
                     file = own.enter_context(files.open_elf(place.path, self._roots(place)))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.config import Settings
-from app.debuginfo.matching import Found
+from app.debuginfo.matching import Found, State
 from app.elf.tree import MAGIC, Stamp
 from app.errors import AppError, BadInput, Conflict, StorageFull
 from app.index import files
@@ -28,7 +28,7 @@ from app.index.reader import Kind, Outcome, Source
 from app.index.readers import Readers
 from app.index.records import Binary, Job
 from app.index.results import Result, refused, taken
-from app.index.store import Pending, Store, binary_of
+from app.index.store import Pending, Store, binary_of, package_of
 
 if TYPE_CHECKING:
     from app.index.intake import Intake
@@ -339,7 +339,8 @@ class Indexing:
         mine = {**has, "dwarf": own, "lines": own and has["lines"]}
         if row.info["debug"]["kind"] == "separate":
             mine["symtab"] = not row.info["stripped"]
-        first = Found("embedded", path, "matched" if own else "missing", why, row.build_id, mine)
+        state: State = "matched" if own else "missing"
+        first = Found("embedded", path, state, why, row.build_id, mine, package_of(row))
         wanted = sought({**row.info, "build_id": row.build_id}, row.paths[0] if row.paths else None, row.id)
         return (first, *self.debug_files.search(wanted))
 

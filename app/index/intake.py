@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from app.config import Settings
 from app.debuginfo.packages.formats import HEAD, told
 from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull
-from app.index.completing import Completing, gives
+from app.index.completing import Completing, gives, is_common
 from app.index.jobs import Task
 from app.index.reader import Kind, Source
 from app.index.readers import Readers
 from app.index.results import Result, refused, taken
-from app.index.store import Store
+from app.index.store import Package, Store
 from app.index.unpacking import Unpacked, Unpacking
 
 _LONGEST = 255
@@ -96,10 +96,18 @@ class Intake:
                 try:
                     whole, debug = self._completing.completed(None, source.descriptor, outcome)
                     row = self._store.put(
-                        whole, _name(each.name), source.descriptor, None, None, task.cancelled, None, debug
+                        whole,
+                        _name(each.name),
+                        source.descriptor,
+                        None,
+                        None,
+                        task.cancelled,
+                        None,
+                        debug,
+                        each.package or _archive(name),
                     )
                     result = taken(f"{name}: {each.name}", row)
-                    if whole.meta is not None and gives(whole.meta):
+                    if whole.meta is not None and (gives(whole.meta) or is_common(whole.meta)):
                         arrived.append(row.id)
                 except StorageFull:
                     raise
@@ -133,6 +141,11 @@ def _sources(unpacking: Unpacking, opened: dict[int, Path]) -> Generator[Source,
             descriptor = os.open(each.path, os.O_RDONLY | os.O_CLOEXEC)
             opened[descriptor] = each.path
             yield Source(descriptor, os.fstat(descriptor).st_size, hashed=True, tag=each)
+
+
+def _archive(name: str) -> Package:
+    """What is no package of a distribution is known by its own name."""
+    return {"name": PurePosixPath(name).name, "version": "", "architecture": "", "kind": "archive"}
 
 
 def _of_package(name: str, unpacking: Unpacking, found: int) -> Result:

@@ -42,6 +42,8 @@ _PROBLEMS: dict[str, tuple[type[AppError], str]] = {
 _KEPT_SECONDS = 0.25  # that a batch waits for more
 _KEPT_ROWS = 500
 T = TypeVar("T")
+# Name, version, architecture and kind (deb, rpm, apk, arch), or the name of an archive alone, kind archive.
+Package = dict[str, str]
 
 
 class Store:
@@ -128,19 +130,20 @@ class Store:
         upload: Callable[[], bool] | None,
         pending: Pending | None = None,
         debug: Found | None = None,
+        package: Package | None = None,
     ) -> BinaryRow:
         """Columns to their place, then the row, at once or with those of ``pending``.
 
-        ``descriptor`` is the file that was read, ``debug`` the debug file read with it. Of an ``upload``
-        the bytes are kept; it says whether that should stop. Raises what reading it had; for a path this
-        is kept, and not computed again while the file and the limits stay the same.
+        ``descriptor`` is the file that was read, ``debug`` the debug file read with it, ``package`` what it
+        came in. Of an ``upload`` the bytes are kept; it says whether that should stop. Raises what reading
+        it had; for a path this is kept, and not computed again while the file and the limits stay the same.
         """
         batch = pending or Pending(self)
         laying = ExitStack()
         try:
             if upload is not None and outcome.sha256 is not None:
                 laying.enter_context(self._uploads.laying(outcome.sha256))
-            row = self._laid(outcome, name, descriptor, path, stamp, upload, batch, debug)
+            row = self._laid(outcome, name, descriptor, path, stamp, upload, batch, debug, package)
         except OSError as error:
             raise StorageFull(
                 f"The index cannot be written: {error.strerror}.", "Free some space, or use --data."
@@ -170,6 +173,7 @@ class Store:
         upload: Callable[[], bool] | None,
         pending: Pending,
         debug: Found | None,
+        package: Package | None,
     ) -> BinaryRow:
         meta = outcome.meta
         if meta is None:
@@ -188,6 +192,8 @@ class Store:
             assert sha256 is not None
             held = sha256
             self._uploads.put(descriptor, held, upload)
+        # What is read again, with more than before, came in what it came in.
+        came_in = package or (before.info.get("package") if before is not None else None)
         offset, length = outcome.place
         place = f"{self.filling(outcome.pack)}@{offset}+{length}"
         row = BinaryRow(
@@ -200,7 +206,7 @@ class Store:
             indexed=time.time(),
             columns=place,
             blob=held,
-            info=_info(meta, debug),
+            info=_info(meta, debug) | ({"package": came_in} if came_in else {}),
         )
         pending.put(row, before, path, stamp, outcome.pack)
         return row
@@ -407,6 +413,15 @@ class Pending:
             for pack in [each for each in self._packs if not each.waiting]:
                 self._packs.discard(pack)
                 self._store.filled(pack)
+
+
+def package_of(row: BinaryRow) -> str | None:
+    """The package that a file came in, for people; None for one that came alone, or lies on the host."""
+    found: Package | None = row.info.get("package")
+    if found is None:
+        return None
+    words = [found["name"], found["version"], f"({found['architecture']})" if found["architecture"] else ""]
+    return " ".join(word for word in words if word) or None
 
 
 def binary_of(row: BinaryRow) -> Binary:
