@@ -106,7 +106,7 @@ class Artifacts:
         for row in self._rows(build_id):
             if row.uploaded or row.info["debug_only"]:
                 continue
-            named = self._named(row)
+            named = self.named(row)
             for real in named.paths(path) if named is not None else ():
                 try:
                     return self._counted("source", self._opened_source(row, real))
@@ -202,7 +202,7 @@ class Artifacts:
         inside = type(offset) is int and type(size) is int and 0 <= offset <= offset + size <= artifact.size
         return (offset, size) if inside and size else None
 
-    def _named(self, row: BinaryRow) -> given_sources.Named | None:
+    def named(self, row: BinaryRow) -> given_sources.Named | None:
         """The source files that a binary names."""
         with self._lock:
             kept = self._sources.get(row.columns)

@@ -22,10 +22,11 @@ from app.debuginfo.servers import Servers
 from app.elf.problem import Problem
 from app.errors import AppError, NotElf, NotFound
 from app.index import files
+from app.index.binaries import package_of
 from app.index.catalogue import BinaryRow
 from app.index.reader import Source
 from app.index.readers import Readers
-from app.index.store import Store, package_of
+from app.index.store import Store
 
 if TYPE_CHECKING:
     from app.debuginfo.client import Watch

@@ -18,6 +18,7 @@ from app.debuginfo.matching import Found, State
 from app.elf.tree import MAGIC, Stamp
 from app.errors import AppError, BadInput, Conflict, StorageFull
 from app.index import files
+from app.index.binaries import binary_of, package_of
 from app.index.build import Child
 from app.index.catalogue import BinaryRow, Catalogue, KnownRow
 from app.index.completing import Completing, gives
@@ -28,10 +29,11 @@ from app.index.reader import Kind, Outcome, Source
 from app.index.readers import Readers
 from app.index.records import Binary, Job
 from app.index.results import Result, refused, taken
-from app.index.store import Pending, Store, binary_of, package_of
+from app.index.store import Pending, Store
 
 if TYPE_CHECKING:
     from app.index.intake import Intake
+    from app.index.source_packs import SourcePacks
 
 _TRIES = 3  # at a file that changes while it is read
 
@@ -49,6 +51,12 @@ class Indexing:
         self.debug_files = DebugFiles(settings, self._store, self._readers)
         self._completing = Completing(settings, self._store, self._readers, self.debug_files)
         self._fetching = Fetching(settings, self._store, self.debug_files, self._completing.merge)
+
+    @cached_property
+    def _source_packs(self) -> SourcePacks:
+        from app.index.source_packs import SourcePacks
+
+        return SourcePacks(self._catalogue, self._store.uploads)
 
     @cached_property
     def _intake(self) -> Intake:
@@ -119,6 +127,7 @@ class Indexing:
         for left in self.upload_dir.iterdir():
             if str(left) not in awaited:
                 left.unlink(missing_ok=True)
+        self._source_packs.drop_unused()
         self._store.drop_leftovers()
 
     # Jobs
@@ -346,7 +355,10 @@ class Indexing:
 
     def remove(self, binary_id: str) -> None:
         """Forgets it; the files of the host are not touched. Raises NotFound."""
+        package = self._store.row(binary_id).info.get("package")
         self._store.remove(binary_id)
+        if package is not None:
+            self._source_packs.drop_unused(package)
 
     def _at(self, path: str) -> BinaryRow:
         for _ in range(_TRIES):

@@ -20,9 +20,12 @@ from app.errors import NotFound
 from app.index import items, matching, query, search
 from app.index.answers import Answers
 from app.index.artifacts import Artifacts
+from app.index.binaries import binary_of
+from app.index.catalogue import BinaryRow
 from app.index.columns import Columns
 from app.index.difference import Change, Difference, Unfit, compare
 from app.index.everywhere import Everywhere
+from app.index.fetched_sources import FetchedSources
 from app.index.files import HostFile
 from app.index.held import Held
 from app.index.indexing import Indexing
@@ -31,7 +34,6 @@ from app.index.jobs import Task
 from app.index.model import Ask, Binary, Function, Hit, Page, Symbol, Usdt, Variable
 from app.index.sites import InlineSite, inline_sites
 from app.index.sources import Source, source
-from app.index.store import binary_of
 from app.index.symbol_files import symbol_file
 from app.index.types import Type, types
 from app.index.unfit import unfit
@@ -59,6 +61,7 @@ class Index(Indexing):
             self._store, self._readers, self.debug_files, settings.roots, settings.debuginfod_cache
         )
         self.artifacts = Artifacts(settings, self._store, self._readers, self.debug_files, self.answers)
+        self.fetched = FetchedSources(settings, self.debug_files, self.artifacts.named)
         self._usdt_types = UsdtTypes(self.answers.usdt)
         self._differences: dict[tuple[str, str], Difference] = {}
         self._everywhere = Everywhere(
@@ -198,8 +201,38 @@ class Index(Indexing):
         return symbol_file(columns, row.build_id, pattern, self._settings.search_wall)
 
     def source(self, binary_id: str, file: str) -> Source | None:
-        """A file that the debug information of a binary names, if it is at hand and may be shown."""
+        """A file that the debug information of a binary names, if it is at hand and may be shown.
+
+        From the host, else from a package of sources, else what a debuginfod server gave before.
+        """
         row = self._store.row(binary_id)
+        return (
+            self._host_source(row, file) or self._packed_source(row, file) or self.fetched.source(row, file)
+        )
+
+    def may_fetch_source(self, binary_id: str) -> bool:
+        """Whether there is a debuginfod server to ask for one. Raises NotFound."""
+        return self.fetched.may_fetch(self._store.row(binary_id))
+
+    def fetch_source(self, binary_id: str, file: str) -> Source:
+        """A source file from a debuginfod server, which takes its time.
+
+        Raises NotFound, Forbidden, Conflict, Unreachable and StorageFull.
+        """
+        row = self._store.row(binary_id)
+        self.fetched.fetch(row, file)
+        found = self.fetched.source(row, file)
+        if found is None:
+            raise NotFound(f"{file} was fetched, and is gone again.", "Ask for it again.")
+        return found
+
+    def _packed_source(self, row: BinaryRow, file: str) -> Source | None:
+        rows = self._catalogue.of_build(row.build_id) if row.build_id is not None else [row]
+        return self._source_packs.source(
+            file, [each.info["package"] for each in rows if each.info.get("package")]
+        )
+
+    def _host_source(self, row: BinaryRow, file: str) -> Source | None:
         found = self._store.use_bytes(row, lambda descriptor, _: os.fstat(descriptor))
         if not row.paths or found is None:
             # Whoever uploads a binary may write into it what names it likes.
