@@ -35,8 +35,9 @@ TERM_SECONDS = 10.0
 KILL_SECONDS = 30.0
 SECONDS_A_PROBE = 0.4
 WATCH_SECONDS = 0.25
-# Between looks at what the targets of stacks map: a short-lived one is met all the same.
-MAPS_SECONDS = 0.1
+# Between looks at what the targets of stacks map: short, so that a short-lived one is met all the same, but
+# long beside what a look takes, which stops a large target's own mapping of memory.
+MAPS_SECONDS, MAPS_SHARE = 0.02, 0.05
 # For the names of the last maps, which come once.
 LAST_NAMES_SECONDS = 30.0
 
@@ -173,10 +174,18 @@ class Live:
 
     async def _observe(self) -> None:
         """Sees to it that what the targets map is known when they are gone."""
-        left = self._symboliser is not None
-        while left and self._symboliser is not None:
-            left = await asyncio.to_thread(self._symboliser.watch)
-            await asyncio.sleep(MAPS_SECONDS)
+        symboliser = self._symboliser
+        if symboliser is None:
+            return
+
+        def look() -> tuple[bool, float]:
+            began = time.thread_time()
+            return symboliser.watch(), time.thread_time() - began
+
+        left = True
+        while left:
+            left, took = await asyncio.to_thread(look)
+            await asyncio.sleep(max(MAPS_SECONDS, took / MAPS_SHARE))
 
     async def _watch(self) -> None:
         """Waits for the probes, then for the deadline or the target's end."""

@@ -47,7 +47,7 @@ LOCK_SECONDS = 3.0
 T = TypeVar("T")
 Lines = list[bytes]  # inside the class, `list` is its method
 # A change that came while a viewer was sending still wakes it.
-RECENT_SECONDS = 0.25
+RECENT_SECONDS, TURN_SECONDS = 0.25, 0.02
 
 
 class Sessions:
@@ -223,7 +223,11 @@ class Sessions:
             self.get(id)
             return True
         woken = live.woken
-        if live.over or live.log.last > last_n or time.monotonic() - live.changed_at < RECENT_SECONDS:
+        if live.over or live.log.last > last_n:
+            return True
+        if time.monotonic() - live.changed_at < RECENT_SECONDS:
+            # Who asks again at once leaves others their turn.
+            await asyncio.sleep(TURN_SECONDS)
             return True
         try:
             await asyncio.wait_for(woken.wait(), timeout)

@@ -29,8 +29,8 @@ from app.trace.stacks import UNKNOWN, StackFrame, has_stack, join, split
 MOST_KEY_BYTES = 64 << 20
 # Of one session that runs, altogether: who waits for names reads no events meanwhile.
 WAIT_SECONDS = 10.0
-# Before a session, for programs that only their process leads to.
-BEGIN_SECONDS = 10.0
+# Before a session: for what it runs, so that nothing is busy when it begins; and for what only it leads to.
+BEGIN_SECONDS, FLEETING_SECONDS = 1.0, 10.0
 # From here on bpftrace counts processes as its own PID namespace does, before as the kernel's first one.
 OWN_NAMESPACE: Version = (0, 22, 0)
 _FOREIGN = (
@@ -94,7 +94,7 @@ class Symboliser:
     def begin(self) -> None:
         """Looks at the session's processes before anything comes, and begins to read what they run.
 
-        Waits for what could not be read any more once they are gone.
+        Waits for that, and longer for what could not be read any more once they are gone.
         """
         patience = 0.0
         for pid in self._pids if self._ours else ():
@@ -102,7 +102,7 @@ class Symboliser:
             if look is not None and look.regions:
                 program = look.regions[0].file
                 self._files.prepare(program)
-                patience = BEGIN_SECONDS if program.fleeting else patience
+                patience = max(patience, FLEETING_SECONDS if program.fleeting else BEGIN_SECONDS)
         self._files.wait(patience)
 
     def watch(self) -> bool:

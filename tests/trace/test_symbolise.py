@@ -23,6 +23,7 @@ from app.trace.model import ScriptRequest, Session
 from app.trace.session import Sessions
 from app.trace.stacks import StackFrame, split
 from app.trace.symbolise import Symboliser
+from tests.support.programs import compile_c
 
 pytestmark = pytest.mark.skipif(
     shutil.which("bpftrace") is None or os.geteuid() != 0, reason="needs bpftrace and root"
@@ -380,3 +381,76 @@ def test_a_program_in_namespaces_of_its_own(index: Index, tmp_path: Path, start:
     _, events = asyncio.run(traced(index, tmp_path / "data", profile(pid), pid, act))
     stacks = [split(key)[1] for key in last(events)]
     assert any("main" in compare(made, base, frames, inner) for frames in stacks), stacks
+
+
+def test_a_target_that_becomes_another_program_and_ends_soon(
+    index: Index, tmp_path: Path, start: Start, build: Build
+) -> None:
+    target = start("sh", "-c", f"read line; exec {build.stripped}")
+
+    def act() -> None:
+        target.process.communicate("go\n150\n", timeout=20)
+
+    probe = f'uprobe:"{build.stripped}":{WORK}'
+    script = f"{probe} /pid == {target.pid}/ {{ @stacks[ustack(perf)] = count(); }}\n"
+    ended, events = asyncio.run(traced(index, tmp_path / "data", script, target.pid, act))
+    ((head, frames),) = [split(key) for key in last(events)]
+    assert (head, frames[0].name, frames[0].offset) == ("", "shop::work(unsigned int)", 0)
+    looks = [
+        json.loads(path.read_text()) for path in (tmp_path / "data/sessions" / ended.id / "maps").iterdir()
+    ]
+    (base,) = {
+        int(region["start"], 16) - int(region["offset"], 16)
+        for look in looks
+        for region in look["regions"]
+        if region["path"] == str(build.stripped)
+    }
+    assert compare(build, base, frames)[-1] == "main"
+
+
+# push rbp; mov rbp, rsp; mov ecx, 100000000; dec ecx; jnz; pop rbp; ret
+JIT = """
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(void)
+{
+    static const unsigned char code[] = {0x55, 0x48, 0x89, 0xe5, 0xb9, 0x00, 0xe1, 0xf5, 0x05,
+                                         0xff, 0xc9, 0x75, 0xfc, 0x5d, 0xc3};
+    void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char path[64], line[64];
+    memcpy(at, code, sizeof code);
+    snprintf(path, sizeof path, "/tmp/perf-%d.map", getpid());
+    FILE *file = fopen(path, "w");
+    fprintf(file, "%lx %zx LazyCompile:*busy app.js:3\\n", (unsigned long)at, sizeof code);
+    fclose(file);
+    while (fgets(line, sizeof line, stdin)) {
+        for (int i = 0; i < 20; i++)
+            ((void (*)(void))at)();
+        puts("20");
+        fflush(stdout);
+    }
+    unlink(path);
+    return 0;
+}
+"""
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="its code is x86-64's")
+def test_code_of_a_jit_compiler(index: Index, tmp_path: Path, start: Start) -> None:
+    program = compile_c(tmp_path, JIT, "jit", "-fno-omit-frame-pointer")
+    target = start(program)
+
+    def act() -> None:
+        target.work(0)
+        target.end()
+
+    _, events = asyncio.run(traced(index, tmp_path / "data", profile(target.pid), target.pid, act))
+    stacks = [split(key)[1] for key in last(events)]
+    assert any(
+        [frame.name for frame in frames[:2]] == ["LazyCompile:*busy app.js:3", "main"]
+        and frames[1].source is not None
+        for frames in stacks
+    ), stacks
