@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from app.trace.decode import MAP_TYPES, Decoded, Version, keyed, single_key
 from app.trace.stack_files import StackFiles
 from app.trace.stack_keys import Head, head, shapes
 from app.trace.stack_processes import StackProcesses
-from app.trace.stacks import UNKNOWN, StackFrame, has_stack, join, split
+from app.trace.stacks import FRAME, UNKNOWN, StackFrame, has_stack, joined, split
 
 MOST_KEY_BYTES = 64 << 20
 # Of one session that runs, altogether: who waits for names reads no events meanwhile.
@@ -57,8 +57,24 @@ class _Key:
     own: str  # what stands before the stack
     head: Head
     frames: tuple[StackFrame, ...]
-    spots: tuple[_Spot | None, ...] = ()  # one a frame
-    caller: _Spot | None = None
+
+    @property
+    def has_caller(self) -> bool:
+        """Whether the walk has the direct caller, as from Linux 6.11 on where a function begins by a push."""
+        return len(self.frames) > 1 and self.frames[1].address == self.head.caller
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A frame, by our names or by bpftrace's."""
+
+    text: str
+    ours: bool
+    final: bool  # there will not be more
+    begins: bool  # at its function's first byte
+
+
+At = tuple[int | None, int | None, bool]  # process, address, and whether that is no return address
 
 
 def pids_are_ours(version: Version) -> bool:
@@ -86,7 +102,7 @@ class Symboliser:
         self._recipe = recipe
         self._pids = tuple(dict.fromkeys(pids))
         self._only = self._pids[0] if len(self._pids) == 1 else None
-        self._named = _Named()
+        self._kept = _Kept()
         self._patience = WAIT_SECONDS
         self._told: set[str] = set()
         self._ours = ours
@@ -119,14 +135,15 @@ class Symboliser:
         names: dict[Where, str] = {}
         keys: dict[Where, _Key] = {}
         for place in (place for _, event in events for place in self._places(event)):
-            known = self._named.get(place)
+            known = self._kept.get(place)
             if known is not None:
                 names[place] = known
             elif place not in keys:
                 keys[place] = self._read(*place)
-        keys = self._located(keys)
+        spots = self._look_up(keys.values())
         self._wait(patience)
-        names |= {place: self._called(place, key) for place, key in keys.items()}
+        named: dict[tuple[StackFrame, At], _Named] = {}
+        names |= {place: self._called(place, key, spots, named) for place, key in keys.items()}
         return [(t, self._event(event, names)) for t, event in events]
 
     def warnings(self) -> list[str]:
@@ -152,22 +169,20 @@ class Symboliser:
         found = head(own, self._shapes.get(name), self._recipe, self._only)
         return _Key(own, found if self._ours else replace(found, pid=None), frames)
 
-    def _located(self, keys: dict[Where, _Key]) -> dict[Where, _Key]:
-        """With the place of each frame, whose names are looked up from now on."""
-        for pid in {key.head.pid for key in keys.values() if key.head.pid is not None}:
+    def _look_up(self, keys: Collection[_Key]) -> dict[At, _Spot | None]:
+        """Where the frames are, whose names are looked up from now on."""
+        for pid in {key.head.pid for key in keys if key.head.pid is not None}:
             self._processes.meet(pid)
+        places: dict[At, None] = {}
+        for key in keys:
+            of = key.head.pid
+            places |= {(of, frame.address, number == 0): None for number, frame in enumerate(key.frames)}
+            places[of, key.head.caller, False] = None
+        found = {place: self._spot(*place) for place in places}
         wanted: dict[MappedFile, set[int]] = {}
-        found = {}
-        for place, key in keys.items():
-            spots = tuple(
-                self._spot(key.head.pid, frame.address, exact=number == 0)
-                for number, frame in enumerate(key.frames)
-            )
-            caller = self._spot(key.head.pid, key.head.caller, exact=False)
-            found[place] = replace(key, spots=spots, caller=caller)
-            for spot in (*spots, caller):
-                if spot is not None and spot.file is not None:
-                    wanted.setdefault(spot.file, set()).add(spot.offset)
+        for spot in found.values():
+            if spot is not None and spot.file is not None:
+                wanted.setdefault(spot.file, set()).add(spot.offset)
         for file, offsets in wanted.items():
             self._files.want(file, offsets)
         return found
@@ -212,57 +227,67 @@ class Symboliser:
             out[found] = inner
         return out
 
-    def _called(self, place: Where, key: _Key) -> str:
-        frames, final = self._frames(key)
-        if final and frames == key.frames:
-            return self._named.keep(place, (place[1],))
-        if final:
-            # Without its caller a key may be like another, which has that name then.
-            return self._named.keep(place, (join(key.head.text, frames), join(key.own, frames)))
-        return join(key.own, frames)
+    def _called(
+        self,
+        place: Where,
+        key: _Key,
+        spots: dict[At, _Spot | None],
+        named: dict[tuple[StackFrame, At], _Named],
+    ) -> str:
+        """``named``: the frames of this batch, of which most keys share some."""
 
-    def _frames(self, key: _Key) -> tuple[tuple[StackFrame, ...], bool]:
-        """Those of the key with names, as far as there are; whether there will not be more."""
-        found: list[StackFrame] = []
-        final = True
-        for number, (frame, spot) in enumerate(zip(key.frames, key.spots, strict=True)):
-            named, known = self._frame(frame, spot, exact=number == 0)
-            found += named
-            final = final and known
-            if number == 0 and key.head.caller and named[-1].offset == 0 and not _has_caller(key):
+        def frame_of(frame: StackFrame, exact: bool) -> _Named:
+            at = key.head.pid, frame.address, exact
+            found = named.get((frame, at))
+            if found is None:
+                found = named[frame, at] = self._frame(frame, spots[at], exact)
+            return found
+
+        found: list[_Named] = []
+        for number, frame in enumerate(key.frames):
+            found.append(frame_of(frame, number == 0))
+            if number == 0 and key.head.caller and found[0].begins and not key.has_caller:
                 # A function that has just begun has no frame yet: walking it leaves its caller out.
-                caller = StackFrame(UNKNOWN, key.head.caller, None, UNKNOWN)
-                named, known = self._frame(caller, key.caller, exact=False)
-                found += named
-                final = final and known
-        return tuple(found), final
+                found.append(frame_of(StackFrame(UNKNOWN, key.head.caller, None, UNKNOWN), False))
+        final = all(each.final for each in found)
+        if key.head.text == key.own and not any(each.ours for each in found):
+            return self._kept.keep(place, (place[1],)) if final else place[1]
+        lines = [each.text for each in found]
+        if not final:
+            return joined(key.own, lines)
+        # Without its caller a key may be like another, which has that name then.
+        return self._kept.keep(place, (joined(key.head.text, lines), joined(key.own, lines)))
 
-    def _frame(self, frame: StackFrame, spot: _Spot | None, exact: bool) -> tuple[list[StackFrame], bool]:
+    def _frame(self, frame: StackFrame, spot: _Spot | None, exact: bool) -> _Named:
         """One frame as the inlined calls in it and the function around them."""
-        if spot is None:
-            return [frame], True
         after = 0 if exact else 1  # from what is looked up to what the frame says
-        if spot.jitted is not None:
-            name, at = spot.jitted
-            module = "[jit]" if frame.module in {None, UNKNOWN} else frame.module
-            return [StackFrame(_plain(name), frame.address, at + after, module)], True
-        assert spot.file is not None
+        if spot is None:
+            return _Named(frame.text(), False, True, frame.offset == 0)
+        unknown = frame.module in {None, UNKNOWN}
+        if spot.file is None:
+            assert spot.jitted is not None
+            name, begun = spot.jitted
+            at = begun + after
+            jitted = StackFrame(_plain(name), frame.address, at, "[jit]" if unknown else frame.module)
+            return _Named(jitted.text(), True, True, at == 0)
         module = _plain(spot.file.path)
         place, final = self._files.place(spot.file, spot.offset)
         if place is None:
-            return [replace(frame, module=module) if frame.module in {None, UNKNOWN} else frame], final
+            left = replace(frame, module=module) if unknown else frame
+            return _Named(left.text(), unknown, final, frame.offset == 0)
         *inlined, (name, source) = place.names
         offset = None if place.offset is None else place.offset + after
-        return [
+        frames = [
             *(
                 StackFrame(_plain(each), frame.address, None, module, True, line and _plain(line))
                 for each, line in inlined
             ),
             StackFrame(_plain(name), frame.address, offset, module, False, source and _plain(source)),
-        ], True
+        ]
+        return _Named(FRAME.join(each.text() for each in frames), True, True, offset == 0)
 
 
-class _Named:
+class _Kept:
     """Keys by what they are called now, the ones of late; two never share a name while both are kept."""
 
     def __init__(self) -> None:
@@ -288,11 +313,6 @@ class _Named:
             self._owners.pop((other, called), None)
             self._bytes -= len(old) + len(called)
         return found
-
-
-def _has_caller(key: _Key) -> bool:
-    """Whether the walk has the direct caller: Linux from 6.11 on sees where a function begins with a push."""
-    return len(key.frames) > 1 and key.frames[1].address == key.head.caller
 
 
 def _plain(text: str) -> str:

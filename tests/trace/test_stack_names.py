@@ -125,6 +125,16 @@ def test_a_process_that_was_gone_keeps_what_bpftrace_said(tmp_path: Path) -> Non
         assert made.warnings() == []
 
 
+def test_a_stack_of_names_alone_is_as_it_was(tmp_path: Path) -> None:
+    """As bpftrace 0.17 prints ``ustack``: nothing can be told from a name."""
+    script = "u:/opt/app:f { @s[pid, ustack] = count(); }"
+    with symboliser(tmp_path, script) as made:
+        data = {"@s": {"7,\n        work+0\n        main+12\n": 1}}
+        assert named(made, data) == data
+        found = named(made, {"@s": {f"7,\n        work+0\n        {BASE + 0x20:#x}\n": 1}})
+    assert [frame.name for frame in only(found)[1]] == ["work", "rounds", "main"]
+
+
 def test_the_direct_caller_of_the_recipe_stacks(tmp_path: Path) -> None:
     caller = BASE + 0x130
     script = 'u:/opt/app:f { @s[pid, *(uint64 *)reg("sp"), ustack(perf)] = count(); }'

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -201,10 +202,12 @@ def compare(build: Build, base: int, frames: tuple[StackFrame, ...], path: Path 
 
 
 def base_of(pid: int, path: Path) -> int:
-    """Where the file begins in memory."""
-    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-        if line.endswith(str(path)):
-            return int(line.split("-")[0], 16)
+    """Where the file begins in memory, once it is there."""
+    for _ in range(200):
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            if line.endswith(str(path)):
+                return int(line.split("-")[0], 16)
+        time.sleep(0.02)
     raise AssertionError(path)
 
 
