@@ -60,7 +60,9 @@ class Index(Indexing):
         self.answers = Answers(
             self._store, self._readers, self.debug_files, settings.roots, settings.debuginfod_cache
         )
-        self.artifacts = Artifacts(settings, self._store, self._readers, self.debug_files, self.answers)
+        self.artifacts = Artifacts(
+            settings, self._store, self._readers, self.debug_files, self.answers, lambda: self._source_packs
+        )
         self.fetched = FetchedSources(settings, self.debug_files, self.artifacts.named)
         self._usdt_types = UsdtTypes(self.answers.usdt)
         self._differences: dict[tuple[str, str], Difference] = {}
@@ -228,9 +230,7 @@ class Index(Indexing):
 
     def _packed_source(self, row: BinaryRow, file: str) -> Source | None:
         rows = self._catalogue.of_build(row.build_id) if row.build_id is not None else [row]
-        return self._source_packs.source(
-            file, [each.info["package"] for each in rows if each.info.get("package")]
-        )
+        return self._source_packs.source(file, rows)
 
     def _host_source(self, row: BinaryRow, file: str) -> Source | None:
         found = self._store.use_bytes(row, lambda descriptor, _: os.fstat(descriptor))

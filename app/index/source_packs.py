@@ -12,8 +12,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -21,7 +21,7 @@ from typing import BinaryIO
 from app.errors import AppError, StorageFull
 from app.index import files
 from app.index.binaries import Package, package_text
-from app.index.catalogue import Catalogue
+from app.index.catalogue import BinaryRow, Catalogue, SourceRow
 from app.index.given_sources import canonical
 from app.index.sources import Source, is_given
 from app.index.unpacking import Unpacked
@@ -123,24 +123,42 @@ class SourcePacks:
         finally:
             os.close(descriptor)
 
-    def source(self, name: str, packages: Iterable[Package]) -> Source | None:
-        """``name``: as debug information has it; ``packages``: those that the binary is of."""
+    def source(self, name: str, of: Sequence[BinaryRow]) -> Source | None:
+        """``name``: as debug information has it; ``of``: the binary, and what else there is of its build."""
+        with self.opened(name, of) as found:
+            if found is None:
+                return None
+            descriptor, row = found
+            content = os.pread(descriptor, row.size, row.offset)
+        lines = tuple(content.decode("utf-8", "replace").split("\n"))
+        return Source(name, lines, newer=False, origin=package_text(row.package))
+
+    @contextmanager
+    def opened(self, name: str, of: Sequence[BinaryRow]) -> Iterator[tuple[int, SourceRow] | None]:
+        """The same as a descriptor of the pack, and where in it the file is."""
         path = canonical(name)
-        of = list(packages)
-        for row in self._catalogue.sources_at(path):
-            if not (is_named(row.package, path) or any(are_of_one(row.package, each) for each in of)):
-                continue
-            try:
-                with self._uploads.opened(row.pack) as descriptor:
-                    content = os.pread(descriptor, row.size, row.offset)
-            except AppError:
-                continue
-            # Who only reads does so on a full disk, too.
-            with suppress(StorageFull):
-                self._catalogue.use_sources(row.pack, time.time(), _USED_SECONDS)
-            lines = tuple(content.decode("utf-8", "replace").split("\n"))
-            return Source(name, lines, newer=False, origin=package_text(row.package))
-        return None
+        packages = [row.info["package"] for row in of if row.info.get("package")]
+        with ExitStack() as stack:
+            yield next(
+                (
+                    (descriptor, row)
+                    for row in self._catalogue.sources_at(path)
+                    if is_named(row.package, path) or any(are_of_one(row.package, each) for each in packages)
+                    if (descriptor := self._open(row.pack, stack)) is not None
+                ),
+                None,
+            )
+
+    def _open(self, pack: str, stack: ExitStack) -> int | None:
+        """None for one that is damaged, or out of reach."""
+        try:
+            descriptor = stack.enter_context(self._uploads.opened(pack))
+        except AppError:
+            return None
+        # Who only reads does so on a full disk, too.
+        with suppress(StorageFull):
+            self._catalogue.use_sources(pack, time.time(), _USED_SECONDS)
+        return descriptor
 
     def drop_unused(self, gone: Package | None = None) -> None:
         """Takes away packs that no binary is of: of the package of one that is ``gone``, else old ones."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import tarfile
 from pathlib import Path
+
+import httpx2
 
 from tests.index.test_debug_files import SOURCE, build
 from tests.support.debuginfod_double import double, giving
@@ -32,6 +36,18 @@ def test_lines_out_of_a_package(server: Server, tmp_path: Path) -> None:
     assert (found["path"], found["origin"]) == (f"{DIRECTORY}/app.c", "shop.tar")
     assert "twice(order-&gt;id) + n" in server.client.get(function["url"]).text
     assert "from shop.tar" in server.client.get(function["url"]).text
+    # Debuginfod clients get it, too, and nothing else that lies in the pack or on the host.
+    asked = subprocess.run(
+        ["debuginfod-find", "source", made.build_id, f"{DIRECTORY}/app.c"],
+        env={**os.environ, "DEBUGINFOD_URLS": server.url, "DEBUGINFOD_CACHE_PATH": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(asked.stdout.strip()).read_text() == source
+    for name in ("usr/src/debug/shop/other.c", "etc/passwd", f"{tmp_path}/away/app.c"):
+        answer = httpx2.get(f"{server.url}/buildid/{made.build_id}/source/{name.lstrip('/')}")
+        assert answer.status_code == 404
 
 
 def test_lines_from_a_debuginfod_server(tmp_path: Path) -> None:
