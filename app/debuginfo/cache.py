@@ -62,6 +62,12 @@ class Incoming:
         self.size = self._looked = 0
 
 
+# Files of settings, with what is in them where they are not there; as elfutils names them.
+_INTERVAL, _UNUSED = ("cache_clean_interval_s", 86_400), ("max_unused_age_s", 604_800)
+# What elfutils, and this, puts there; nothing else is taken away.
+_OURS = re.compile(r"(?:debuginfo|executable|hdr|section|source).*")
+
+
 class Cache:
     """``floor``: bytes of free disk below which nothing is written. Any thread may call."""
 
@@ -100,6 +106,33 @@ class Cache:
             finally:
                 os.close(descriptor)
 
+    def clean(self) -> int:
+        """Takes away what nobody has read for a week; how many files that were.
+
+        At most once a day, whoever of those that share the cache does it; the files in it that set this
+        otherwise are read, as elfutils reads them.
+        """
+        now = time.time()
+        mark = self._top / _INTERVAL[0]
+        count = 0
+        with suppress(OSError):
+            if not mark.exists():
+                mark.write_text(f"{_INTERVAL[1]}\n")
+                return 0
+            if now - mark.stat().st_mtime < self._number(*_INTERVAL):
+                return 0
+            os.utime(mark)
+            oldest = now - self._number(*_UNUSED)
+            for directory in list(os.scandir(self._top)):
+                if _BUILD_ID.fullmatch(directory.name) and directory.is_dir(follow_symlinks=False):
+                    count += _clean(Path(directory.path), oldest)
+        return count
+
+    def _number(self, name: str, default: int) -> int:
+        with suppress(OSError, ValueError, IndexError):
+            return int((self._top / name).read_text().split()[0])
+        return default
+
     @contextmanager
     def incoming(self, build_id: str, entry: str = DEBUGINFO) -> Iterator[Incoming]:
         """A file to write, which takes its place at the end if ``kept``. Raises StorageFull, BadInput."""
@@ -131,6 +164,25 @@ def source_entry(path: str) -> str | None:
     """What a source file is called there, as elfutils does it; None for a path that no name has room for."""
     entry = "source" + path.replace("/", "##")
     return entry if len(os.fsencode(entry)) <= _LONGEST and "\0" not in entry else None
+
+
+def used(descriptor: int) -> None:
+    """Notes that a file of the cache is read, whatever its file system does by itself."""
+    with suppress(OSError):
+        os.utime(descriptor, ns=(time.time_ns(), os.fstat(descriptor).st_mtime_ns))
+
+
+def _clean(directory: Path, oldest: float) -> int:
+    count = 0
+    for file in list(os.scandir(directory)):
+        with suppress(OSError):
+            found = file.stat(follow_symlinks=False)
+            if _OURS.fullmatch(file.name) and file.is_file(follow_symlinks=False) and found.st_atime < oldest:
+                Path(file.path).unlink()
+                count += 1
+    with suppress(OSError):
+        directory.rmdir()  # if there is nothing in it
+    return count
 
 
 def _sweep(path: Path) -> None:

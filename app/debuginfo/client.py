@@ -91,6 +91,7 @@ def fetch(
     if not servers.acquire(f"{build_id}/{entry}", watch.stopped):
         raise _cancelled()
     try:
+        cache.clean()
         if cache.holds(build_id, entry):
             return cache.path(build_id, entry)
         missed = cache.missed(build_id, entry)

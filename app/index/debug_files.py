@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.config import Settings
 from app.debuginfo import places
-from app.debuginfo.cache import Cache
+from app.debuginfo.cache import Cache, used
 from app.debuginfo.matching import Found, State, Wanted, judged
 from app.debuginfo.places import Kind, Place
 from app.debuginfo.servers import Servers
@@ -151,6 +151,8 @@ class DebugFiles:
                         state: State = "mismatched" if isinstance(error, NotElf) else "missing"
                         yield Found(place.kind, place.path, state, error.message), None
                     continue
+                if place.kind == "cache":
+                    used(file.descriptor)
                 descriptor = os.dup(file.descriptor)
                 stack.callback(os.close, descriptor)
                 yield self._judged(wanted, place.kind, place.path, descriptor), descriptor

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.config import Settings
-from app.debuginfo.cache import Cache, source_entry
+from app.debuginfo.cache import Cache, source_entry, used
 from app.errors import AppError, Conflict, Forbidden, NotFound
 from app.index.catalogue import BinaryRow
 from app.index.debug_files import DebugFiles
@@ -43,6 +43,7 @@ class FetchedSources:
             return None
         try:
             with self._cache.path(row.build_id, entry).open("rb") as file:
+                used(file.fileno())
                 content = file.read(MOST_BYTES + 1)
         except (OSError, AppError):
             return None
