@@ -27,6 +27,7 @@ MOST_OPEN = 192  # files, debug files among them
 MOST_PLACES = 200_000
 _THREADS = 2
 _ASKED_AT_ONCE = 20_000
+_MOMENT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,8 @@ class StackFiles:
             files = list(self._files.values())
         self._workers.shutdown(wait=False, cancel_futures=True)
         for file in files:
-            if file.lock.acquire(blocking=False):
+            # Who is just done with one may not have seen that this is over.
+            if file.lock.acquire(timeout=_MOMENT):
                 self._let_go(file)
                 file.lock.release()
 

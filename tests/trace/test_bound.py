@@ -78,6 +78,15 @@ def test_another_build_is(index: Index, tmp_path: Path, flags: tuple[str, ...]) 
         check([Bound(str(program), bound[0].binary)], index)
 
 
+def test_a_path_that_went_with_its_process(index: Index, program: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        bound = bind([f"uprobe:/proc/{process.pid}/exe:main"], index)
+        assert len(bound) == 1
+        check(bound, index)
+        process.kill()
+    check(bound, index)
+
+
 def test_an_address_of_the_build_before_is_refused(index: Index, program: Path) -> None:
     index.binary_at(str(program))
     another(program)
