@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Container
 from typing import Any, NamedTuple
 
 Version = tuple[int, int, int]
@@ -80,11 +81,16 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         return found
     found = {}
     for key, value in pairs:
-        name, number = key, 1
-        while name in found:
-            number += 1
-            name = f"{key} #{number}"
-        found[name] = value
+        found[apart(key, found)] = value
+    return found
+
+
+def apart(key: str, others: Container[str]) -> str:
+    """The key itself, or with a number where one of the others is it."""
+    found, number = key, 1
+    while found in others:
+        number += 1
+        found = f"{key} #{number}"
     return found
 
 

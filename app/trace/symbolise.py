@@ -20,7 +20,7 @@ from typing import Any
 from app.host.machine import machine
 from app.host.regions import MappedFile
 from app.trace.catalogue import Catalogue
-from app.trace.decode import MAP_TYPES, Decoded, Version, keyed, single_key
+from app.trace.decode import MAP_TYPES, Decoded, Version, apart, keyed, single_key
 from app.trace.stack_files import StackFiles
 from app.trace.stack_keys import Head, head, shapes
 from app.trace.stack_processes import StackProcesses
@@ -219,12 +219,7 @@ class Symboliser:
         """The same with other keys; none is lost, whatever two of them are called."""
         out: dict[str, Any] = {}
         for key, inner in value.items():
-            called = names.get((name, key), key)
-            found, number = called, 1
-            while found in out:
-                number += 1
-                found = f"{called} #{number}"
-            out[found] = inner
+            out[apart(names.get((name, key), key), out)] = inner
         return out
 
     def _called(
