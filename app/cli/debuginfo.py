@@ -38,7 +38,8 @@ def debuginfo(options: argparse.Namespace, settings: Settings) -> int:
         for each in found:
             has = ", ".join(name for name, there in (each.has or {}).items() if there)
             put(shown(f"  {_SIGNS[each.state]} {each.state:<10} {each.kind:<10} {each.path}"))
-            put(shown(f"      {each.why}{f' It has {has}.' if has else ''}"))
+            came = f" It came in {each.package}." if each.package else ""
+            put(shown(f"      {each.why}{f' It has {has}.' if has else ''}{came}"))
         if not any(each.state == "matched" and (each.has or {}).get("dwarf") for each in found):
             here = distribution(binary.path or "/")
             package = owner(binary.path, here) if binary.path else None

@@ -1,7 +1,8 @@
 """What debuginfod servers gave, on disk as elfutils keeps it, so that both use what either has fetched.
 
-``<top>/<build-id>/debuginfo``; an empty file says that no server had it, and is believed for ten minutes. A
-file is written under another name and renamed when it is whole. Source: debuginfod_find_debuginfo(3).
+``<top>/<build-id>/debuginfo``, and ``source##usr##src##file.c`` beside it; an empty file says that no server
+had it, and is believed for ten minutes. A file is written under another name and renamed when it is whole.
+Source: debuginfod_find_debuginfo(3).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from app.errors import AppError, BadInput, StorageFull
@@ -19,7 +21,8 @@ MISS_SECONDS = 600.0
 _STALE_SECONDS = 86_400.0  # after which a half-written file is nobody's
 _LOOK_BYTES = 8 << 20  # written between looks at the free disk
 _BUILD_ID = re.compile(r"[0-9a-f]{2,128}")
-_ENTRY = "debuginfo"
+DEBUGINFO = "debuginfo"
+_LONGEST = 200  # bytes of an entry's name: a file that is being written has a longer one
 
 
 class Incoming:
@@ -59,6 +62,12 @@ class Incoming:
         self.size = self._looked = 0
 
 
+# Files of settings, with what is in them where they are not there; as elfutils names them.
+_INTERVAL, _UNUSED = ("cache_clean_interval_s", 86_400), ("max_unused_age_s", 604_800)
+# What elfutils, and this, puts there; nothing else is taken away.
+_OURS = re.compile(r"(?:debuginfo|executable|hdr|section|source).*")
+
+
 class Cache:
     """``floor``: bytes of free disk below which nothing is written. Any thread may call."""
 
@@ -66,29 +75,29 @@ class Cache:
         self._top = top
         self._floor = floor
 
-    def path(self, build_id: str) -> Path:
-        """Where the debug file of a build is, once it is there."""
+    def path(self, build_id: str, entry: str = DEBUGINFO) -> Path:
+        """Where what servers have of a build is, once it is there; ``entry`` as ``source_entry`` gives it."""
         if not _BUILD_ID.fullmatch(build_id):
             raise BadInput(f"{build_id!r} is no build-id.", "A build-id is written in hex.")
-        return self._top / build_id / _ENTRY
+        return self._top / build_id / entry
 
-    def holds(self, build_id: str) -> bool:
+    def holds(self, build_id: str, entry: str = DEBUGINFO) -> bool:
         with suppress(OSError):
-            return self.path(build_id).stat().st_size > 0
+            return self.path(build_id, entry).stat().st_size > 0
         return False
 
-    def missed(self, build_id: str) -> float | None:
+    def missed(self, build_id: str, entry: str = DEBUGINFO) -> float | None:
         """Seconds since all servers said that they have none; None where this is not known or too old."""
         with suppress(OSError):
-            found = self.path(build_id).stat()
+            found = self.path(build_id, entry).stat()
             age = max(0.0, time.time() - found.st_mtime)
             return age if found.st_size == 0 and age < MISS_SECONDS else None
         return None
 
-    def miss(self, build_id: str) -> None:
+    def miss(self, build_id: str, entry: str = DEBUGINFO) -> None:
         """Keeps that no server has it, unless another process has fetched it meanwhile."""
         with suppress(OSError):
-            path = self.path(build_id)
+            path = self.path(build_id, entry)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
@@ -97,15 +106,42 @@ class Cache:
             finally:
                 os.close(descriptor)
 
+    def clean(self) -> int:
+        """Takes away what nobody has read for a week; how many files that were.
+
+        At most once a day, whoever of those that share the cache does it; the files in it that set this
+        otherwise are read, as elfutils reads them.
+        """
+        now = time.time()
+        mark = self._top / _INTERVAL[0]
+        count = 0
+        with suppress(OSError):
+            if not mark.exists():
+                mark.write_text(f"{_INTERVAL[1]}\n")
+                return 0
+            if now - mark.stat().st_mtime < self._number(*_INTERVAL):
+                return 0
+            os.utime(mark)
+            oldest = now - self._number(*_UNUSED)
+            for directory in list(os.scandir(self._top)):
+                if _BUILD_ID.fullmatch(directory.name) and directory.is_dir(follow_symlinks=False):
+                    count += _clean(Path(directory.path), oldest)
+        return count
+
+    def _number(self, name: str, default: int) -> int:
+        with suppress(OSError, ValueError, IndexError):
+            return int((self._top / name).read_text().split()[0])
+        return default
+
     @contextmanager
-    def incoming(self, build_id: str) -> Iterator[Incoming]:
+    def incoming(self, build_id: str, entry: str = DEBUGINFO) -> Iterator[Incoming]:
         """A file to write, which takes its place at the end if ``kept``. Raises StorageFull, BadInput."""
-        path = self.path(build_id)
+        path = self.path(build_id, entry)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _sweep(path)
             # Named as elfutils names its own, so that its clean-up knows them.
-            name = path.with_name(f"{_ENTRY}.{os.urandom(4).hex()}")
+            name = path.with_name(f"{entry}.{os.urandom(4).hex()}")
             descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise _refused(self._top, error) from error
@@ -124,9 +160,34 @@ class Cache:
                 path.parent.rmdir()  # if there is nothing in it
 
 
+def source_entry(path: str) -> str | None:
+    """What a source file is called there, as elfutils does it; None for a path that no name has room for."""
+    entry = "source" + path.replace("/", "##")
+    return entry if len(os.fsencode(entry)) <= _LONGEST and "\0" not in entry else None
+
+
+def used(descriptor: int) -> None:
+    """Notes that a file of the cache is read, whatever its file system does by itself."""
+    with suppress(OSError):
+        os.utime(descriptor, ns=(time.time_ns(), os.fstat(descriptor).st_mtime_ns))
+
+
+def _clean(directory: Path, oldest: float) -> int:
+    count = 0
+    for file in list(os.scandir(directory)):
+        with suppress(OSError):
+            found = file.stat(follow_symlinks=False)
+            if _OURS.fullmatch(file.name) and file.is_file(follow_symlinks=False) and found.st_atime < oldest:
+                Path(file.path).unlink()
+                count += 1
+    with suppress(OSError):
+        directory.rmdir()  # if there is nothing in it
+    return count
+
+
 def _sweep(path: Path) -> None:
     """Takes away what a process that was killed has left half-written."""
-    for left in path.parent.glob(f"{path.name}.*"):
+    for left in path.parent.glob(f"{escape(path.name)}.*"):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > _STALE_SECONDS:
                 left.unlink()

@@ -1,4 +1,4 @@
-"""Asks debuginfod servers for a debug file, one after the other, and keeps what proves to be the one.
+"""Asks debuginfod servers for a debug file or a source, one after the other, and keeps what proves to be it.
 
 The only module that speaks to other machines. A server is trusted with nothing: no redirect is followed, its
 bytes are counted as they come, compressed or not, silence and slowness end it, and a file that is not the
@@ -15,11 +15,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx2
 
 from app import __version__
-from app.debuginfo.cache import Cache, Incoming
+from app.debuginfo.cache import DEBUGINFO, Cache, Incoming, source_entry
 from app.debuginfo.encoding import ACCEPTED, BadEncoding, decoder
 from app.debuginfo.servers import Said, Server, Servers
 from app.errors import AppError, Conflict, NotFound, Unreachable
@@ -45,6 +46,24 @@ class Watch:
     stopped: Callable[[], bool] = lambda: False
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is wanted of a build: its place on a server, its name in the cache, what people call it."""
+
+    path: str
+    entry: str
+    called: str
+
+
+DEBUG_FILE = Part("debuginfo", DEBUGINFO, "debug file")
+
+
+def source(path: str) -> Part | None:
+    """A source file by its path in debug information; None for one that the cache has no name for."""
+    entry = source_entry(path)
+    return None if entry is None else Part(f"source{quote(path)}", entry, "source file")
+
+
 class _Failed(Exception):
     """A server that did not answer as it should, in a sentence."""
 
@@ -61,38 +80,41 @@ def fetch(
     limits: Limits,
     watch: Watch,
     transport: httpx2.AsyncBaseTransport | None = None,
+    part: Part = DEBUG_FILE,
 ) -> Path:
-    """The path in the cache of the debug file of a build, fetched unless it is there.
+    """The path in the cache of the debug file, or another ``part``, of a build, fetched unless it is there.
 
     ``fits`` looks at what came (its descriptor, the server) and says why it is not the one. Raises NotFound
     when no server has it, Unreachable when one of them failed, Conflict when stopped, StorageFull.
     """
-    if not servers.acquire(build_id, watch.stopped):
+    entry, called = part.entry, part.called
+    if not servers.acquire(f"{build_id}/{entry}", watch.stopped):
         raise _cancelled()
     try:
-        if cache.holds(build_id):
-            return cache.path(build_id)
-        missed = cache.missed(build_id)
+        cache.clean()
+        if cache.holds(build_id, entry):
+            return cache.path(build_id, entry)
+        missed = cache.missed(build_id, entry)
         if missed is not None:
             raise NotFound(
-                f"No server had the debug file {missed / 60:.0f} minutes ago.",
+                f"No server had the {called} {missed / 60:.0f} minutes ago.",
                 "They are asked again ten minutes after the last time.",
             )
-        with cache.incoming(build_id) as file:
-            asking = _all(servers, build_id, file, fits, limits, watch, transport)
+        with cache.incoming(build_id, entry) as file:
+            asking = _all(servers, build_id, part, file, fits, limits, watch, transport)
             said = asyncio.run(_watched(asking, watch.stopped))
             file.kept = said[-1][1].state == "matched" if said else False
         if file.kept:
-            return cache.path(build_id)
+            return cache.path(build_id, entry)
         if said and all(not each.failed and each.state == "missing" for _, each in said):
-            cache.miss(build_id)
-            raise NotFound("No server has the debug file.", "Upload it, or install the package that has it.")
+            cache.miss(build_id, entry)
+            raise NotFound(f"No server has the {called}.", "Upload it, or install the package that has it.")
         told = " ".join(f"{server.shown}: {each.why}" for server, each in said)
-        raise Unreachable(f"No server gave the debug file. {told}", "Try again later, or upload it.")
+        raise Unreachable(f"No server gave the {called}. {told}", "Try again later, or upload it.")
     except _Stopped:
         raise _cancelled() from None
     finally:
-        servers.release(build_id)
+        servers.release(f"{build_id}/{entry}")
 
 
 async def _watched(work: Coroutine[Any, Any, T], stopped: Callable[[], bool]) -> T:
@@ -112,6 +134,7 @@ async def _watched(work: Coroutine[Any, Any, T], stopped: Callable[[], bool]) ->
 async def _all(
     servers: Servers,
     build_id: str,
+    part: Part,
     file: Incoming,
     fits: Callable[[int, str], str | None],
     limits: Limits,
@@ -136,7 +159,7 @@ async def _all(
                 continue
             try:
                 async with asyncio.timeout_at(end):
-                    said = await _one(client, server, build_id, file, limits, watch)
+                    said = await _one(client, server, f"{build_id}/{part.path}", file, limits, watch)
             except TimeoutError:
                 said = Said("missing", f"It took more than {limits.wall:g} s.", failed=True)
             except BaseException:
@@ -148,7 +171,8 @@ async def _all(
                 if wrong is not None:
                     said = Said("mismatched", f"What it sent was dropped. {wrong}", failed=True)
             server.breaker.left(said.failed)
-            server.say(build_id, said)
+            if part is DEBUG_FILE:
+                server.say(build_id, said)
             found.append((server, said))
             if said.state == "matched":
                 break
@@ -157,11 +181,11 @@ async def _all(
 
 
 async def _one(
-    client: httpx2.AsyncClient, server: Server, build_id: str, file: Incoming, limits: Limits, watch: Watch
+    client: httpx2.AsyncClient, server: Server, place: str, file: Incoming, limits: Limits, watch: Watch
 ) -> Said:
     watch.progress(server.shown, 0, None)
     try:
-        request = client.build_request("GET", f"{server.url}/buildid/{build_id}/debuginfo")
+        request = client.build_request("GET", f"{server.url}/buildid/{place}")
         # Each read has its time limit; headers that come letter by letter need one over all.
         async with asyncio.timeout(limits.silence):
             answer = await client.send(request, stream=True)

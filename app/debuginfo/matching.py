@@ -35,6 +35,7 @@ class Found:
     why: str
     build_id: str | None = None
     has: dict[str, bool] | None = None  # dwarf, lines, symtab, dynsym
+    package: str | None = None  # that it came in, with its version
 
     @property
     def quality(self) -> int:

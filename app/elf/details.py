@@ -25,6 +25,7 @@ from app.elf.gopclntab import read_gopclntab
 from app.elf.image import Image
 from app.elf.locate import Location, Locator
 from app.elf.model import SymbolColumns
+from app.elf.names import demangle
 from app.elf.notes import notes
 from app.elf.shapes import shape_of
 from app.elf.structs import Member, Struct, read_struct
@@ -104,7 +105,10 @@ class Details:
         problems = []
         if len(addresses) > MOST_ADDRESSES:
             problems.append(_limit("addresses", len(addresses), MOST_ADDRESSES))
-        return {"locations": [_location(location) for location in found], "problems": problems}
+        locations = [_location(location) for location in found]
+        if arguments.get("demangled"):
+            _demangle(locations)
+        return {"locations": locations, "problems": problems}
 
     def _lines_at(self, arguments: Answer) -> Answer:
         if "address" in arguments:
@@ -325,6 +329,17 @@ def _location(location: Location) -> Answer:
             for frame in location.inlined
         ],
     }
+
+
+def _demangle(locations: Iterable[Answer]) -> None:
+    """Puts what a function is called by people beside each name."""
+    known: dict[str | None, str | None] = {None: None}
+    for location in locations:
+        for each in (location, *location["inlined"]):
+            name = each["function"]
+            if name not in known:
+                known[name] = demangle(name)
+            each["demangled"] = known[name]
 
 
 def _clean(found: Any) -> Any:

@@ -2,7 +2,8 @@
 
 It is laid where a debug file would lie, so that such a tool, which runs as root, need not read one that
 somebody uploaded. It has the loaded segments of the binary itself (those of a debug file have no bytes and
-wrong file offsets), and the binary's build-id, which is compared before it is believed.
+wrong file offsets), and the binary's build-id, which is compared before it is believed. One of a binary
+without a build-id has none, and is believed by its place.
 Source: System V gABI, chapters 4 and 5; libbcc's bcc_elf.c for what is looked at.
 """
 
@@ -20,7 +21,7 @@ _ALLOC, _ALLOC_EXEC = 2, 6
 _PF_X = 1
 _GLOBAL_FUNC = 0x12
 _NT_GNU_BUILD_ID = 3
-_TEXT, _STRTAB = 1, 4  # numbers of sections
+_TEXT, _STRTAB = 1, 3  # numbers of sections
 _PADDING = 8
 
 
@@ -32,7 +33,7 @@ class Kind:
     endian: str
     type: int
     machine: int
-    build_id: bytes
+    build_id: bytes  # b"": it has none
 
 
 class Named(NamedTuple):
@@ -108,7 +109,6 @@ def _sections(
     end = max((each.address + each.memory_size for each in code), default=0)
     return (
         _Section(b".text", SHT_NOBITS, _ALLOC_EXEC, b"", start, end - start),
-        _Section(b".note.gnu.build-id", _SHT_NOTE, _ALLOC, note, align=4),
         _Section(
             b".symtab",
             _SHT_SYMTAB,
@@ -119,6 +119,7 @@ def _sections(
             entry_size=len(_symbol(kind, 0, 0, 0, 0, 0)),
         ),
         _Section(b".strtab", _SHT_STRTAB, 0, bytes(names)),
+        *([_Section(b".note.gnu.build-id", _SHT_NOTE, _ALLOC, note, align=4)] if kind.build_id else []),
         _Section(b".shstrtab", _SHT_STRTAB, 0, b""),
     )
 

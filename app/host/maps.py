@@ -30,10 +30,11 @@ _LINE = re.compile(
 _NO_FILES = (b"/memfd:", b"/SYSV", b"/dev/", b"/[aio]", b"/anon_hugepage")
 
 
-class _Mapping(NamedTuple):
+class Mapping(NamedTuple):
     start: int
     end: int
     executable: bool
+    offset: int  # in the file
     device: str
     inode: int
     path: bytes
@@ -42,9 +43,9 @@ class _Mapping(NamedTuple):
 def mapped_objects(pid: int) -> tuple[MappedObject, ...]:
     """The files that ``pid`` maps, one each, in the order of their addresses. Raises NotFound, Forbidden."""
     target = process(pid)
-    data = _read_maps(pid)
-    foreign = _mount_namespace(pid) not in {None, _mount_namespace(os.getpid())}
-    groups: dict[tuple[str, int], list[_Mapping]] = {}
+    data = read_maps(pid)
+    foreign = is_foreign(pid)
+    groups: dict[tuple[str, int], list[Mapping]] = {}
     for mapping in parse(data):
         groups.setdefault((mapping.device, mapping.inode), []).append(mapping)
     return tuple(_object(target, group, foreign) for group in groups.values())
@@ -83,13 +84,14 @@ def maps_file(pid: int, path: str) -> bool:
     return re.search(rb"^\S+ ..x. \S+ " + re.escape(identity), _read_maps(pid), re.MULTILINE) is not None
 
 
-def parse(data: bytes) -> list[_Mapping]:
+def parse(data: bytes) -> list[Mapping]:
     """The lines of /proc/PID/maps that map files."""
     return [
-        _Mapping(
+        Mapping(
             start=int(match[1], 16),
             end=int(match[2], 16),
             executable=match[3][2:3] == b"x",
+            offset=int(match[4], 16),
             device=match[5].decode(),
             inode=int(match[6]),
             path=match[7].replace(b"\\012", b"\n"),
@@ -99,9 +101,9 @@ def parse(data: bytes) -> list[_Mapping]:
     ]
 
 
-def _object(target: Process, group: list[_Mapping], foreign: bool) -> MappedObject:
+def _object(target: Process, group: list[Mapping], foreign: bool) -> MappedObject:
     first = group[0]
-    path, deleted, host_path = _locate(target, first, foreign)
+    path, deleted, host_path = located(target, first, foreign)
     return MappedObject(
         path=path,
         host_path=host_path,
@@ -115,7 +117,7 @@ def _object(target: Process, group: list[_Mapping], foreign: bool) -> MappedObje
     )
 
 
-def _locate(target: Process, mapping: _Mapping, foreign: bool) -> tuple[str, bool, str]:
+def located(target: Process, mapping: Mapping, foreign: bool) -> tuple[str, bool, str]:
     """(path as shown, deleted, path by which we can open it)."""
     through_map = f"/proc/{target.pid}/map_files/{mapping.start:x}-{mapping.end:x}"
     try:
@@ -137,6 +139,11 @@ def _locate(target: Process, mapping: _Mapping, foreign: bool) -> tuple[str, boo
     return path, True, through_map
 
 
+def is_foreign(pid: int) -> bool:
+    """Whether a process has a mount namespace of its own."""
+    return _mount_namespace(pid) not in {None, _mount_namespace(os.getpid())}
+
+
 def _inode(path: str) -> int | None:
     try:
         return Path(path).stat().st_ino
@@ -151,7 +158,8 @@ def _mount_namespace(pid: int) -> str | None:
         return None
 
 
-def _read_maps(pid: int) -> bytes:
+def read_maps(pid: int) -> bytes:
+    """/proc/PID/maps. Raises NotFound, Forbidden."""
     try:
         return (PROC / str(pid) / "maps").read_bytes()
     except PermissionError as error:

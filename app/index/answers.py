@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from app.elf.model import Segment
 from app.elf.problem import Problem
 from app.errors import BadInput, NotFound, TooLarge
 from app.index import companions
+from app.index.catalogue import BinaryRow
 from app.index.debug_files import DebugFiles, sought
+from app.index.files import HostFile
+from app.index.held import Held
 from app.index.reader import Source
 from app.index.readers import Readers
 from app.index.store import Store
@@ -106,17 +110,7 @@ class Answers:
 
         def ask(descriptor: int, size: int) -> Answer | Problem:
             with ExitStack() as stack:
-                debug, holder = None, path
-                if row.info["debug"]["kind"] == "separate":
-                    wanted = sought({**row.info, "build_id": row.build_id}, path, row.id)
-                    found = stack.enter_context(self._debug_files.opened(wanted))
-                    if found is not None:
-                        holder, debug = found[0].path, found[1]
-                links = row.info["links"]
-                others = stack.enter_context(
-                    companions.opened(holder, links, self._roots, self._store.open_build, self._cache)
-                )
-                source = Source(descriptor, size, debug, others.alternate, others.parts)
+                source = self._source(row, path, descriptor, size, stack)
                 return self._readers.answer(source, question, arguments)
 
         found = self._store.use_bytes(row, ask)
@@ -127,3 +121,26 @@ class Answers:
         if isinstance(found, Problem):
             raise TooLarge(found.text, "Ask for less, or raise the limits of readers.", code=found.code)
         return found
+
+    def _source(
+        self, row: BinaryRow, path: str | None, descriptor: int, size: int, stack: ExitStack
+    ) -> Source:
+        """A binary with the files that hold the rest of what is known of it, open until ``stack`` closes."""
+        debug, holder = None, path
+        if row.info["debug"]["kind"] == "separate":
+            wanted = sought({**row.info, "build_id": row.build_id}, path, row.id)
+            found = stack.enter_context(self._debug_files.opened(wanted))
+            if found is not None:
+                holder, debug = found[0].path, found[1]
+        links = row.info["links"]
+        others = stack.enter_context(
+            companions.opened(holder, links, self._roots, self._store.open_build, self._cache)
+        )
+        return Source(descriptor, size, debug, others.alternate, others.parts)
+
+    def hold(self, row: BinaryRow, segments: tuple[Segment, ...], file: HostFile) -> Held:
+        """The binary of an open file, which belongs to the answer from now on, also when this raises."""
+        with ExitStack() as stack:
+            stack.enter_context(file)
+            source = self._source(row, file.origin, file.descriptor, file.stamp[2], stack)
+            return Held(row.id, segments, source, self._readers, stack.pop_all())

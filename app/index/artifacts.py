@@ -11,11 +11,12 @@ import os
 import re
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import translate
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from app.config import Settings
 from app.elf.problem import Problem
@@ -28,6 +29,9 @@ from app.index.debug_files import DebugFiles, sought
 from app.index.reader import Source
 from app.index.readers import Readers
 from app.index.store import Store
+
+if TYPE_CHECKING:
+    from app.index.source_packs import SourcePacks
 
 _BUILDS = 8  # whose source files are kept in memory
 _AT_ONCE = 4  # questions that need a reader, which others wait for, too
@@ -72,8 +76,16 @@ class Artifacts:
     """Any thread may call. Everything raises NotFound for what is not there."""
 
     def __init__(
-        self, settings: Settings, store: Store, readers: Readers, debug_files: DebugFiles, answers: Answers
+        self,
+        settings: Settings,
+        store: Store,
+        readers: Readers,
+        debug_files: DebugFiles,
+        answers: Answers,
+        packs: Callable[[], SourcePacks],
     ) -> None:
+        """``packs``: the sources of packages, which are seldom asked for."""
+        self._packs = packs
         self._settings = settings
         self._store = store
         self._readers = readers
@@ -102,16 +114,28 @@ class Artifacts:
         raise NotFound(f"Nothing of the build {build_id} has a section {name}.", "See the list of sections.")
 
     def source(self, build_id: str, path: str) -> Artifact:
-        """A source file that the line tables of the build name just so, if everybody may read it."""
-        for row in self._rows(build_id):
+        """A source file that the line tables of the build name just so, if everybody may read it.
+
+        Else out of a package of its sources.
+        """
+        rows = self._rows(build_id)
+        for row in rows:
             if row.uploaded or row.info["debug_only"]:
                 continue
-            named = self._named(row)
+            named = self.named(row)
             for real in named.paths(path) if named is not None else ():
                 try:
                     return self._counted("source", self._opened_source(row, real))
                 except AppError:
                     continue
+        for row in rows:
+            named = self.named(row)
+            for real in named.paths(path) if named is not None else ():
+                with self._packs().opened(real, rows) as found:
+                    if found is not None:
+                        artifact = _artifact(os.dup(found[0]), real)
+                        artifact.offset, artifact.size = found[1].offset, found[1].size
+                        return self._counted("source", artifact)
         raise NotFound(
             f"The build {build_id} names no source {path} that is here to be read.",
             "Files of the host are given only as the line tables name them.",
@@ -202,7 +226,7 @@ class Artifacts:
         inside = type(offset) is int and type(size) is int and 0 <= offset <= offset + size <= artifact.size
         return (offset, size) if inside and size else None
 
-    def _named(self, row: BinaryRow) -> given_sources.Named | None:
+    def named(self, row: BinaryRow) -> given_sources.Named | None:
         """The source files that a binary names."""
         with self._lock:
             kept = self._sources.get(row.columns)

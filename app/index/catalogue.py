@@ -45,6 +45,27 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_started ON jobs (started);
 """
+# Came later, and need no other epoch.
+_LATER = """
+CREATE TABLE IF NOT EXISTS source_packs (
+    blob TEXT PRIMARY KEY, package TEXT NOT NULL, used REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS source_files (
+    path TEXT NOT NULL, pack TEXT NOT NULL REFERENCES source_packs (blob) ON DELETE CASCADE,
+    offset INTEGER NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (path, pack)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS source_files_pack ON source_files (pack)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A source file in a pack: the blob that holds all of a package, and where in it the file is."""
+
+    pack: str
+    package: dict[str, str]
+    offset: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +149,8 @@ class Catalogue:
     def _lay(self) -> None:
         with self._writing() as connection:
             found = connection.execute("PRAGMA user_version").fetchone()[0]
+            for statement in _LATER.split(";"):
+                connection.execute(statement)
             if found == _SCHEMA_EPOCH:
                 return
             # What an older epoch holds is read again from the files themselves.
@@ -183,6 +206,12 @@ class Catalogue:
         """Changes with every write, of this process or of another one."""
         with self._lock:
             return self._rows("PRAGMA data_version")[0][0], self._connection.total_changes
+
+    def leaning(self) -> list[tuple[str, str]]:
+        """Binaries whose debug information leans on a common file (dwz), each with that file's build-id."""
+        alternate = "json_extract(info, '$.links.alternate[1]')"
+        rows = self._rows(f"SELECT id, {alternate} FROM binaries WHERE {alternate} IS NOT NULL")  # noqa: S608
+        return [(row[0], row[1]) for row in rows]
 
     def count_binaries(self) -> int:
         return int(self._rows("SELECT count(*) FROM binaries")[0][0])
@@ -252,16 +281,54 @@ class Catalogue:
         return bool(self._rows("SELECT 1 FROM binaries WHERE columns >= ? AND columns < ? LIMIT 1", *below))
 
     def blobs(self) -> set[str]:
-        """The hashes of all uploads whose bytes are kept."""
-        return {row[0] for row in self._rows("SELECT blob FROM binaries WHERE blob IS NOT NULL")}
+        """The hashes of all uploads whose bytes are kept, packs of sources among them."""
+        both = "SELECT blob FROM binaries WHERE blob IS NOT NULL UNION SELECT blob FROM source_packs"
+        return {row[0] for row in self._rows(both)}
 
     def has_blob(self, sha256: str) -> bool:
-        """Whether some binary's bytes are this blob."""
-        return bool(self._rows("SELECT 1 FROM binaries WHERE blob = ? LIMIT 1", sha256))
+        """Whether some binary's bytes, or a package's sources, are this blob."""
+        one = "SELECT 1 FROM binaries WHERE blob = ? UNION SELECT 1 FROM source_packs WHERE blob = ? LIMIT 1"
+        return bool(self._rows(one, sha256, sha256))
 
     def remove(self, binary_id: str) -> None:
         with self._writing() as connection:
             connection.execute("DELETE FROM binaries WHERE id = ?", (binary_id,))
+
+    # Sources of packages
+
+    def put_sources(
+        self, blob: str, package: dict[str, str], files: Sequence[tuple[str, int, int]], now: float
+    ) -> None:
+        """``files``: path, offset and size of each in the blob."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM source_packs WHERE blob = ?", (blob,))
+            connection.execute("INSERT INTO source_packs VALUES (?,?,?)", (blob, json.dumps(package), now))
+            rows = [(path, blob, offset, size) for path, offset, size in files]
+            connection.executemany("INSERT OR REPLACE INTO source_files VALUES (?,?,?,?)", rows)
+
+    def sources_at(self, path: str) -> list[SourceRow]:
+        """All source files of this path, of the package that came last first."""
+        rows = self._rows(
+            "SELECT pack, package, offset, size FROM source_files JOIN source_packs ON blob = pack "
+            "WHERE path = ? ORDER BY source_packs.rowid DESC",
+            path,
+        )
+        return [SourceRow(row[0], json.loads(row[1]), row[2], row[3]) for row in rows]
+
+    def source_packs(self) -> list[tuple[str, dict[str, str], float]]:
+        """(blob, package, when a file of it was last shown)."""
+        rows = self._rows("SELECT blob, package, used FROM source_packs")
+        return [(row[0], json.loads(row[1]), row[2]) for row in rows]
+
+    def use_sources(self, blob: str, now: float, apart: float) -> None:
+        """Notes that a file of a pack is looked at, if that was not noted in the last ``apart`` seconds."""
+        if self._rows("SELECT 1 FROM source_packs WHERE blob = ? AND used < ?", blob, now - apart):
+            with self._writing() as connection:
+                connection.execute("UPDATE source_packs SET used = ? WHERE blob = ?", (now, blob))
+
+    def drop_sources(self, blob: str) -> None:
+        with self._writing() as connection:
+            connection.execute("DELETE FROM source_packs WHERE blob = ?", (blob,))
 
     # Paths
 

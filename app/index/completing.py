@@ -67,9 +67,13 @@ class Completing:
             return outcome, debug[0] if debug is not None else None
 
     def merge_all(self, task: Task, arrived: Sequence[str]) -> None:
-        """Debug files that came after their binaries, or better ones than these had."""
+        """Debug files that came after their binaries, or better ones than these had.
+
+        And common parts (dwz) that came after the files which lean on them.
+        """
         if arrived:
             task.update(phase="merging")
+        self._lean(task, arrived)
         for binary_id in arrived:
             if task.cancelled():
                 return
@@ -81,6 +85,20 @@ class Completing:
                     # One whose bytes are damaged or out of reach stays as it was; who opens it is told.
                     with suppress(Conflict, StorageUnavailable):
                         self.merge(row)
+
+    def _lean(self, task: Task, arrived: Sequence[str]) -> None:
+        """Reads again what was read before its common part came."""
+        rows = (self._store.catalogue.binary(binary_id) for binary_id in arrived)
+        common = {
+            row.build_id: row for row in rows if row is not None and row.build_id and is_common(row.info)
+        }
+        for leaning, build_id in self._store.catalogue.leaning() if common else ():
+            found = common.get(build_id)
+            row = self._store.catalogue.binary(leaning) if found is not None else None
+            if found is None or row is None or row.indexed > found.indexed or task.cancelled():
+                continue
+            with suppress(Conflict, StorageUnavailable):
+                self.merge(row)
 
     def merge(self, row: BinaryRow) -> None:
         """Reads a binary of the catalogue again, now that more is known; as it was, if it is gone."""
@@ -101,6 +119,11 @@ class Completing:
 def gives(meta: dict[str, Any]) -> bool:
     """Whether a file has what another of its build may lack."""
     return meta["dwarf"] or 0 in meta["tables"]
+
+
+def is_common(meta: dict[str, Any]) -> bool:
+    """Whether a file may be what debug files share (dwz); ``meta``: a summary, or what a row keeps of it."""
+    return bool(meta["type"] == "REL")
 
 
 def _gains(row: BinaryRow, new: BinaryRow) -> bool:

@@ -9,19 +9,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.config import Settings
 from app.debuginfo import places
-from app.debuginfo.cache import Cache
+from app.debuginfo.cache import Cache, used
 from app.debuginfo.matching import Found, State, Wanted, judged
 from app.debuginfo.places import Kind, Place
 from app.debuginfo.servers import Servers
 from app.elf.problem import Problem
 from app.errors import AppError, NotElf, NotFound
 from app.index import files
+from app.index.binaries import package_of
 from app.index.catalogue import BinaryRow
 from app.index.reader import Source
 from app.index.readers import Readers
@@ -130,11 +131,12 @@ class DebugFiles:
                     descriptor = self._store.use_bytes(row, lambda descriptor, _: os.dup(descriptor))
                 except AppError as error:
                     descriptor, why = None, error.message
+                package = package_of(row)
                 if descriptor is None:
-                    yield Found(kind, path, "missing", why), None
+                    yield Found(kind, path, "missing", why, package=package), None
                     continue
                 stack.callback(os.close, descriptor)
-                yield self._judged(wanted, kind, path, descriptor), descriptor
+                yield replace(self._judged(wanted, kind, path, descriptor), package=package), descriptor
             for place in self._places(wanted):
                 try:
                     file = own.enter_context(files.open_elf(place.path, self._roots(place)))
@@ -149,6 +151,8 @@ class DebugFiles:
                         state: State = "mismatched" if isinstance(error, NotElf) else "missing"
                         yield Found(place.kind, place.path, state, error.message), None
                     continue
+                if place.kind == "cache":
+                    used(file.descriptor)
                 descriptor = os.dup(file.descriptor)
                 stack.callback(os.close, descriptor)
                 yield self._judged(wanted, place.kind, place.path, descriptor), descriptor

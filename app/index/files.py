@@ -20,6 +20,8 @@ from app.elf import tree
 from app.elf.tree import MAGIC, Stamp, Watch, stamp_of
 from app.errors import AppError, BadInput, Forbidden, NotElf, NotFound
 
+# The kernel's own links to files, which lead where no path need lead any more.
+_KERNELS_LINK = re.compile(r"(/proc/(?:\d+|self))/(?:exe|map_files/[0-9a-f-]+)")
 _OTHER_NAMESPACE = re.compile(r"/proc/(?:\d+|self)/(?:root/.*|exe|map_files/[0-9a-f-]+)")
 _KERNELS_OWN = ("/proc", "/sys", "/dev", "/run")
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -28,11 +30,15 @@ _CHUNK = 1 << 17
 
 @dataclass(slots=True, eq=False)
 class HostFile:
-    """An open regular file; ``stamp`` is (device, inode, size, mtime in ns). Use as a context."""
+    """An open regular file; ``stamp`` is (device, inode, size, mtime in ns). Use as a context.
+
+    ``origin``: where it lay, for one that was reached by a link of the kernel's: what belongs to it is there.
+    """
 
     path: str
     descriptor: int
     stamp: Stamp
+    origin: str
 
     def __enter__(self) -> HostFile:
         return self
@@ -55,6 +61,17 @@ def resolve(path: str) -> str:
     except OSError as error:
         # A link was taken away between two looks at it.
         raise refusal(path, error) from error
+
+
+def _origin(path: str) -> str:
+    link = _KERNELS_LINK.fullmatch(path)
+    if link is None:
+        return path
+    try:
+        place = str(Path(path).readlink()).removesuffix(" (deleted)")
+    except OSError:
+        return path
+    return f"{link[1]}/root{place}" if place.startswith("/") else path
 
 
 def allowed(path: str, roots: Sequence[str]) -> bool:
@@ -84,7 +101,7 @@ def open_regular(path: str, roots: Sequence[str] = ()) -> HostFile:
     if not allowed(real, roots):
         raise outside(path)
     flags = _FLAGS
-    if not re.fullmatch(r"/proc/(?:\d+|self)/exe", real):
+    if not _KERNELS_LINK.fullmatch(real):
         flags |= os.O_NOFOLLOW
     try:
         descriptor = os.open(real, flags)
@@ -102,7 +119,7 @@ def open_regular(path: str, roots: Sequence[str] = ()) -> HostFile:
             raise BadInput(f"{path} is not a regular file.", "Name an ELF file.")
         if status.st_size == 0:
             raise NotElf(f"{path} is empty.", "Name an ELF file.", code="empty")
-        return HostFile(real, descriptor, stamp_of(status))
+        return HostFile(real, descriptor, stamp_of(status), _origin(real))
     except OSError as error:
         os.close(descriptor)
         raise refusal(path, error) from error
@@ -119,7 +136,7 @@ def open_found(found: Found, roots: Sequence[str] = ()) -> HostFile:
         except OSError as error:
             raise refusal(found.path, error) from error
         if stamp_of(os.fstat(descriptor)) == found.stamp:
-            return HostFile(found.path, descriptor, found.stamp)
+            return HostFile(found.path, descriptor, found.stamp, found.path)
         os.close(descriptor)
     return open_elf(found.path, roots)
 

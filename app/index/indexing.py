@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.config import Settings
-from app.debuginfo.matching import Found
-from app.elf.tree import MAGIC
+from app.debuginfo.matching import Found, State
+from app.elf.tree import MAGIC, Stamp
 from app.errors import AppError, BadInput, Conflict, StorageFull
 from app.index import files
+from app.index.binaries import binary_of, package_of
 from app.index.build import Child
 from app.index.catalogue import BinaryRow, Catalogue, KnownRow
 from app.index.completing import Completing, gives
@@ -28,10 +29,11 @@ from app.index.reader import Kind, Outcome, Source
 from app.index.readers import Readers
 from app.index.records import Binary, Job
 from app.index.results import Result, refused, taken
-from app.index.store import Pending, Store, binary_of
+from app.index.store import Pending, Store
 
 if TYPE_CHECKING:
     from app.index.intake import Intake
+    from app.index.source_packs import SourcePacks
 
 _TRIES = 3  # at a file that changes while it is read
 
@@ -49,6 +51,12 @@ class Indexing:
         self.debug_files = DebugFiles(settings, self._store, self._readers)
         self._completing = Completing(settings, self._store, self._readers, self.debug_files)
         self._fetching = Fetching(settings, self._store, self.debug_files, self._completing.merge)
+
+    @cached_property
+    def _source_packs(self) -> SourcePacks:
+        from app.index.source_packs import SourcePacks
+
+        return SourcePacks(self._catalogue, self._store.uploads)
 
     @cached_property
     def _intake(self) -> Intake:
@@ -119,6 +127,7 @@ class Indexing:
         for left in self.upload_dir.iterdir():
             if str(left) not in awaited:
                 left.unlink(missing_ok=True)
+        self._source_packs.drop_unused()
         self._store.drop_leftovers()
 
     # Jobs
@@ -302,6 +311,29 @@ class Indexing:
         row = self._at(path)
         return binary_of(self._store.hashed(row) if hashed else row)
 
+    def known_at(self, path: str) -> str | None:
+        """The id of the binary that was at a host path when that was last read. Raises BadInput."""
+        known = self._catalogue.path(files.resolve(path))
+        return known.binary if known is not None else None
+
+    def open_mapped(self, path: str, stamp: Stamp) -> files.HostFile:
+        """The file at a path if it is the one that was mapped, for who closes it.
+
+        Raises Conflict with the code ``replaced`` for another one, and as ``binary_at`` does.
+        """
+        file = files.open_elf(path, self._settings.roots)
+        if file.stamp == stamp:
+            return file
+        os.close(file.descriptor)
+        raise Conflict(f"{path} was replaced meanwhile.", "Start the program anew.", code="replaced")
+
+    def row_of(self, file: files.HostFile) -> BinaryRow:
+        """Of a file that is open, wherever its path leads by now. Raises as ``binary_at`` does."""
+        row = self._row(file)
+        if row is None:
+            raise _changes(file.path)
+        return row
+
     def binary(self, binary_id: str, hashed: bool = False) -> Binary:
         """``hashed``: with its SHA-256, if its bytes are still at hand. Raises NotFound."""
         row = self._store.row(binary_id)
@@ -316,25 +348,36 @@ class Indexing:
         mine = {**has, "dwarf": own, "lines": own and has["lines"]}
         if row.info["debug"]["kind"] == "separate":
             mine["symtab"] = not row.info["stripped"]
-        first = Found("embedded", path, "matched" if own else "missing", why, row.build_id, mine)
+        state: State = "matched" if own else "missing"
+        first = Found("embedded", path, state, why, row.build_id, mine, package_of(row))
         wanted = sought({**row.info, "build_id": row.build_id}, row.paths[0] if row.paths else None, row.id)
         return (first, *self.debug_files.search(wanted))
 
     def remove(self, binary_id: str) -> None:
         """Forgets it; the files of the host are not touched. Raises NotFound."""
+        package = self._store.row(binary_id).info.get("package")
         self._store.remove(binary_id)
+        if package is not None:
+            self._source_packs.drop_unused(package)
 
     def _at(self, path: str) -> BinaryRow:
         for _ in range(_TRIES):
             with files.open_elf(path, self._settings.roots) as file:
-                row = self._known(file)
-                if row is not None and not self._might_gain(row, file.path):
+                row = self._row(file)
+                if row is not None:
                     return row
-                outcome = self._readers.read(Source(file.descriptor, file.stamp[2]))
-                if file.unchanged():
-                    return self._keep(file, outcome)
-                outcome.done()
-        raise Conflict(f"{path} changes while it is read.", "Try again when the file is at rest.")
+        raise _changes(path)
+
+    def _row(self, file: files.HostFile) -> BinaryRow | None:
+        """Of an open file, read now if need be; None for one that changes meanwhile."""
+        row = self._known(file)
+        if row is not None and not self._might_gain(row, file.origin):
+            return row
+        outcome = self._readers.read(Source(file.descriptor, file.stamp[2]))
+        if file.unchanged():
+            return self._keep(file, outcome)
+        outcome.done()
+        return None
 
     def _might_gain(self, row: BinaryRow, path: str) -> bool:
         """Whether a debug file came since the binary was read without one."""
@@ -353,7 +396,7 @@ class Indexing:
 
     def _keep(self, file: files.HostFile, outcome: Outcome, pending: Pending | None = None) -> BinaryRow:
         name = Path(_program(file.path)).name
-        outcome, debug = self._completing.completed(file.path, file.descriptor, outcome)
+        outcome, debug = self._completing.completed(file.origin, file.descriptor, outcome)
         return self._store.put(outcome, name, file.descriptor, file.path, file.stamp, None, pending, debug)
 
 
@@ -362,9 +405,13 @@ def _ids(task: Task) -> list[str]:
     return [result["id"] for result in task.job.results if result["id"]]
 
 
+def _changes(path: str) -> Conflict:
+    return Conflict(f"{path} changes while it is read.", "Try again when the file is at rest.")
+
+
 def _program(path: str) -> str:
-    """/proc/PID/exe is called by what it leads to."""
-    if path.startswith("/proc/") and path.endswith("/exe"):
+    """/proc/PID/exe is called by what it leads to, as are its like."""
+    if path.startswith("/proc/") and (path.endswith("/exe") or "/map_files/" in path):
         try:
             return os.path.realpath(path).removesuffix(" (deleted)")
         except OSError:

@@ -10,11 +10,13 @@ from pathlib import Path, PurePosixPath
 from app.config import Settings
 from app.debuginfo.packages.formats import HEAD, told
 from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull
-from app.index.completing import Completing, gives
+from app.index.binaries import Package
+from app.index.completing import Completing, gives, is_common
 from app.index.jobs import Task
 from app.index.reader import Kind, Source
 from app.index.readers import Readers
 from app.index.results import Result, refused, taken
+from app.index.source_packs import Packing, SourcePacks
 from app.index.store import Store
 from app.index.unpacking import Unpacked, Unpacking
 
@@ -26,6 +28,7 @@ class Intake:
 
     def __init__(self, settings: Settings, store: Store, readers: Readers, completing: Completing) -> None:
         self._settings = settings
+        self._packs = SourcePacks(store.catalogue, store.uploads)
         self._store = store
         self._readers = readers
         self._completing = completing
@@ -81,13 +84,14 @@ class Intake:
         raise Conflict(f"Reading {name} was cancelled.", "Upload it again.", code="cancelled")
 
     def package(self, task: Task, name: str, descriptor: int) -> None:
-        """Each ELF file of a package; what is wrong with the package itself is a result of its own."""
+        """Each ELF file of a package, and its sources; what is wrong with itself is a result of its own."""
         task.update(save=True, phase="unpacking")
         unpacking = Unpacking(self._settings, descriptor, self._readers.scratch, task.cancelled)
         arrived: list[str] = []
         found = 0
         opened: dict[int, Path] = {}
-        sources = _sources(unpacking, opened)
+        packing = Packing(self._readers.scratch)
+        sources = _sources(unpacking, opened, packing, name)
         stream = self._readers.stream(sources, Kind(task.owner), self._settings.readers, task.cancelled)
         try:
             for source, outcome in stream:
@@ -96,10 +100,18 @@ class Intake:
                 try:
                     whole, debug = self._completing.completed(None, source.descriptor, outcome)
                     row = self._store.put(
-                        whole, _name(each.name), source.descriptor, None, None, task.cancelled, None, debug
+                        whole,
+                        _name(each.name),
+                        source.descriptor,
+                        None,
+                        None,
+                        task.cancelled,
+                        None,
+                        debug,
+                        each.package or _archive(name),
                     )
                     result = taken(f"{name}: {each.name}", row)
-                    if whole.meta is not None and gives(whole.meta):
+                    if whole.meta is not None and (gives(whole.meta) or is_common(whole.meta)):
                         arrived.append(row.id)
                 except StorageFull:
                     raise
@@ -117,17 +129,26 @@ class Intake:
             for descriptor_left, path in opened.items():
                 os.close(descriptor_left)
                 path.unlink(missing_ok=True)
+        try:
+            kept = 0 if task.cancelled() else packing.keep(self._packs, task.cancelled)
+        finally:
+            packing.close()
         if task.cancelled():
             return
         self._completing.merge_all(task, arrived)
-        task.advance(_of_package(name, unpacking, found), 0)
+        task.advance(_of_package(name, unpacking, found, kept, packing.left_out), 0)
 
 
-def _sources(unpacking: Unpacking, opened: dict[int, Path]) -> Generator[Source, None, None]:
-    """Those that are ELF files, each open, with its path in ``opened``."""
+def _sources(
+    unpacking: Unpacking, opened: dict[int, Path], packing: Packing, name: str
+) -> Generator[Source, None, None]:
+    """Those that are ELF files, each open, with its path in ``opened``; source files go to ``packing``."""
     with closing(iter(unpacking)) as found:
         for each in found:
-            if each.what != "elf" or not each.whole:
+            if each.what == "source":
+                packing.add(each, each.package or _archive(name))
+                continue
+            if not each.whole:
                 each.path.unlink(missing_ok=True)
                 continue
             descriptor = os.open(each.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -135,16 +156,28 @@ def _sources(unpacking: Unpacking, opened: dict[int, Path]) -> Generator[Source,
             yield Source(descriptor, os.fstat(descriptor).st_size, hashed=True, tag=each)
 
 
-def _of_package(name: str, unpacking: Unpacking, found: int) -> Result:
+def _archive(name: str) -> Package:
+    """What is no package of a distribution is known by its own name."""
+    return {"name": PurePosixPath(name).name, "version": "", "architecture": "", "kind": "archive"}
+
+
+def _of_package(name: str, unpacking: Unpacking, found: int, sources: int, left_out: int) -> Result:
     for problem in unpacking.problems:
         text = f"{name}: {problem.text}"
-        hint = "What came before it is kept." if found else "Get the package again; it may have been cut off."
+        hint = (
+            "What came before it is kept."
+            if found or sources
+            else "Get the package again; it may have been cut off."
+        )
         error = NotElf(text, hint, code=problem.code)
-        return {**refused(name, error), "state": "partial" if found else "failed"}
-    if not found:
+        return {**refused(name, error), "state": "partial" if found or sources else "failed"}
+    if not found and not sources:
         text = f"{name} holds no ELF file among its {unpacking.entries:,} entries."
         return refused(name, NotElf(text, "Upload a package of programs, libraries or debug files."))
-    message = f"{found:,} ELF files in {unpacking.entries:,} entries."
+    kept = f", and {sources:,} source files" if sources else ""
+    message = f"{found:,} ELF files{kept} in {unpacking.entries:,} entries."
+    if left_out:
+        message += f" {left_out:,} more source files were left out: they are too many, or too large."
     return {"path": name, "id": None, "state": "ok", "code": "", "message": message, "hint": ""}
 
 

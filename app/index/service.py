@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,16 +20,20 @@ from app.errors import NotFound
 from app.index import items, matching, query, search
 from app.index.answers import Answers
 from app.index.artifacts import Artifacts
+from app.index.binaries import binary_of
+from app.index.catalogue import BinaryRow
 from app.index.columns import Columns
 from app.index.difference import Change, Difference, Unfit, compare
 from app.index.everywhere import Everywhere
+from app.index.fetched_sources import FetchedSources
+from app.index.files import HostFile
+from app.index.held import Held
 from app.index.indexing import Indexing
 from app.index.items import Items
 from app.index.jobs import Task
 from app.index.model import Ask, Binary, Function, Hit, Page, Symbol, Usdt, Variable
 from app.index.sites import InlineSite, inline_sites
 from app.index.sources import Source, source
-from app.index.store import binary_of
 from app.index.symbol_files import symbol_file
 from app.index.types import Type, types
 from app.index.unfit import unfit
@@ -55,7 +60,10 @@ class Index(Indexing):
         self.answers = Answers(
             self._store, self._readers, self.debug_files, settings.roots, settings.debuginfod_cache
         )
-        self.artifacts = Artifacts(settings, self._store, self._readers, self.debug_files, self.answers)
+        self.artifacts = Artifacts(
+            settings, self._store, self._readers, self.debug_files, self.answers, lambda: self._source_packs
+        )
+        self.fetched = FetchedSources(settings, self.debug_files, self.artifacts.named)
         self._usdt_types = UsdtTypes(self.answers.usdt)
         self._differences: dict[tuple[str, str], Difference] = {}
         self._everywhere = Everywhere(
@@ -97,6 +105,18 @@ class Index(Indexing):
 
     def segments(self, binary_id: str) -> tuple[Segment, ...]:
         return self._store.columns(self._store.row(binary_id))[1].segments
+
+    def hold(self, file: HostFile) -> Held:
+        """The binary of an open file, wherever its path leads by now, for many questions about addresses.
+
+        The file belongs to the answer from now on, also when this raises, as ``binary_at`` does.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(file)
+            row = self.row_of(file)
+            segments = self._store.columns(row)[1].segments
+            stack.pop_all()
+        return self.answers.hold(row, segments, file)
 
     def symbols(self, binary_id: str, ask: Ask) -> Page[Symbol]:
         """The whole symbol tables; without text or order, as they lie in the file."""
@@ -178,16 +198,44 @@ class Index(Indexing):
     ) -> bytes | None:
         """An ELF file that names the functions matching ``pattern`` which the binary's own tables do not.
 
-        ``marks``: instructions that it names too. None where all are in the binary's own tables, or it has no
-        build-id by which it could be told that they fit.
+        ``marks``: instructions that it names too. None where all are in the binary's own tables. It has the
+        binary's build-id, if that has one.
         """
         row = self._store.row(binary_id)
         columns, _ = self._store.columns(row)
         return symbol_file(columns, row.build_id, pattern, self._settings.search_wall, marks or {})
 
     def source(self, binary_id: str, file: str) -> Source | None:
-        """A file that the debug information of a binary names, if it is at hand and may be shown."""
+        """A file that the debug information of a binary names, if it is at hand and may be shown.
+
+        From the host, else from a package of sources, else what a debuginfod server gave before.
+        """
         row = self._store.row(binary_id)
+        return (
+            self._host_source(row, file) or self._packed_source(row, file) or self.fetched.source(row, file)
+        )
+
+    def may_fetch_source(self, binary_id: str) -> bool:
+        """Whether there is a debuginfod server to ask for one. Raises NotFound."""
+        return self.fetched.may_fetch(self._store.row(binary_id))
+
+    def fetch_source(self, binary_id: str, file: str) -> Source:
+        """A source file from a debuginfod server, which takes its time.
+
+        Raises NotFound, Forbidden, Conflict, Unreachable and StorageFull.
+        """
+        row = self._store.row(binary_id)
+        self.fetched.fetch(row, file)
+        found = self.fetched.source(row, file)
+        if found is None:
+            raise NotFound(f"{file} was fetched, and is gone again.", "Ask for it again.")
+        return found
+
+    def _packed_source(self, row: BinaryRow, file: str) -> Source | None:
+        rows = self._catalogue.of_build(row.build_id) if row.build_id is not None else [row]
+        return self._source_packs.source(file, rows)
+
+    def _host_source(self, row: BinaryRow, file: str) -> Source | None:
         found = self._store.use_bytes(row, lambda descriptor, _: os.fstat(descriptor))
         if not row.paths or found is None:
             # Whoever uploads a binary may write into it what names it likes.

@@ -34,6 +34,7 @@ class Source:
     path: str
     lines: tuple[str, ...]
     newer: bool  # changed after the binary was
+    origin: str | None = None  # the package or server that it is from; None: it lies on the host
 
 
 def is_source(name: str) -> bool:

@@ -22,9 +22,9 @@ from app.elf.problem import Problem
 from app.elf.tree import Stamp
 from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull, StorageUnavailable, TooLarge
 from app.index import files
+from app.index.binaries import Package
 from app.index.catalogue import Batch, BinaryRow, Catalogue, KnownRow, PathRow
 from app.index.reader import Outcome, Pack
-from app.index.records import Binary, Debug
 from app.index.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Store:
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
         self._settings = settings
         self.catalogue = catalogue
-        self._uploads = Uploads(settings, catalogue)
+        self.uploads = Uploads(settings, catalogue)
         self._columns_dir = settings.data / "columns"
         self._kept: OrderedDict[str, tuple[Columns, Items]] = OrderedDict()
         self._lock = threading.Lock()
@@ -77,7 +77,7 @@ class Store:
         for left in self._columns_dir.iterdir():
             if left.name not in used:
                 left.unlink(missing_ok=True)
-        self._uploads.drop_leftovers()
+        self.uploads.drop_leftovers()
 
     # What is known
 
@@ -128,19 +128,20 @@ class Store:
         upload: Callable[[], bool] | None,
         pending: Pending | None = None,
         debug: Found | None = None,
+        package: Package | None = None,
     ) -> BinaryRow:
         """Columns to their place, then the row, at once or with those of ``pending``.
 
-        ``descriptor`` is the file that was read, ``debug`` the debug file read with it. Of an ``upload``
-        the bytes are kept; it says whether that should stop. Raises what reading it had; for a path this
-        is kept, and not computed again while the file and the limits stay the same.
+        ``descriptor`` is the file that was read, ``debug`` the debug file read with it, ``package`` what it
+        came in. Of an ``upload`` the bytes are kept; it says whether that should stop. Raises what reading
+        it had; for a path this is kept, and not computed again while the file and the limits stay the same.
         """
         batch = pending or Pending(self)
         laying = ExitStack()
         try:
             if upload is not None and outcome.sha256 is not None:
-                laying.enter_context(self._uploads.laying(outcome.sha256))
-            row = self._laid(outcome, name, descriptor, path, stamp, upload, batch, debug)
+                laying.enter_context(self.uploads.laying(outcome.sha256))
+            row = self._laid(outcome, name, descriptor, path, stamp, upload, batch, debug, package)
         except OSError as error:
             raise StorageFull(
                 f"The index cannot be written: {error.strerror}.", "Free some space, or use --data."
@@ -170,6 +171,7 @@ class Store:
         upload: Callable[[], bool] | None,
         pending: Pending,
         debug: Found | None,
+        package: Package | None,
     ) -> BinaryRow:
         meta = outcome.meta
         if meta is None:
@@ -187,7 +189,9 @@ class Store:
         if upload is not None:
             assert sha256 is not None
             held = sha256
-            self._uploads.put(descriptor, held, upload)
+            self.uploads.put(descriptor, held, upload)
+        # What is read again, with more than before, came in what it came in.
+        came_in = package or (before.info.get("package") if before is not None else None)
         offset, length = outcome.place
         place = f"{self.filling(outcome.pack)}@{offset}+{length}"
         row = BinaryRow(
@@ -200,7 +204,7 @@ class Store:
             indexed=time.time(),
             columns=place,
             blob=held,
-            info=_info(meta, debug),
+            info=_info(meta, debug) | ({"package": came_in} if came_in else {}),
         )
         pending.put(row, before, path, stamp, outcome.pack)
         return row
@@ -254,7 +258,7 @@ class Store:
         """Takes from disk what ``row`` had and the one after it has not; a file of columns with its last."""
         self._drop_file(_file_of(row.columns))
         if row.blob is not None and (after is None or after.blob != row.blob):
-            self._uploads.drop(row.blob)
+            self.uploads.drop(row.blob)
 
     def _drop_file(self, name: str) -> None:
         with self._lock:
@@ -305,7 +309,7 @@ class Store:
         if row.blob is not None:
             with ExitStack() as stack:
                 try:
-                    blob = stack.enter_context(self._uploads.opened(row.blob))
+                    blob = stack.enter_context(self.uploads.opened(row.blob))
                 except NotFound:
                     pass
                 else:
@@ -407,50 +411,6 @@ class Pending:
             for pack in [each for each in self._packs if not each.waiting]:
                 self._packs.discard(pack)
                 self._store.filled(pack)
-
-
-def binary_of(row: BinaryRow) -> Binary:
-    """A row as the other rooms see it."""
-    info = row.info
-    there = next((path for path in row.paths if _there(path)), None)
-    return Binary(
-        id=row.id,
-        build_id=row.build_id,
-        name=row.name,
-        path=there or (row.paths[0] if row.paths else None),
-        paths=row.paths,
-        sha256=row.sha256,
-        size=row.size,
-        type=info["type"],
-        machine=info["machine"],
-        bits=info["bits"],
-        endian=info["endian"],
-        stripped=info["stripped"],
-        language=info["language"],
-        runtime=info["runtime"],
-        interpreter_of=info["interpreter_of"],
-        debug=Debug(**info["debug"]),
-        counts=info["counts"],
-        needed=tuple(info["needed"]),
-        frame_pointers=info["frame_pointers"],
-        debug_only=info["debug_only"],
-        state=info["state"],
-        problems=tuple(Problem(**problem) for problem in info["problems"]),
-        uploaded=row.uploaded,
-        indexed=row.indexed,
-        gone=bool(row.paths) and there is None,
-    )
-
-
-def _there(path: str) -> bool:
-    """Whether something is at the path; one that may not be looked at is taken to be there."""
-    try:
-        Path(path).stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _file_of(columns: str | None) -> str:

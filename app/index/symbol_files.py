@@ -24,7 +24,7 @@ def symbol_file(
 ) -> bytes | None:
     """See ``Index.symbol_file``; ``*`` is special in ``pattern``. Raises what ``matching.ranks`` raises."""
     header = columns.meta["header"]
-    if build_id is None or header is None or header["type"] not in _TYPES:
+    if header is None or header["type"] not in _TYPES:
         return None
     escaped = pattern.replace("[", "[[]").replace("?", "[?]")
     matches = matching.ranks(columns, escaped, "glob", seconds) != matching.NONE
@@ -48,6 +48,6 @@ def symbol_file(
         header["endian"],
         _TYPES[header["type"]],
         columns.meta["machine"],
-        bytes.fromhex(build_id),
+        bytes.fromhex(build_id or ""),
     )
     return written(kind, columns["segments"].reshape(-1, _FIELDS).tolist(), functions)

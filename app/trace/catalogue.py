@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from app.elf.disassembly import Instruction
+from app.elf.tree import Stamp
 from app.errors import AppError
+from app.index.files import HostFile
+from app.index.held import Held
 from app.index.model import Ask, Binary, Function, Page, Symbol, Usdt
 from app.index.sites import InlineSite
 
@@ -16,6 +19,8 @@ _CANDIDATES = 50
 class Catalogue(Protocol):
     def binary_at(self, path: str) -> Binary: ...
 
+    def known_at(self, path: str) -> str | None: ...
+
     def function_names(self, id: str, pattern: str) -> list[str]: ...
 
     def function(self, id: str, key: str) -> Function: ...
@@ -23,6 +28,10 @@ class Catalogue(Protocol):
     def functions(self, id: str, ask: Ask) -> Page[Function]: ...
 
     def symbol_file(self, id: str, pattern: str, marks: Mapping[str, int] | None = None) -> bytes | None: ...
+
+    def open_mapped(self, path: str, stamp: Stamp) -> HostFile: ...
+
+    def hold(self, file: HostFile) -> Held: ...
 
     def usdt(self, id: str, ask: Ask) -> Page[Usdt]: ...
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Container
 from typing import Any, NamedTuple
 
 Version = tuple[int, int, int]
@@ -51,7 +52,7 @@ def decode(line: bytes, version: Version | None = None) -> Decoded | None:
             data = {name: _unescape_keys(kind, value) for name, value in data.items()}
         if kind == "hist":
             data = {name: _mend_buckets(value) for name, value in data.items()}
-        return Decoded(kind, data, _single_key(kind, data))
+        return Decoded(kind, data, single_key(kind, data))
     return Decoded(kind, data, None)
 
 
@@ -80,11 +81,16 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         return found
     found = {}
     for key, value in pairs:
-        name, number = key, 1
-        while name in found:
-            number += 1
-            name = f"{key} #{number}"
-        found[name] = value
+        found[apart(key, found)] = value
+    return found
+
+
+def apart(key: str, others: Container[str]) -> str:
+    """The key itself, or with a number where one of the others is it."""
+    found, number = key, 1
+    while found in others:
+        number += 1
+        found = f"{key} #{number}"
     return found
 
 
@@ -161,7 +167,8 @@ def _mend_buckets(value: Any) -> Any:
     ]
 
 
-def _single_key(kind: str, data: dict[str, Any]) -> str | None:
+def single_key(kind: str, data: dict[str, Any]) -> str | None:
+    """The key of an event about one map with one key."""
     if len(data) != 1:
         return None
     (value,) = data.values()

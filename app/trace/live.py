@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from app.errors import StorageFull
+from app.errors import AppError, StorageFull
 from app.host.processes import alive
 from app.trace import diagnostics
 from app.trace.bpftrace import Capabilities, Child
@@ -24,8 +24,10 @@ from app.trace.decode import MAP_TYPES, Decoded, decode
 from app.trace.log import Log
 from app.trace.model import LINED, Diagnostic, Loss, Session, SessionState
 from app.trace.policy import attach_points, own_probes
+from app.trace.symbolise import Symboliser
 
 OVER: tuple[SessionState, ...] = ("ended", "failed")
+NEWLINE = b"\\n"  # as JSON has it
 # Older or newer versions might not tell that the probes are armed.
 NOTICE_SECONDS = 5.0
 START_SECONDS = 300.0
@@ -33,6 +35,11 @@ TERM_SECONDS = 10.0
 KILL_SECONDS = 30.0
 SECONDS_A_PROBE = 0.4
 WATCH_SECONDS = 0.25
+# Between looks at what the targets of stacks map: short, so that a short-lived one is met all the same, but
+# long beside what a look takes, which stops a large target's own mapping of memory.
+MAPS_SECONDS, MAPS_SHARE = 0.02, 0.05
+# For the names of the last maps, which come once.
+LAST_NAMES_SECONDS = 30.0
 
 
 class Live:
@@ -45,7 +52,11 @@ class Live:
         child: Child,
         able: Capabilities,
         saved: Callable[[Session], None],
+        unchanged: Callable[[], None],
+        symboliser: Symboliser | None = None,
     ) -> None:
+        """``unchanged`` raises AppError when a file of a probe was replaced. ``symboliser``: where the script
+        has stacks to name; closed at the end."""
         self.log = log
         self.changed_at = time.monotonic()
         self.woken = asyncio.Event()
@@ -56,6 +67,8 @@ class Live:
         self._version = able.version
         self._multi = able.multi
         self._saved = saved
+        self._unchanged = unchanged
+        self._symboliser = symboliser
         self._own = own_probes(session.script)
         self._kernel_loss = 0
         self._server_loss = 0
@@ -99,9 +112,10 @@ class Live:
 
     async def _run(self) -> None:
         watcher = asyncio.create_task(self._watch())
+        observer = asyncio.create_task(self._observe())
         try:
             async for lines in self._child.batches():
-                self._take(lines)
+                await self._take(lines)
             code = await self._child.wait()
         except BaseException as error:
             # Whatever went wrong here, no bpftrace stays behind it.
@@ -111,21 +125,30 @@ class Live:
             self._stop = ("failed", "internal", f"The server failed to read its events: {error!r}.")
             code = await self._child.wait()
         finally:
-            for task in (watcher, self._stopper):
+            for task in (watcher, observer, self._stopper):
                 if task is not None:
                     task.cancel()
                     with suppress(asyncio.CancelledError):
                         await task
+            if self._symboliser is not None:
+                self._symboliser.close()
         self._end(code)
 
-    def _take(self, lines: Iterable[bytes]) -> None:
+    async def _take(self, lines: Iterable[bytes]) -> None:
         t = max(0, round((time.time() - self._session.started) * 1000))
         events = []
+        stacks = False
         for line in lines:
             event = decode(line, self._version)
             if event is not None:
                 self._look(event)
                 events.append((t, event))
+                stacks = stacks or (event.type in MAP_TYPES and NEWLINE in line)
+        if stacks and self._symboliser is not None:
+            patience = None if self._stop is None else LAST_NAMES_SECONDS
+            events = await asyncio.to_thread(self._symboliser.name, events, patience)
+            for warning in self._symboliser.warnings():
+                self._warn(warning)
         before = self.log.last
         try:
             self.log.append(events)
@@ -149,6 +172,21 @@ class Live:
         elif event.type in MAP_TYPES and isinstance(data.get("@n"), int):
             self._counted = data["@n"]
 
+    async def _observe(self) -> None:
+        """Sees to it that what the targets map is known when they are gone."""
+        symboliser = self._symboliser
+        if symboliser is None:
+            return
+
+        def look() -> tuple[bool, float]:
+            began = time.thread_time()
+            return symboliser.watch(), time.thread_time() - began
+
+        left = True
+        while left:
+            left, took = await asyncio.to_thread(look)
+            await asyncio.sleep(max(MAPS_SECONDS, took / MAPS_SHARE))
+
     async def _watch(self) -> None:
         """Waits for the probes, then for the deadline or the target's end."""
         begun = time.monotonic()
@@ -170,6 +208,11 @@ class Live:
         if self._stop is None:
             self._change(state="running")
             self._compare()
+            try:
+                # bpftrace opened the path itself, after it was compared.
+                await asyncio.to_thread(self._unchanged)
+            except AppError as error:
+                self.stop("replaced", error.message, "failed")
         session = self._session
         deadline = time.monotonic() + session.duration
         while (left := deadline - time.monotonic()) > 0:

@@ -20,7 +20,8 @@ from contextlib import suppress
 # As much as /proc/sys/fs/pipe-max-size allows by default; ten thousand lines.
 PIPE_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 18
-LONGEST_LINE = 8 << 20
+# A map of 4,096 stacks of a hundred frames takes some 25 MB.
+LONGEST_LINE = 32 << 20
 PAUSE_SECONDS = 0.005
 
 
@@ -47,17 +48,21 @@ class Lines:
 
     async def batches(self) -> AsyncIterator[list[bytes]]:
         """Whole lines as they come, many at a time; a line over LONGEST_LINE is cut there."""
-        rest = b""
+        begun: list[bytes] = []  # parts of a line whose end has not come
         while chunk := await self._chunk():
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > LONGEST_LINE:
-                lines.append(rest[:LONGEST_LINE])
-                rest = b""
+            *lines, rest = chunk.split(b"\n")
+            if lines:
+                lines[0] = b"".join([*begun, lines[0]])
+                begun = []
+            begun.append(rest)
+            if sum(map(len, begun)) > LONGEST_LINE:
+                lines.append(b"".join(begun)[:LONGEST_LINE])
+                begun = []
             if lines:
                 yield lines
             # A flood must leave others their turn, too.
             await asyncio.sleep(0 if len(chunk) == CHUNK_BYTES else PAUSE_SECONDS)
-        if rest:
+        if rest := b"".join(begun):
             yield [rest]
 
     @property

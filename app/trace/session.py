@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,14 +27,17 @@ from app.config import Settings
 from app.errors import BadInput, Busy, Conflict, Forbidden, NotFound, ScriptRefused, StorageFull, TooLarge
 from app.host.processes import alive, process
 from app.trace import policy, symbol_directory
-from app.trace.bpftrace import Bpftrace
+from app.trace.bound import Bound, bind, check
+from app.trace.bpftrace import Bpftrace, Capabilities
 from app.trace.catalogue import Catalogue
 from app.trace.library import SavedScript, as_name, as_title, sha_of
 from app.trace.live import OVER, Live
 from app.trace.log import Log
 from app.trace.model import Loss, Script, ScriptRequest, Session
 from app.trace.script import generate
+from app.trace.stack_keys import shapes
 from app.trace.store import Store
+from app.trace.symbolise import Symboliser, pids_are_ours
 
 SESSIONS_AN_ACTOR = 3
 SWEEP_SECONDS = 600.0
@@ -43,7 +47,7 @@ LOCK_SECONDS = 3.0
 T = TypeVar("T")
 Lines = list[bytes]  # inside the class, `list` is its method
 # A change that came while a viewer was sending still wakes it.
-RECENT_SECONDS = 0.25
+RECENT_SECONDS, TURN_SECONDS = 0.25, 0.02
 
 
 class Sessions:
@@ -98,12 +102,13 @@ class Sessions:
 
     async def create(self, request: ScriptRequest, owner: str) -> Session:
         """Starts a session. Raises what stands against it: BadInput, Forbidden, ScriptRefused, Busy,
-        TooLarge, TracingUnavailable, StorageFull. A script that bpftrace itself refuses gives a session that
-        fails, with diagnostics."""
+        TooLarge, TracingUnavailable, StorageFull, Conflict for a file that was replaced. A script that
+        bpftrace itself refuses gives a session that fails, with diagnostics."""
         self._allow(request)
         able = await asyncio.to_thread(self._bpftrace.require)
         duration = self._duration(request.duration)
         starttime = process(request.pid).starttime if request.pid is not None else None
+        bound = await asyncio.to_thread(self._bound, request)
         made = await asyncio.to_thread(generate, request, able, self._index)
         self._accept(request, made)
         async with self._creating:
@@ -144,19 +149,25 @@ class Sessions:
                 script=session.script,
             )
             log = self._open_log(session.id)
+            symboliser = None
             try:
                 self._stored.put(session)
                 self.keep_script(made.text, "", request.recipe, owner, request.parent)
                 symbols = await asyncio.to_thread(self._names, made.text, session.id)
+                symboliser = await asyncio.to_thread(self._symboliser, request, session, able)
+                await asyncio.to_thread(self._unchanged, bound)
                 child = await self._bpftrace.spawn(made.text, symbols)
             except Exception:
+                if symboliser is not None:
+                    symboliser.close()
                 log.delete()
                 with suppress(StorageFull):
                     self._stored.delete(session.id)
                 raise
             self._logs[session.id] = log
             session = replace(session, bpftrace_pid=child.pid, bpftrace_starttime=child.starttime)
-            live = Live(session, log, child, able, self._stored.put)
+            unchanged = partial(self._unchanged, bound)
+            live = Live(session, log, child, able, self._stored.put, unchanged, symboliser)
             self._live[session.id] = live
             with suppress(StorageFull):
                 self._stored.put(session)
@@ -213,7 +224,11 @@ class Sessions:
             self.get(id)
             return True
         woken = live.woken
-        if live.over or live.log.last > last_n or time.monotonic() - live.changed_at < RECENT_SECONDS:
+        if live.over or live.log.last > last_n:
+            return True
+        if time.monotonic() - live.changed_at < RECENT_SECONDS:
+            # Who asks again at once leaves others their turn.
+            await asyncio.sleep(TURN_SECONDS)
             return True
         try:
             await asyncio.wait_for(woken.wait(), timeout)
@@ -380,6 +395,27 @@ class Sessions:
             return None
         return symbol_directory.lay(script, self._index, self._directory / id / "symbols")
 
+    def _bound(self, request: ScriptRequest) -> tuple[Bound, ...]:
+        """The files of a request as they are now. Raises Conflict."""
+        if self._index is None:
+            return ()
+        return bind(request.probes or policy.attach_points(request.script or ""), self._index)
+
+    def _unchanged(self, bound: Sequence[Bound]) -> None:
+        """Raises Conflict when a file was replaced."""
+        if self._index is not None:
+            check(bound, self._index)
+
+    def _symboliser(self, request: ScriptRequest, session: Session, able: Capabilities) -> Symboliser | None:
+        """Who names the stacks of a session, if its script has any; its targets are looked at now."""
+        if self._index is None or not shapes(session.script):
+            return None
+        ours = able.version is not None and pids_are_ours(able.version)
+        place = self._directory / session.id / "maps"
+        made = Symboliser(self._index, place, session.script, session.recipe, _pids(request), ours)
+        made.begin()
+        return made
+
     def _open_log(self, id: str) -> Log:
         return Log(self._directory / id, self._settings.session_bytes, self._settings.session_events)
 
@@ -417,6 +453,13 @@ class Sessions:
                     with suppress(StorageFull):
                         await self._remove(session.id)
             await asyncio.sleep(SWEEP_SECONDS)
+
+
+def _pids(request: ScriptRequest) -> list[int]:
+    """The processes that a request is about."""
+    several = request.options.get("pids", ())
+    several = several if isinstance(several, list | tuple) else ()
+    return [pid for pid in (request.pid, *several) if type(pid) is int]
 
 
 def _values(values: dict[str, T]) -> tuple[T, ...]:

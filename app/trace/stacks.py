@@ -10,9 +10,12 @@ comes first, one a line, after what else is in the key. Source: Resolve of bpftr
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 UNKNOWN = "[unknown]"
+FRAME = "\n\t"  # before each frame
 _FRAME = re.compile(
     r"(?:(?P<address>[0-9a-f]{1,16}) )?"
     r"(?P<name>.*?)"
@@ -65,10 +68,17 @@ def split(text: str) -> tuple[str, tuple[StackFrame, ...]]:
 
 def join(head: str, frames: tuple[StackFrame, ...]) -> str:
     """The key again: what ``split`` reads."""
-    stack = "".join(f"\n\t{frame.text()}" for frame in frames) + "\n"
+    return joined(head, [frame.text() for frame in frames])
+
+
+def joined(head: str, frames: Sequence[str]) -> str:
+    """The same of frames that are texts."""
+    stack = "".join(FRAME + frame for frame in frames) + "\n"
     return f"{head},{stack}" if head else stack
 
 
+# Stacks share most of their frames.
+@lru_cache(maxsize=1 << 15)
 def _frame(line: str) -> StackFrame:
     if raw := _RAW.fullmatch(line):
         return StackFrame(UNKNOWN, int(raw[1], 16))

@@ -2,9 +2,9 @@
 
 Those of functions that strip took away, and of instructions inside of functions (marks.py).
 
-libbcc looks below ``BCC_SYMFS`` for a file at the binary's own path, compares the build-ids, and takes its
-symbols. Nothing on the host is touched. Tried with bpftrace 0.17 and 0.23, with paths through /proc/PID/root
-too. Source: find_debug_via_symfs in libbcc's bcc_elf.c.
+libbcc looks below ``BCC_SYMFS`` for a file at the binary's own path, compares the build-ids where the binary
+has one, and takes its symbols. Nothing on the host is touched. Tried with bpftrace 0.17 and 0.23, with paths
+through /proc/PID/root too; without a build-id with 0.17. Source: find_debug_via_symfs in libbcc's bcc_elf.c.
 """
 
 from __future__ import annotations

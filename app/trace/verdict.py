@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 
 from app.errors import BadInput
 from app.index.model import Binary, Function, Usdt
@@ -198,24 +197,10 @@ def _function_probe(function: Function, binary: Binary, path: str) -> str | Reas
         return quote(Probe("uprobe", path, name))
     if not binary.stripped:
         return quote(Probe("uprobe", path, "", address=function.address))
-    if problem is None and (binary.build_id or _linked(binary, path)):
-        # Laid before bpftrace by symbol_directory, or found by bpftrace as by us.
+    if problem is None:
+        # Laid before bpftrace by symbol_directory.
         return quote(Probe("uprobe", path, name))
-    if problem is not None:
-        return Reason("bad_name", problem, "Install the debug information, so that its address can be used.")
-    return Reason(
-        "stripped",
-        f"The file is stripped, and has no build-id by which {name} of its debug file could be told to fit.",
-        "Build it with a build-id (-Wl,--build-id), or trace an exported function.",
-    )
-
-
-def _linked(binary: Binary, path: str) -> bool:
-    """Whether the debug file lies where libbcc looks for one by .gnu_debuglink (find_debug_via_debuglink)."""
-    if binary.debug.kind != "separate" or not binary.debug.path:
-        return False
-    beside, holder = Path(path).parent, Path(binary.debug.path).parent
-    return holder in {beside, beside / ".debug", Path(f"/usr/lib/debug{beside}")}
+    return Reason("bad_name", problem, "Install the debug information, so that its address can be used.")
 
 
 def _return_verdict(function: Function, binary: Binary) -> ReturnVerdict:
@@ -236,7 +221,8 @@ def _cautions(function: Function, binary: Binary) -> list[Reason]:
         found.append(
             Reason(
                 "debug_file",
-                "The file itself does not have its name; bpftrace is given it, bound to this build-id.",
+                "The file itself does not have its name; bpftrace is given it, bound to this "
+                + ("build-id." if binary.build_id else "file as it is now."),
             )
         )
     if function.type == "IFUNC":

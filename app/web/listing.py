@@ -29,6 +29,7 @@ class Excerpt:
     newer: bool
     lines: tuple[Line, ...]
     cut: bool
+    origin: str | None = None  # as in Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def excerpt(file: str | None, line: int | None, rows: Sequence[dict[str, Any]], 
     lines = (
         Line(number, found.lines[number - 1], addresses.get(number)) for number in range(first, shown + 1)
     )
-    return Excerpt(found.path, found.newer, tuple(lines), shown < last)
+    return Excerpt(found.path, found.newer, tuple(lines), shown < last, found.origin)
 
 
 def groups(code: Sequence[Instruction], rows: Sequence[dict[str, Any]], get: Get) -> tuple[Group, ...]:

@@ -20,6 +20,10 @@ class IndexBody(Body):
     paths: list[Annotated[str, Field(min_length=1, max_length=4096)]] = Field(min_length=1, max_length=1000)
 
 
+class SourceBody(Body):
+    file: str = Field(min_length=1, max_length=4096)
+
+
 class CheckBody(Body):
     script: ScriptText
 

@@ -27,7 +27,7 @@ def test_every_place_is_said_with_the_next_step(run: Run, made: Build) -> None:
         ("embedded", "missing"),
         ("build-id", "missing"),
     ]
-    assert all(set(each) == {"kind", "path", "state", "why", "build_id", "has"} for each in found)
+    assert all(set(each) == {"kind", "path", "state", "why", "build_id", "has", "package"} for each in found)
     text = run("debuginfo", made.stripped).out
     assert "> Upload its debug file" in text
     assert f"debuginfod-find debuginfo {made.build_id}" in text

@@ -46,8 +46,19 @@ def test_no_functions_and_no_segments_are_an_elf_file_too() -> None:
     assert not image.problems
     assert [section.name for section in image.sections][1:] == [
         ".text",
-        ".note.gnu.build-id",
         ".symtab",
         ".strtab",
+        ".note.gnu.build-id",
         ".shstrtab",
     ]
+
+
+def test_one_without_a_build_id(tmp_path: Path) -> None:
+    data = symbol_file(Kind(64, "little", 3, 62, b""), SEGMENTS, [Named(b"work", 0x1810, 20)])
+    image = open_image(data)
+    assert not image.problems
+    assert build_id(list(notes(image))) is None
+    (tmp_path / "names").write_bytes(data)
+    told = subprocess.run(["readelf", "-nsSW", tmp_path / "names"], capture_output=True, check=True)
+    assert b"work" in told.stdout
+    assert not told.stderr

@@ -17,7 +17,7 @@ import pytest
 from app.index.model import Ask
 from app.index.records import Job
 from app.index.service import Index
-from tests.index.test_debug_files import Build, build, functions
+from tests.index.test_debug_files import SOURCE, Build, build, functions
 
 
 @pytest.fixture(scope="module")
@@ -220,3 +220,67 @@ def command(process: Path) -> bytes:
         return (process / "cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def leaning(folder: Path) -> tuple[list[Build], Path]:
+    """Two programs whose debug files lean on a common one, which dwz made."""
+    made = [
+        build(folder / name, SOURCE.replace("checkout", name), "-Wl,--build-id") for name in ("pay", "refund")
+    ]
+    common = folder / "common.debug"
+    subprocess.run(["dwz", "-m", common, *(each.debug for each in made)], check=True)
+    return made, common
+
+
+def as_ordered_tar(out: Path, *files: Path) -> Path:
+    with tarfile.open(out, "w:gz") as file:
+        for number, path in enumerate(files):
+            file.add(path, f"{number}-{path.name}")
+    return out
+
+
+@pytest.mark.parametrize("first", ["common", "debug"])
+def test_a_common_part_whenever_it_comes(index: Index, tmp_path: Path, first: str) -> None:
+    made, common = leaning(tmp_path)
+    debug = [each.debug for each in made]
+    files = [common, *debug] if first == "common" else [*debug, common]
+    assert index.binary_at(str(made[0].stripped)).debug.kind == "none"
+    job = upload(index, as_ordered_tar(tmp_path / "symbols.tar.gz", *files))
+    assert job.state == "done", job.results
+    # The one that was there, the one that comes now, and the debug file itself.
+    for binary_id, name in (
+        (made[0].build_id, "pay"),
+        (index.binary_at(str(made[1].stripped)).id, "refund"),
+        (f"debug-{made[1].build_id}", "refund"),
+    ):
+        binary = index.binary(binary_id)
+        assert (binary.state, binary.problems) == ("ok", ())
+        parameters = functions(index, binary_id)[name].parameters
+        assert [each.type for each in parameters or ()] == ["struct order *", "int"]
+        assert index.answers.structs(binary_id, ["order"])[0]["size"] == 16
+
+
+def test_the_package_is_recorded(index: Index, made: Build, tmp_path: Path) -> None:
+    as_deb(tree(made, tmp_path), tmp_path / "shop.deb", "gzip")
+    upload(index, tmp_path / "shop.deb")
+    places = {each.kind: each.package for each in index.debug_places(made.build_id)}
+    assert places["embedded"] == places["uploaded"] == "shop 1 (amd64)"
+    assert {package for kind, package in places.items() if kind not in {"embedded", "uploaded"}} == {None}
+    # What lies on the host came in none.
+    program = shutil.copy(made.stripped, tmp_path / "other")
+    with Path(program).open("ab") as file:
+        file.write(b"another one")
+    other = index.binary_at(str(program))
+    assert index.debug_places(other.id)[0].package is None
+
+
+def test_an_archive_is_known_by_its_name(index: Index, made: Build, tmp_path: Path) -> None:
+    upload(index, as_ordered_tar(tmp_path / "a.tar.gz", made.stripped), "symbols 1.tar.gz")
+    assert index.debug_places(made.build_id)[0].package == "symbols 1.tar.gz"
+    # A binary that is read again, with its debug file, came in what it came in.
+    upload(index, as_ordered_tar(tmp_path / "b.tar.gz", made.debug), "more.tar.gz")
+    assert index.binary(made.build_id).debug.kind == "separate"
+    assert [each.package for each in index.debug_places(made.build_id)][:2] == [
+        "symbols 1.tar.gz",
+        "more.tar.gz",
+    ]

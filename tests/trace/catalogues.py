@@ -9,7 +9,10 @@ from typing import Any
 
 from app.elf.disassembly import Instruction
 from app.elf.model import UsdtArgument, UsdtSite
+from app.elf.tree import Stamp
 from app.errors import NotFound
+from app.index.files import HostFile
+from app.index.held import Held
 from app.index.model import Ask, Binary, Debug, Function, Page, Parameter, Symbol, Usdt
 from app.index.sites import InlineSite
 
@@ -77,6 +80,15 @@ class Fake:
     def symbols(self, id: str, ask: Ask) -> Page[Symbol]:
         found = tuple(symbol for symbol in self.all_symbols if ask.q in symbol.name)
         return Page(len(found), found, None, 0.0)
+
+    def known_at(self, path: str) -> str | None:
+        return None
+
+    def open_mapped(self, path: str, stamp: Stamp) -> HostFile:
+        raise NotFound(f"There is no {path}.")
+
+    def hold(self, file: HostFile) -> Held:
+        raise NotFound(f"There is no {file.path}.")
 
     def symbol_file(self, id: str, pattern: str, marks: Mapping[str, int] | None = None) -> bytes | None:
         return None

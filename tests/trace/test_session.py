@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,33 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
 def request(program: Path, recipe: str, probe: str, **more: Any) -> ScriptRequest:
     kind, _, name = probe.rpartition("|")
     return ScriptRequest(recipe, (f'{kind or "uprobe"}:"{program}":{name}',), **more)
+
+
+def test_who_asks_for_changes_leaves_others_their_turn(program: Path, index: Fake, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with opened(tmp_path, index) as sessions:
+            session = await sessions.create(request(program, "count", "work"), "admin")
+            turns = 0
+
+            async def others() -> None:
+                nonlocal turns
+                while True:
+                    await asyncio.sleep(0)
+                    turns += 1
+
+            other = asyncio.create_task(others())
+            asked = 0
+            while sessions.get(session.id).state == "starting" and asked < 5:
+                await sessions.changed(session.id, 1_000_000, 5)
+                asked += 1
+            assert turns >= asked
+            other.cancel()
+            with suppress(asyncio.CancelledError):
+                await other
+            await sessions.stop(session.id)
+            await sessions.wait(session.id, 20)
+
+    run(work)
 
 
 def test_counts_equal_what_the_program_says(program: Path, index: Fake, tmp_path: Path) -> None:

@@ -50,14 +50,18 @@ def index(tmp_path: Path) -> Iterator[Index]:
     made.close()
 
 
-@pytest.fixture
-def program(tmp_path: Path) -> Path:
-    """Stripped; its debug file lies beside it by link."""
-    made = compile_c(tmp_path, SOURCE, "app", "-O1")
+def stripped(tmp_path: Path, *flags: str) -> Path:
+    """Its debug file lies beside it by link."""
+    made = compile_c(tmp_path, SOURCE, "app", "-O1", *flags)
     subprocess.run(["objcopy", "--only-keep-debug", made, tmp_path / "app.debug"], check=True)
     subprocess.run(["strip", made], check=True)
     subprocess.run(["objcopy", f"--add-gnu-debuglink={tmp_path}/app.debug", made], check=True)
     return made
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    return stripped(tmp_path)
 
 
 def names(path: Path) -> set[str]:
@@ -106,28 +110,22 @@ def test_nothing_is_laid_where_nothing_is_lacking(index: Index, program: Path, t
     assert not directory.exists()
 
 
-def test_a_file_without_a_build_id_has_none(index: Index, tmp_path: Path) -> None:
-    made = compile_c(tmp_path, SOURCE, "plain", "-O1", "-Wl,--build-id=none")
-    subprocess.run(["objcopy", "--only-keep-debug", made, tmp_path / "plain.debug"], check=True)
-    subprocess.run(["strip", made], check=True)
-    subprocess.run(["objcopy", f"--add-gnu-debuglink={tmp_path}/plain.debug", made], check=True)
-    binary = index.binary_at(str(made))
-    assert binary.debug.kind == "separate"
-    assert index.symbol_file(binary.id, "hidden") is None
-    (hidden,) = index.functions(binary.id, Ask(q="hidden")).items
-    able = Bpftrace(load({})).capabilities()
-    # bpftrace finds the debug file by its link as we do; one that lies elsewhere it would not.
-    assert "debug_file" in [reason.code for reason in function_verdict(hidden, binary, able).reasons]
-    elsewhere = replace(binary, debug=replace(binary.debug, path="/elsewhere/plain.debug"))
-    assert "stripped" in [reason.code for reason in function_verdict(hidden, elsewhere, able).reasons]
-
-
 @pytest.mark.skipif(shutil.which("bpftrace") is None or os.geteuid() != 0, reason="needs bpftrace and root")
 @pytest.mark.parametrize("pattern", ["hidden", "hid*"])
-def test_every_call_is_counted_by_name(index: Index, program: Path, tmp_path: Path, pattern: str) -> None:
+# Without a build-id the debug file is told by the checksum of its link; fixed: addresses are no offsets.
+@pytest.mark.parametrize(
+    "flags",
+    [(), ("-Wl,--build-id=none",), ("-Wl,--build-id=none", "-no-pie")],
+    ids=["build-id", "none", "fixed"],
+)
+def test_every_call_is_counted_by_name(
+    index: Index, tmp_path: Path, flags: tuple[str, ...], pattern: str
+) -> None:
+    program = stripped(tmp_path, *flags)
     before = program.read_bytes()
     settings: Settings = load({}, data=tmp_path / "data")
     binary = index.binary_at(str(program))
+    assert (binary.build_id is None, binary.debug.kind) == (bool(flags), "separate")
     (hidden,) = index.functions(binary.id, Ask(q="hidden")).items
     verdict = function_verdict(hidden, binary, Bpftrace(settings).capabilities())
     assert verdict.attachable, verdict.reasons

@@ -22,7 +22,7 @@ def test_places_and_steps(server: Server, made: Build) -> None:
     answer = server.get(f"/api/v1/binaries/{made.build_id}/debuginfo")
     assert answer["debug"]["kind"] == "none"
     assert answer["total"] == len(answer["items"])
-    assert {"kind", "path", "state", "why", "build_id", "has"} == set(answer["items"][0])
+    assert {"kind", "path", "state", "why", "build_id", "has", "package"} == set(answer["items"][0])
     assert any(made.build_id in (step["command"] or "") for step in answer["steps"])
     page = server.client.get(f"/binaries/{made.build_id}/debuginfo").text
     assert "What to do next" in page

@@ -9,10 +9,12 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from app import audit
 from app.errors import AppError
 from app.index.model import MODES, Ask, Binary, Function, Page, with_hex
+from app.index.sources import Source
 from app.trace.model import Verdict
 from app.trace.targets import clones_of
 from app.trace.verdict import function_verdict
@@ -21,7 +23,8 @@ from app.web.listing import excerpt, groups
 from app.web.recipes import choices, copies_of
 from app.web.render import build_url, page
 from app.web.routes.binaries import mapped_by
-from app.web.services import services
+from app.web.schemas import SourceBody
+from app.web.services import actor, services
 
 router = APIRouter()
 
@@ -141,6 +144,7 @@ def function_page(request: Request, binary_id: str, key: str) -> Response:
         code=code,
         mixed=groups(code, details["lines"], get) if mixed else (),
         source=excerpt(function.file, function.line, details["lines"], get),
+        may_fetch_source=bool(function.file) and index.may_fetch_source(binary_id),
         recipes=choices(row.verdict, "function", copies=copies_of(function, binary, row.verdict)),
         mapped_by=mapped_by(binary),
         details=details,
@@ -149,6 +153,25 @@ def function_page(request: Request, binary_id: str, key: str) -> Response:
         sites=index.inline_sites(binary_id, key),
         raw=request.query_params.get("raw") == "1",
     )
+
+
+def _fetch_source(request: Request, binary_id: str, file: str) -> Source:
+    found = services(request)
+    audit.write(found.settings.data, "fetch", actor(request), binary=binary_id, file=file)
+    return found.index.fetch_source(binary_id, file)
+
+
+@router.post("/binaries/{binary_id}/functions/{key}/source")
+def fetch_source_form(request: Request, binary_id: str, key: str) -> Response:
+    file = services(request).index.function(binary_id, key).file
+    _fetch_source(request, binary_id, file or "")
+    return RedirectResponse(f"/binaries/{quote(binary_id)}/functions/{quote(key)}#h-source", 303)
+
+
+@router.post("/api/v1/binaries/{binary_id}/source")
+def fetch_source(request: Request, binary_id: str, wanted: SourceBody) -> dict[str, Any]:
+    found = _fetch_source(request, binary_id, wanted.file)
+    return {"file": found.path, "origin": found.origin, "lines": len(found.lines)}
 
 
 @router.get("/api/v1/binaries/{binary_id}/functions/{key}")
