@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 UNKNOWN = "[unknown]"
 _FRAME = re.compile(
@@ -69,6 +70,7 @@ def join(head: str, frames: tuple[StackFrame, ...]) -> str:
     return f"{head},{stack}" if head else stack
 
 
+@lru_cache(maxsize=1 << 14)
 def _frame(line: str) -> StackFrame:
     if raw := _RAW.fullmatch(line):
         return StackFrame(UNKNOWN, int(raw[1], 16))

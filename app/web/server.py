@@ -28,6 +28,7 @@ from app.web.routes import (
     debuginfo,
     debuginfod,
     difference,
+    flame,
     functions,
     jobs,
     library,
@@ -63,6 +64,7 @@ ROUTERS = (
     jobs.router,
     scripts.router,
     library.router,
+    flame.router,
     sessions.router,
     stream.router,
 )
