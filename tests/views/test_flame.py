@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.views.flame import ROOT, Layout, Tree, difference, layout, tree
+from app.views.profiles import folded
 from app.views.samples import Samples, samples, turned
 
 NAMES = st.sampled_from(["main", "work", "leaf", "ns::f(int)", "operator;()", "[unknown]"])
@@ -101,12 +102,14 @@ def test_columns_are_whole_numbers_where_they_are_exact() -> None:
 
 
 @given(STACKS)
-def test_the_tree_has_the_sums_of_the_stacks(value: dict[str, int]) -> None:
+def test_the_tree_has_the_sums_of_the_folded_stacks(value: dict[str, int]) -> None:
     found = samples(value)
     wanted: Counter[str] = Counter()
     for key, number in value.items():
         names = [line.partition("+")[0] for line in key.split("\n") if line]
         wanted[";".join(name.replace(";", ":") for name in reversed(names))] += number
+    lines = dict(line.rsplit(" ", 1) for line in folded(found).splitlines())
+    assert {stack: int(number) for stack, number in lines.items()} == wanted
     grown = tree(found)
     assert grown.total[0] == sum(wanted.values()) == grown.own.sum()
     assert ended(grown) == wanted

@@ -113,7 +113,10 @@ def export_session(request: Request, session_id: str, form: str) -> Response:
             session.script, headers={"content-disposition": f'attachment; filename="{name}"'}
         )
     if form not in FORMATS:
-        raise NotFound(f"A session cannot be exported as {form!r}.", "Use csv, json, ndjson or bt.")
+        raise NotFound(
+            f"A session cannot be exported as {form!r}.",
+            "Use csv, json, ndjson, bt, folded, svg, speedscope.json or html.",
+        )
     lines = lines_of(found, session_id, 1)
     chunks = export.csv(lines) if form == "csv" else export.ndjson(lines)
     return _download(name, chunks, FORMATS[form])
@@ -152,5 +155,6 @@ async def session_page(request: Request, session_id: str) -> Response:
         histograms=histograms(found_maps),
         log=rows,
         flame=flame,
+        stack_maps=stack_maps,
         again_url=again,
     )

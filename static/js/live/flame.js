@@ -40,10 +40,11 @@ export class Flame {
     }
   }
 
-  // A map with stacks: it can be chosen.
+  // A map with stacks: it can be chosen, and exported.
   offer(name) {
     this.maps.add(name);
     this.find("map").append(make("option", { value: name }, plain(name)));
+    for (const each of document.querySelectorAll("[data-needs-stacks]")) each.hidden = false;
   }
 
   paint() {
