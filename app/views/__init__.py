@@ -1,1 +1,1 @@
-"""Events to pictures: table, histogram, flame graph; and to files of other viewers. Pure."""
+"""Events to pictures: table, histogram, flame graph, comparison; and to files of other viewers. Pure."""

@@ -22,12 +22,14 @@ from app.views import flame
 from app.views.samples import (
     FrameSum,
     Samples,
+    aligned,
     below,
     has_stacks,
     heaviest,
     increase,
     samples,
     search,
+    sum_changes,
     sums,
     turned,
 )
@@ -149,6 +151,24 @@ def flame_json(got: Profile, ask: FlameAsk) -> bytes:
     return _answer(got, ask, shown, flame.layout(flame.tree(shown)), frames, {})
 
 
+def difference_json(before: Profile, after: Profile, ask: FlameAsk) -> bytes:
+    """The same for the difference of two; what was before is scaled to the total after."""
+    one, two = aligned(before.samples, after.samples)
+    rows = sum_changes(one, two)[:MOST_FRAMES]
+    frames: dict[str, list[Any]] = {
+        "name": [row.at for row in rows],
+        "before": [round(row.before, 2) for row in rows],
+        "self": [_number(row.own) for row in rows],
+        "total_before": [round(row.total_before, 2) for row in rows],
+        "total": [_number(row.total) for row in rows],
+        "delta": [round(row.delta, 2) for row in rows],
+    }
+    shown = drawn(two, ask)
+    laid = flame.layout(flame.difference(drawn(one, ask), shown))
+    totals = {"before_total": _number(one.total), "after_total": _number(two.total)}
+    return _answer(after, ask, shown, laid, frames, totals)
+
+
 def _answer(
     got: Profile,
     ask: FlameAsk,
@@ -207,6 +227,21 @@ def flame_part(found: Services, session: Session, ask: FlameAsk, maps: Sequence[
             {"names": [shown.label(at) for at in path], "value": value}
             for path, value in heaviest(shown, STACKS)
         ],
+    }
+
+
+def difference_part(before: Profile, after: Profile, ask: FlameAsk, maps: Sequence[str]) -> dict[str, Any]:
+    """The same for the difference of two: functions with what they were before."""
+    one, two = aligned(before.samples, after.samples)
+    kept = set(search(two, ask.q)[0])
+    rows = [row for row in sum_changes(one, two) if row.at in kept]
+    return {
+        **_controls(ask, maps),
+        "map": after.print.name,
+        "before_total": one.total,
+        "after_total": two.total,
+        "rows": [{"label": two.label(row.at), "change": row} for row in rows[:ROWS]],
+        "more": max(0, len(rows) - ROWS),
     }
 
 

@@ -25,6 +25,7 @@ from app.web.auth import Lock
 from app.web.guard import Guard, Origins
 from app.web.routes import (
     binaries,
+    comparison,
     debuginfo,
     debuginfod,
     difference,
@@ -67,6 +68,7 @@ ROUTERS = (
     library.router,
     exports.router,
     flame.router,
+    comparison.router,
     sessions.router,
     stream.router,
 )

@@ -258,10 +258,30 @@ def test_a_range_of_time_and_what_is_chosen_are_in_the_address(tab: Tab, server:
 def test_no_view_violates_wcag(new_tab: NewTab, server: Server, ended: str, scheme: Any, size: Any) -> None:
     options = {"viewport": size} if size else {}
     tab = new_tab(color_scheme=scheme, **options)
-    page = tab.open(f"/sessions/{ended}?view=flame")
-    expect(page.locator("[data-flame-facts]")).to_contain_text("boxes")
-    assert violations(page) == []
-    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    for path in (f"/sessions/{ended}?view=flame", f"/sessions/{ended}/vs/{ended}", f"/sessions/{ended}/vs"):
+        page = tab.open(path)
+        if not path.endswith("/vs"):
+            expect(page.locator("[data-flame-facts]")).to_contain_text("boxes")
+        assert violations(page) == []
+        assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_two_sessions_compared_show_the_difference(
+    tab: Tab, server: Server, ended: str, busy: subprocess.Popen[bytes]
+) -> None:
+    session = begin(server, busy.pid)
+    grown(server, session, 5)
+    server.client.post(f"/api/v1/sessions/{session}/stop")
+    server.until(session, "ended")
+    page = tab.open(f"/sessions/{ended}")
+    page.get_by_role("link", name="Compare with…").click()
+    page.locator(f"a[href='/sessions/{ended}/vs/{session}']").click()
+    expect(page.locator("[data-flame-facts]")).to_contain_text(f"{counted(server, session)['all']} in ")
+    page.locator("[data-flame-place] canvas").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("[data-flame-told]")).to_contain_text("before ")
+    row = page.locator("[data-flame-table] tr[data-frame='grind']")
+    expect(row).to_be_visible()
 
 
 def test_without_scripts_it_is_a_table_and_the_heaviest_stacks(

@@ -201,3 +201,8 @@ export class Flame {
     return `${this.panel.dataset.frameUrl}?${query}`;
   }
 }
+
+// A flame graph that stands alone on its page, such as the difference of two sessions.
+export function attach(panel) {
+  new Flame(panel, "").refresh();
+}
