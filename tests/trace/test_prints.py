@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.trace import prints
 from app.trace.decode import Decoded
 from app.trace.log import Log
 from app.trace.prints import BLOCK, latest_print
@@ -57,3 +58,23 @@ def test_an_empty_log_and_one_whose_begin_is_gone(tmp_path: Path) -> None:
 def test_data_of_another_shape_is_passed_over(tmp_path: Path) -> None:
     odd = log(tmp_path, [(1, "map", {"@c": 1}), (2, "map", 5), (3, "hist", None)])
     assert latest(odd, "@c") == (1, 1, 1)
+
+
+def test_long_lines_are_read_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prints, "CHUNK", 4000)
+    long = {"x" * 1000: 1}
+    found = log(tmp_path, [(0, "map", {"@c": 1}), *((at, "map", {"@long": long}) for at in range(200))])
+    sizes = []
+
+    def read(start: int, limit: int) -> list[bytes]:
+        lines = found.read(start, limit)
+        sizes.append(sum(map(len, lines)))
+        return lines
+
+    got = latest_print(read, found.first, found.last, lambda name, _: name == "@c")
+    assert got is not None and got.value == 1
+    assert max(sizes) < 8000
+    # What was printed last needs one line.
+    sizes.clear()
+    assert latest_print(read, found.first, found.last, lambda name, _: name == "@long") is not None
+    assert len(sizes) == 1

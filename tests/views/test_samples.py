@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.trace.decode import decode
 from app.views.samples import (
     DEEPEST,
     Name,
@@ -35,6 +38,9 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
+
+
+RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 
 
 def spelled(found: Samples) -> dict[str, int]:
@@ -80,6 +86,19 @@ def test_averages_and_histograms_by_stack_count_their_values() -> None:
     assert spelled(samples({"\nwork+0\n": [{"min": 1, "max": 1, "count": 2}, {"min": 2, "count": 3}]})) == {
         "work": 5
     }
+
+
+@pytest.mark.parametrize("version", [(0, 17, 0), (0, 23, 2), (0, 27, 1)], ids=str)
+def test_stacks_as_three_versions_print_them(version: tuple[int, int, int]) -> None:
+    """@stk[ustack(3)] of all.bt: work, called by what has no name."""
+    lines = (RECORDINGS / f"all.{version[0]}.{version[1]}.json").read_bytes().splitlines()
+    events = [found for line in lines if (found := decode(line, version)) and found.type == "map"]
+    values = [event.data["@stk"] for event in events if "@stk" in event.data]
+    assert values
+    for value in values:
+        assert has_stacks(value)
+        (number,) = value.values()
+        assert spelled(samples(value)) == {"[unknown];work": number}
 
 
 def test_a_stack_without_frames_is_unknown_and_a_deep_one_keeps_its_innermost() -> None:

@@ -16,7 +16,8 @@ from tests.support.sessions import left
 
 SOURCE = """
 #include <stdio.h>
-__attribute__((noinline)) int leaf(int n) { return n * 3; }
+static inline __attribute__((always_inline)) int tiny(int n) { return n * 3; }
+__attribute__((noinline)) int leaf(int n) { return tiny(n); }
 __attribute__((noinline)) int work(int n) { return leaf(n) + 1; }
 int main(int argc, char **argv) { return argc > 1 ? getchar() : work(argc); }
 """
@@ -167,6 +168,16 @@ def test_a_frame_leads_to_the_probe_of_its_function(server: Server, program: Pat
     refused = server.client.get("/sessions/grown/frame", params={"name": "nosuch"})
     assert refused.status_code == 404
     assert "no function nosuch" in refused.text
+
+
+def test_what_cannot_be_traced_says_why(server: Server, program: Path) -> None:
+    params = {"name": "tiny", "module": str(program)}
+    found = server.get("/api/v1/sessions/grown/frame", **params)
+    assert found["url"] is None
+    assert [reason["code"] for reason in found["verdict"]["reasons"]] == ["only_inlined"]
+    page = server.client.get("/sessions/grown/frame", params=params)
+    assert page.status_code == 409
+    assert "tiny cannot be traced. The compiler inlined tiny" in page.text
 
 
 def test_without_a_file_it_is_that_of_the_process_that_the_script_names(
