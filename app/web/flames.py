@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -203,7 +203,12 @@ def _answer(
 
 
 def flame_part(found: Services, session: Session, ask: FlameAsk, maps: Sequence[str]) -> dict[str, Any]:
-    """What the page shows without JavaScript: functions and the heaviest stacks; ``maps`` to choose from."""
+    """What the page shows without JavaScript: functions and the heaviest stacks.
+
+    ``maps``: those to choose from, of which the first is shown where none is asked for.
+    """
+    if not ask.map and maps:
+        ask = replace(ask, map=maps[0])
     part = _controls(ask, maps)
     got = profile(found, session, ask)
     if got is None:

@@ -22,6 +22,6 @@ def test_every_request_is_described() -> None:
     told = set()
     for page in ("http.md", "stream.md"):
         text = (ROOT / "docs/reference" / page).read_text()
-        for method, path in re.findall(r"`(GET|POST|DELETE|WS) (/[^`?\s]*)", text):
+        for method, path in re.findall(r"`(GET|POST|PUT|DELETE|WS) (/[^`?\s]*)", text):
             told.add(f"{method} " + re.sub(r"\{[^}]*\}", "{}", path).replace("{}-{}", "{}"))
     assert told == there

@@ -18,7 +18,9 @@ export class Flame {
     this.find = (name) => panel.querySelector(`[data-flame-${name}]`);
     this.maps = new Set([...this.find("map").options].map((option) => option.value));
     this.only = only;
-    this.dirty = false;
+    const page = new URLSearchParams(location.search);
+    // Of a span of time in the past no event need come.
+    this.dirty = page.has("t0") || page.has("t1");
     this.asked = -Infinity;
     this.until = null; // ms: the newest event that was painted
     this.seen = null;
