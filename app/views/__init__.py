@@ -1,1 +1,1 @@
-"""Events to pictures: table, histogram. Pure."""
+"""Events to pictures: table, histogram, flame graph, comparison; and to files of other viewers. Pure."""

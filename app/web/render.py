@@ -195,4 +195,7 @@ def page(
     chosen = f"parts/{part}.html" if part and wants_part(request) else f"pages/{name}.html"
     about = {"title": title, "section": section, "path": request.url.path}
     text = environment().get_template(chosen).render(page=about, status=status, **_context(request), **values)
-    return HTMLResponse(text, status, headers={"vary": "HX-Request, Cookie"})
+    # A name of a map may hold what UTF-8 cannot say.
+    return HTMLResponse(
+        text.encode("utf-8", "backslashreplace"), status, headers={"vary": "HX-Request, Cookie"}
+    )

@@ -25,9 +25,12 @@ from app.web.auth import Lock
 from app.web.guard import Guard, Origins
 from app.web.routes import (
     binaries,
+    comparison,
     debuginfo,
     debuginfod,
     difference,
+    exports,
+    flame,
     functions,
     jobs,
     library,
@@ -63,6 +66,9 @@ ROUTERS = (
     jobs.router,
     scripts.router,
     library.router,
+    exports.router,
+    flame.router,
+    comparison.router,
     sessions.router,
     stream.router,
 )

@@ -5,6 +5,7 @@ import { say } from "./page.js";
 const MODULES = [
   ["table[data-table]", () => import("./table.js")],
   ["[data-session]", () => import("./live/session.js")],
+  ["[data-flame-alone]", () => import("./live/flame.js")],
   ["[data-editor]", () => import("./builder.js")],
   ["[data-theme-form]", () => import("./theme.js")],
   ["#drop", () => import("./upload.js")],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -16,18 +15,18 @@ from app.trace import export
 from app.trace.library import sha_of
 from app.trace.model import Session
 from app.views.histogram import histograms
-from app.views.table import maps
+from app.views.samples import by_stack
+from app.web.flames import flame_part, read_ask
 from app.web.recipes import as_text
 from app.web.render import build_url, page
+from app.web.replayed import lines_of, replayed
 from app.web.schemas import ScriptBody
-from app.web.services import Services, actor, services
+from app.web.services import actor, services
 
 router = APIRouter()
 # Each has its panel in templates/parts/view_NAME.html and its class in static/js/live.
-VIEWS = {"log": "Log", "table": "Table", "histogram": "Histogram"}
+VIEWS = {"log": "Log", "table": "Table", "histogram": "Histogram", "flame": "Flame graph"}
 DEFAULT_VIEW = {"count": "table", "latency": "histogram"}
-READ_LINES = 5000
-LOG_ROWS = 200
 FORMATS = {"ndjson": "application/x-ndjson", "json": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 
 
@@ -41,14 +40,6 @@ def as_row(session: Session) -> dict[str, Any]:
         "url": f"/sessions/{quote(session.id)}",
         "script_sha": sha_of(session.script),
     }
-
-
-def lines_of(found: Services, session_id: str, start: int) -> Iterator[bytes]:
-    """The kept lines of the log from number ``start``, as far as it goes now."""
-    while lines := found.sessions.read(session_id, start, READ_LINES):
-        yield from lines
-        last = json.loads(lines[-1])
-        start = int(last["data"]["to"] if last["type"] == "gap" else last["n"]) + 1
 
 
 @router.get("/sessions")
@@ -123,26 +114,13 @@ def export_session(request: Request, session_id: str, form: str) -> Response:
             session.script, headers={"content-disposition": f'attachment; filename="{name}"'}
         )
     if form not in FORMATS:
-        raise NotFound(f"A session cannot be exported as {form!r}.", "Use csv, json, ndjson or bt.")
+        raise NotFound(
+            f"A session cannot be exported as {form!r}.",
+            "Use csv, json, ndjson, bt, folded, svg, speedscope.json or html.",
+        )
     lines = lines_of(found, session_id, 1)
     chunks = export.csv(lines) if form == "csv" else export.ndjson(lines)
     return _download(name, chunks, FORMATS[form])
-
-
-def _replayed(found: Services, session: Session) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """(last rows of the log, maps by name) of what is kept, for pages that are read without JavaScript."""
-    rows: list[dict[str, Any]] = []
-    latest: dict[str, dict[str, Any]] = {}
-    for line in lines_of(found, session.id, 1):
-        event = json.loads(line)
-        if event["type"] in {"map", "hist", "stats"} and isinstance(event["data"], dict):
-            for name in event["data"]:
-                latest[name] = event
-        else:
-            rows.append(event)
-            if len(rows) > 4 * LOG_ROWS:
-                del rows[:-LOG_ROWS]
-    return rows[-LOG_ROWS:], maps(latest.values())
 
 
 @router.get("/sessions/{session_id}")
@@ -152,7 +130,11 @@ async def session_page(request: Request, session_id: str) -> Response:
     view = request.query_params.get("view") or DEFAULT_VIEW.get(session.recipe, "log")
     if view not in VIEWS:
         raise BadInput(f"There is no view called {view!r}.", "Use one of: " + ", ".join(VIEWS) + ".")
-    rows, found_maps = await run_in_threadpool(_replayed, found, session)
+    rows, found_maps = await run_in_threadpool(replayed, found, session)
+    stack_maps = [name for name, each in found_maps.items() if by_stack(each)]
+    flame = None
+    if view == "flame":
+        flame = await run_in_threadpool(flame_part, found, session, read_ask(request), stack_maps)
     again = build_url(
         "/sessions/new",
         recipe=session.recipe,
@@ -174,5 +156,7 @@ async def session_page(request: Request, session_id: str) -> Response:
         maps=found_maps,
         histograms=histograms(found_maps),
         log=rows,
+        flame=flame,
+        stack_maps=stack_maps,
         again_url=again,
     )

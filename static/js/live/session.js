@@ -1,5 +1,6 @@
 // A session's page, live: frames of the feed go to the views, which paint once a frame; the status says all.
 import { ask, icon, make, number, plain, say } from "../page.js";
+import { Flame } from "./flame.js";
 import { Histograms } from "./histogram.js";
 import { Log } from "./log.js";
 import { MapTables } from "./maptable.js";
@@ -15,6 +16,7 @@ const VIEWS = {
   log: { types: null, make: (panel) => new Log(panel) },
   table: { types: ["map", "stats"], make: (panel, only) => new MapTables(panel, only) },
   histogram: { types: ["hist"], make: (panel, only) => new Histograms(panel, only) },
+  flame: { types: ["map", "hist", "stats"], make: (panel, only) => new Flame(panel, only) },
 };
 
 class Live {
