@@ -38,6 +38,7 @@ from app.trace.store import Store
 SESSIONS_AN_ACTOR = 3
 SWEEP_SECONDS = 600.0
 CLOSE_SECONDS = 60.0
+MARKER_LONGEST = 200
 # A server that is replaced may still be ending.
 LOCK_SECONDS = 3.0
 T = TypeVar("T")
@@ -189,6 +190,22 @@ class Sessions:
             )
         live.stop("stopped", "It was stopped.")
         return live.session
+
+    def mark(self, id: str, text: str) -> int:
+        """Puts a marker into the log of a session that runs; its number there.
+
+        Raises NotFound, BadInput for a text of nothing, Conflict for a session that is over, StorageFull.
+        """
+        text = text.strip()
+        if not text or len(text) > MARKER_LONGEST:
+            raise BadInput(
+                f"A marker has from 1 to {MARKER_LONGEST} characters.", "Say in a few words what happens."
+            )
+        live = self._live.get(id)
+        if live is None or live.over:
+            self.get(id)
+            raise Conflict("The session is over, and its log stays as it is.", "Mark while a session runs.")
+        return live.mark(text)
 
     async def wait(self, id: str, timeout: float | None = None) -> Session:  # noqa: ASYNC109
         """The session once it is over, or as it stands after ``timeout`` seconds."""

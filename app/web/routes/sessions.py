@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -15,18 +14,33 @@ from app.errors import BadInput, NotFound
 from app.trace import export
 from app.trace.library import sha_of
 from app.trace.model import Session
-from app.views.histogram import histograms
-from app.views.table import maps
+from app.web.pictures import pictures
+from app.web.reading import lines_of, span_of, value_bound, whole_number
 from app.web.render import build_url, page
 from app.web.schemas import ScriptBody
-from app.web.services import Services, actor, services
+from app.web.services import actor, services
 
 router = APIRouter()
 # Each has its panel in templates/parts/view_NAME.html and its class in static/js/live.
-VIEWS = {"log": "Log", "table": "Table", "histogram": "Histogram"}
-DEFAULT_VIEW = {"count": "table", "latency": "histogram"}
-READ_LINES = 5000
-LOG_ROWS = 200
+VIEWS = {
+    "log": "Log",
+    "table": "Table",
+    "histogram": "Histogram",
+    "heatmap": "Heatmap",
+    "counters": "Counters",
+}
+# By recipe; a view that is not there is the log.
+DEFAULT_VIEW = {
+    "count": "table",
+    "top": "table",
+    "latency": "histogram",
+    "offcpu": "histogram",
+    "heatmap": "heatmap",
+    "stacks": "flame",
+    "profile": "flame",
+}
+TABLE_ROWS = {"10": 10, "50": 50, "1000": 1000}
+TABLE_DEFAULT = "50"
 FORMATS = {"ndjson": "application/x-ndjson", "json": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 
 
@@ -40,14 +54,6 @@ def as_row(session: Session) -> dict[str, Any]:
         "url": f"/sessions/{quote(session.id)}",
         "script_sha": sha_of(session.script),
     }
-
-
-def lines_of(found: Services, session_id: str, start: int) -> Iterator[bytes]:
-    """The kept lines of the log from number ``start``, as far as it goes now."""
-    while lines := found.sessions.read(session_id, start, READ_LINES):
-        yield from lines
-        last = json.loads(lines[-1])
-        start = int(last["data"]["to"] if last["type"] == "gap" else last["n"]) + 1
 
 
 @router.get("/sessions")
@@ -108,7 +114,8 @@ def _download(name: str, chunks: Iterator[bytes], kind: str) -> Response:
 def events(request: Request, session_id: str) -> Response:
     found = services(request)
     found.sessions.get(session_id)
-    lines = lines_of(found, session_id, _start(request))
+    last = whole_number(request.query_params, "to")
+    lines = lines_of(found, session_id, _start(request), last)
     return StreamingResponse(iterate_in_threadpool(export.ndjson(lines)), media_type=FORMATS["ndjson"])
 
 
@@ -128,30 +135,18 @@ def export_session(request: Request, session_id: str, form: str) -> Response:
     return _download(name, chunks, FORMATS[form])
 
 
-def _replayed(found: Services, session: Session) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """(last rows of the log, maps by name) of what is kept, for pages that are read without JavaScript."""
-    rows: list[dict[str, Any]] = []
-    latest: dict[str, dict[str, Any]] = {}
-    for line in lines_of(found, session.id, 1):
-        event = json.loads(line)
-        if event["type"] in {"map", "hist", "stats"} and isinstance(event["data"], dict):
-            for name in event["data"]:
-                latest[name] = event
-        else:
-            rows.append(event)
-            if len(rows) > 4 * LOG_ROWS:
-                del rows[:-LOG_ROWS]
-    return rows[-LOG_ROWS:], maps(latest.values())
-
-
 @router.get("/sessions/{session_id}")
 async def session_page(request: Request, session_id: str) -> Response:
     found = services(request)
     session = found.sessions.get(session_id)
-    view = request.query_params.get("view") or DEFAULT_VIEW.get(session.recipe, "log")
-    if view not in VIEWS:
+    query = dict(request.query_params)
+    view = query.get("view") or DEFAULT_VIEW.get(session.recipe, "log")
+    if "view" in query and view not in VIEWS:
         raise BadInput(f"There is no view called {view!r}.", "Use one of: " + ", ".join(VIEWS) + ".")
-    rows, found_maps = await run_in_threadpool(_replayed, found, session)
+    view = view if view in VIEWS else "log"
+    drawn = await run_in_threadpool(pictures, found, session, view, span_of(query), query)
+    low, high = value_bound(query, "low"), value_bound(query, "high")
+    top = query.get("top", "")
     again = build_url(
         "/sessions/new",
         recipe=session.recipe,
@@ -168,9 +163,14 @@ async def session_page(request: Request, session_id: str) -> Response:
         session=as_row(session),
         view=view,
         views=list(VIEWS.items()),
-        map=request.query_params.get("map", ""),
-        maps=found_maps,
-        histograms=histograms(found_maps),
-        log=rows,
+        query=query,
+        map=query.get("map", ""),
+        drawn=drawn,
+        box=drawn.heatmap.box(low, high) if drawn.heatmap and (low, high) != (None, None) else None,
+        maps=drawn.maps,
+        tops=TABLE_ROWS,
+        top=top if top in TABLE_ROWS else TABLE_DEFAULT,
+        histograms=drawn.histograms,
+        log=drawn.log,
         again_url=again,
     )
