@@ -116,8 +116,10 @@ def test_it_grows_with_a_session_that_runs(tab: Tab, server: Server, shop: Shop)
     expect_latest(page, made)
     page.locator("[data-marker] input").fill("now")
     page.get_by_role("button", name="Mark").click()
-    finish(server, session)
+    log = finish(server, session)
     expect_latest(page, made)
+    (marker,) = [event for event in log if event["type"] == "marker"]
+    expect(page.locator("[data-counters] p")).to_contain_text(f"Markers: {marker['t'] / 1000:g} now.")
 
 
 def test_the_chart_is_loaded_when_it_is_shown(tab: Tab, ended: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.server import Server
+from app.web.routes import sessions
+from app.web.routes.sessions import first_view
+from tests.support.server import Server, running
 
 SCRIPT = """
 interval:ms:100 {
@@ -199,6 +202,48 @@ def test_pages_say_the_same_without_a_script(server: Server, ended: str, log: li
     assert "marker: half way" in counters
     refused = server.client.get(f"/sessions/{ended}", params={"t0": 9, "t1": 3})
     assert refused.status_code == 400
+
+
+def test_what_is_not_kept_any_more_is_told(tmp_path: Path) -> None:
+    with running(tmp_path, PROBESCOPE_SESSION_EVENTS="200") as server:
+        session = start(server, 'interval:ms:2 { @n = count(); printf("x\\n"); print(@n); }', 2.0)
+        server.until(session, "ended")
+        log = server.events(session)
+        assert log[0]["type"] == "gap"
+        told = server.get(f"/api/v1/sessions/{session}/timeline")
+        assert [mark["data"] for mark in told["marks"]] == [log[0]["data"]]
+        assert sum(sum(each["counts"].values()) for each in told["bins"]) == len(log) - 1
+        # A span that begins before what is kept: its first print is all of what came until then.
+        maps = server.get(f"/api/v1/sessions/{session}/maps", t0=1)["maps"]
+        assert maps[0]["data"]["@n"] == printed(log, "@n")[-1]["data"]["@n"]
+        page = server.client.get(f"/sessions/{session}").text
+        assert f"1 to {log[0]['data']['to']:,}) are no longer kept" in page
+
+
+@pytest.mark.parametrize(
+    ("recipe", "view"),
+    [
+        ("heatmap", "heatmap"),
+        ("top", "table"),
+        ("count", "table"),
+        ("latency", "histogram"),
+        ("offcpu", "histogram"),
+        ("slower", "log"),
+        ("tree", "log"),
+        ("log", "log"),
+        ("custom", "log"),
+    ],
+)
+def test_each_recipe_opens_with_its_view(recipe: str, view: str) -> None:
+    assert first_view(recipe) == view
+
+
+@pytest.mark.parametrize("recipe", ["stacks", "profile"])
+def test_a_view_that_is_not_there_is_the_log(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sessions.VIEWS, "flame", "Flame graph")
+    assert first_view(recipe) == "flame"
+    monkeypatch.delitem(sessions.VIEWS, "flame")
+    assert first_view(recipe) == "log"
 
 
 @pytest.mark.parametrize(("top", "rows"), [("10", 10), ("50", 50), ("1000", 120), ("", 50)])

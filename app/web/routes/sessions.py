@@ -44,6 +44,12 @@ TABLE_DEFAULT = "50"
 FORMATS = {"ndjson": "application/x-ndjson", "json": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 
 
+def first_view(recipe: str) -> str:
+    """The view that a session of this recipe opens with."""
+    view = DEFAULT_VIEW.get(recipe, "log")
+    return view if view in VIEWS else "log"
+
+
 def as_row(session: Session) -> dict[str, Any]:
     """A session for a list: what the contract has, and a title."""
     probe = session.probes[0] if session.probes else session.script.strip().partition("\n")[0][:120]
@@ -140,10 +146,9 @@ async def session_page(request: Request, session_id: str) -> Response:
     found = services(request)
     session = found.sessions.get(session_id)
     query = dict(request.query_params)
-    view = query.get("view") or DEFAULT_VIEW.get(session.recipe, "log")
-    if "view" in query and view not in VIEWS:
+    view = query.get("view") or first_view(session.recipe)
+    if view not in VIEWS:
         raise BadInput(f"There is no view called {view!r}.", "Use one of: " + ", ".join(VIEWS) + ".")
-    view = view if view in VIEWS else "log"
     drawn = await run_in_threadpool(pictures, found, session, view, span_of(query), query)
     low, high = value_bound(query, "low"), value_bound(query, "high")
     top = query.get("top", "")

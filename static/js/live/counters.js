@@ -50,9 +50,9 @@ export class Counters {
     this.place = panel.querySelector("[data-counters]");
     this.map = panel.dataset.chosenMap ?? only ?? EVENTS;
     this.latest = new Map();
-    const changed = () => {
+    const changed = (loaded) => {
       this.dirty = true;
-      this.live.schedule();
+      this.live.schedule(loaded);
     };
     this.series = new History(() => this.live.api("counters", { map: this.map, ...this.live.bounds() }), (body) => new Series(body, this.live.span), changed);
     this.activity = new History(() => this.live.api("timeline", { bins: 300, ...this.live.bounds() }), (body) => new Activity(body, this.live.span), changed);
@@ -192,7 +192,8 @@ export class Counters {
     if (this.drawn !== wanted) this.build(title, names, data);
     else this.plot.setData(data);
     this.drawn = wanted;
-    this.note.textContent = `${note} Times in seconds.`.trim();
+    this.told = `${note} Times in seconds.${this.markers()}`.trim();
+    this.note.textContent = this.told;
     this.chart.setAttribute("aria-label", `${title} over time, ${names.length} lines; the table below has the same numbers`);
   }
 
@@ -224,6 +225,12 @@ export class Counters {
     const t1 = Math.round(plot.posToVal(left + width, "x") * 1000);
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
     if (t1 > t0) this.live.setSpan({ t0, t1 });
+  }
+
+  // The markers that the chart has as lines.
+  markers() {
+    const found = this.activity.model.marks.filter((mark) => mark.type === "marker");
+    return found.length ? ` Markers: ${found.map(({ t, data }) => `${number(t / 1000)} ${plain(data)}`).join(", ")}.` : "";
   }
 
   marks(plot) {
@@ -262,6 +269,6 @@ export class Counters {
         ...columns.map((column) => make("td", { class: "num", "data-value": column[at] ?? "" }, column[at] == null ? "" : number(Math.round(column[at] * 10) / 10)))));
     }
     this.body.replaceChildren(...rows);
-    if (t.length > MOST_ROWS) this.note.textContent += ` The latest ${number(MOST_ROWS)} of ${number(t.length)} rows.`;
+    if (t.length > MOST_ROWS) this.note.textContent = `${this.told} The latest ${number(MOST_ROWS)} of ${number(t.length)} rows.`;
   }
 }

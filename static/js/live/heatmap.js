@@ -27,7 +27,7 @@ export class Heatmap {
     this.key = panel.dataset.chosenKey ?? null;
     this.rowsChosen = this.fromAddress();
     this.latest = new Map(); // name to the last event that printed it
-    this.history = new History(() => this.url(), (body) => this.build(body), () => this.changed());
+    this.history = new History(() => this.url(), (body) => this.build(body), (loaded) => this.changed(loaded));
     this.opened = false;
     this.dirty = false;
     this.figure = null;
@@ -39,9 +39,9 @@ export class Heatmap {
     return low === undefined && high === undefined ? null : { low: low ? Number(low) : null, high: high ? Number(high) : null };
   }
 
-  changed() {
+  changed(loaded) {
     this.dirty = true;
-    this.live.schedule();
+    this.live.schedule(loaded);
   }
 
   url() {

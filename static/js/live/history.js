@@ -5,7 +5,7 @@ const WAIT_MS = 1000;
 
 export class History {
   // ask: the URL to load from; build(body): a model with take(event), which is false where it lacks what came
-  // before the event; changed(): after each change.
+  // before the event; changed(loaded): after each change, and whether it is the answer.
   constructor(url, build, changed) {
     this.url = url;
     this.build = build;
@@ -34,14 +34,14 @@ export class History {
     if (!body) return;
     this.model = this.build(body);
     for (const event of waiting) this.add(event);
-    this.changed();
+    this.changed(true);
   }
 
   add(event) {
     if (this.pending) this.pending.push(event);
     else if (this.model) {
       if (!this.model.take(event)) this.again();
-      this.changed();
+      this.changed(false);
     }
   }
 

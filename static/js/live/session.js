@@ -127,7 +127,7 @@ class Live {
     }
     for (const view of Object.values(this.views)) view.setSpan?.(span);
     this.spanned.load();
-    this.schedule();
+    this.schedule(true);
   }
 
   // All of the session, from its log and on.
@@ -156,6 +156,7 @@ class Live {
   // The part of the session that the views show, as the API asks for it.
   bounds() {
     if (this.replay.on) return { t1: Math.round(this.replay.place) };
+    if (this.paused && !this.span && this.status) return { t1: this.status.t };
     return Object.fromEntries(Object.entries(this.span ?? {}).filter(([, ms]) => ms !== null));
   }
 
@@ -177,10 +178,13 @@ class Live {
     }
   }
 
-  schedule() {
+  // What somebody asks to see is painted while the page is paused, too.
+  schedule(asked = false) {
+    this.asked ||= asked;
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
-      if (!this.paused || this.span) for (const view of Object.values(this.views)) view.paint();
+      if (!this.paused || this.asked) for (const view of Object.values(this.views)) view.paint();
+      this.asked = false;
       this.timeline.soon();
       this.show();
     });
@@ -266,7 +270,7 @@ class Live {
         }
         history.replaceState(history.state, "", link.href);
         this.views.log.dirty = true;
-        this.schedule();
+        this.schedule(true);
       });
     }
   }

@@ -42,7 +42,7 @@ export class Spanned {
     const waiting = this.pending;
     this.pending = null;
     for (const event of waiting) if (event.n > told.last) this.add(event);
-    this.live.schedule();
+    this.live.schedule(true);
   }
 
   async lines(from, to) {

@@ -226,13 +226,24 @@ export class Timeline {
     if (this.canvas.getAttribute("aria-label") !== text) this.canvas.setAttribute("aria-label", text);
   }
 
+  // The same as a table; not with every frame.
   write() {
-    if (!this.table.open || performance.now() - this.written < TABLE_MS) return;
+    if (!this.table.open) return;
+    const wait = this.written + TABLE_MS - performance.now();
+    if (wait > 0) {
+      this.later ||= setTimeout(() => {
+        this.later = 0;
+        this.write();
+      }, wait);
+      return;
+    }
     this.written = performance.now();
     const rows = this.activity.rows().filter((row) => row.lines + row.maps);
     const cells = (row) => [row.t0 / 1000, row.t1 / 1000, row.lines, row.maps].map((value) => make("td", { class: "num" }, number(value)));
     this.table.querySelector("tbody").replaceChildren(...rows.slice(-MOST_ROWS).map((row) => make("tr", {}, ...cells(row))));
-    this.table.querySelector("[data-marks]").replaceChildren(...this.activity.marks.map((mark) => make("li", {}, this.told(mark))));
+    const marks = this.activity.marks.map((mark) => make("li", {}, this.told(mark)));
+    if (this.activity.left) marks.push(make("li", {}, `and ${number(this.activity.left)} more, which the log has`));
+    this.table.querySelector("[data-marks]").replaceChildren(...marks);
   }
 
   told({ t, type, data }) {
