@@ -15,6 +15,7 @@ import secrets
 import shutil
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -58,6 +59,7 @@ class Sessions:
         self._live: dict[str, Live] = {}
         self._past: dict[str, Session] = {}
         self._logs: dict[str, Log] = {}
+        self._watching: Counter[str] = Counter()  # viewers of sessions of an earlier server
         self._store: Store | None = None
         self._creating = asyncio.Lock()
         self._sweeper: asyncio.Task[None] | None = None
@@ -274,14 +276,20 @@ class Sessions:
         """Counts a viewer while it looks. Raises NotFound, and Busy when there are too many."""
         self.get(id)
         live = self._live.get(id)
-        if live is None:
-            yield
-            return
-        if live.viewers >= self._settings.viewers:
+        viewers = live.viewers if live is not None else self._watching[id]
+        if viewers >= self._settings.viewers:
             raise Busy(
-                f"The session has {live.viewers} viewers, which is the most it may have.",
+                f"The session has {viewers} viewers, which is the most it may have.",
                 "Close one, or read its events from the API.",
             )
+        if live is None:
+            self._watching[id] += 1
+            try:
+                yield
+            finally:
+                self._watching[id] -= 1
+                self._watching += Counter()  # forgets those at 0
+            return
         live.viewers += 1
         live.wake()
         try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.conftest import NewTab, Shop, Tab, expect_state
 from tests.browser.sessions import begin, drag, expect_query, finish, numbers, printed, query, run, sum_of
@@ -145,6 +147,30 @@ def test_what_the_script_empties_is_the_sum_of_its_prints(tab: Tab, server: Serv
     page = open_heatmap(tab, ended, "&hist=@w")
     expect_total(page, sum(sum_of(event["data"]["@w"]) for event in printed(server.events(ended), "@w")))
     expect(page.locator(".heatmap figcaption")).to_contain_text("the script empties it")
+
+
+def test_prints_that_are_left_out_on_the_way_are_loaded(tab: Tab, server: Server) -> None:
+    answer = server.client.post("/api/v1/sessions", json={"script": SCRIPT, "duration": 4})
+    session = str(answer.raise_for_status().json()["id"])
+    server.until(session, "running")
+    dropped: list[int] = []
+
+    def through(line: WebSocketRoute) -> None:
+        far = line.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            frame = json.loads(message)
+            kept = [event for event in frame["events"] if event["type"] != "hist"]
+            dropped.append(len(frame["events"]) - len(kept))
+            line.send(json.dumps({**frame, "events": kept}))
+
+        far.on_message(pass_on)
+
+    tab.page.route_web_socket(re.compile(r"/ws/sessions/"), through)
+    page = tab.open(f"/sessions/{session}?view=heatmap&hist=@w")
+    expect_state(page, "ended")
+    expect_total(page, sum(sum_of(event["data"]["@w"]) for event in printed(server.events(session), "@w")))
+    assert sum(dropped) > 0
 
 
 def test_the_colours_have_a_legend_for_each_scale(tab: Tab, server: Server, ended: str) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from tests.support.server import Server
+from tests.support.server import Server, running
 from tests.web.test_stream import COUNTING, frames, start
 
 
@@ -82,6 +83,22 @@ def test_a_session_that_runs_is_not_replayed(server: Server) -> None:
         assert connection.close_code == 4409
     server.client.post(f"/api/v1/sessions/{session}/stop").raise_for_status()
     server.until(session, "ended")
+
+
+def test_replays_of_an_old_session_have_a_ceiling(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        session = start(server, COUNTING, 0.5)
+        server.until(session, "ended")
+    with running(tmp_path, PROBESCOPE_VIEWERS="2") as server:
+        with replay(server, session, "paused=1"), replay(server, session, "paused=1") as second:
+            second.send('{"pause": false}')
+            with replay(server, session) as third:
+                assert list(frames(third)) == []
+                assert third.close_code == 4429
+            assert list(frames(second))
+        # One that is closed makes room.
+        with replay(server, session, "speed=100") as connection:
+            assert events_of(list(frames(connection))) == server.events(session)
 
 
 @pytest.mark.parametrize("query", ["at=x", "at=-1", "speed=0", "speed=1e9", "speed=nan", "at=inf"])

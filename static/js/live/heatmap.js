@@ -2,14 +2,11 @@
 import { make, number, plain } from "../page.js";
 import { Brush } from "./brush.js";
 import { Grid } from "./grid.js";
-import { label, short } from "./histogram.js";
+import { HeatPicture } from "./heatpicture.js";
+import { label } from "./histogram.js";
 import { History } from "./history.js";
-import { colour, onRedraw, prepare, seconds, ticks } from "./paint.js";
+import { onRedraw, seconds } from "./paint.js";
 
-const LEFT = 64;
-const BOTTOM = 22;
-const TOP = 6;
-const LEVELS = 6;
 const MOST_CELLS = 500; // rows of the table
 const TABLE_MS = 500;
 const ALL = "\u0000all"; // no key that bpftrace prints
@@ -98,7 +95,8 @@ export class Heatmap {
     if (!this.figure.isConnected) this.place.replaceChildren(this.figure);
     this.choices(grid);
     this.tell(grid);
-    this.draw(grid);
+    const rows = this.rowsChosen && grid.between(this.rowsChosen.low, this.rowsChosen.high);
+    this.picture.draw(grid, { rows, brush: this.brush, log: this.scale.checked });
     this.write(grid);
   }
 
@@ -114,13 +112,13 @@ export class Heatmap {
     this.note = make("span", { class: "muted" });
     this.cell = make("p", { class: "muted", role: "status", id: "heatmap-cell" });
     this.boxed = make("p", { "data-box": "", hidden: true });
-    this.legend = make("ol", { class: "legend plain", "aria-label": "Colours by count" });
-    this.canvas = make("canvas", { role: "application", tabindex: "0", "aria-describedby": "heatmap-cell" });
+    this.picture = new HeatPicture();
+    const { canvas, legend } = this.picture;
     this.body = make("tbody");
     this.cut = make("p", { class: "muted" });
     const head = ["From", "To", "Bucket", "Count"].map((text, at) => make("th", { scope: "col", class: at === 2 ? null : "num" }, text));
     this.figure = make("figure", { class: "histogram heatmap" },
-      make("figcaption", {}, this.title, make("span", {}, "total ", this.totals), this.note), this.canvas, this.legend, this.cell, this.boxed,
+      make("figcaption", {}, this.title, make("span", {}, "total ", this.totals), this.note), canvas, legend, this.cell, this.boxed,
       make("div", { class: "scroll short", role: "region", tabindex: "0", "aria-label": "Counts by time and bucket" },
         make("table", { class: "wide cells", "data-heatmap-table": "" }, make("thead", {}, make("tr", {}, ...head)), this.body)), this.cut);
     this.place.replaceChildren(this.figure);
@@ -128,8 +126,8 @@ export class Heatmap {
       this.dirty = true;
       this.paint();
     };
-    this.brush = new Brush(this.canvas, {
-      place: (event) => this.cellAt(event),
+    this.brush = new Brush(canvas, {
+      place: (event) => this.picture.cellAt(event, this.history.model),
       size: () => ({ columns: this.history.model.columns.length, rows: this.history.model.rows.length }),
       changed: redraw,
       done: (box) => this.choose(box),
@@ -137,7 +135,7 @@ export class Heatmap {
     this.mapChoice.addEventListener("change", () => this.switch(this.mapChoice.value, null));
     this.keyChoice.addEventListener("change", () => this.switch(this.map, this.keyChoice.value === ALL ? null : this.keyChoice.value));
     this.scale.addEventListener("change", redraw);
-    onRedraw(this.canvas, redraw);
+    onRedraw(canvas, redraw);
   }
 
   switch(map, key) {
@@ -171,7 +169,7 @@ export class Heatmap {
     if (grid.per > 1) notes.push(`a column holds ${number(grid.per)} prints: choose a time to see it closer`);
     if (grid.left) notes.push(`${number(grid.left)} more keys than can be chosen here`);
     this.note.textContent = notes.join("; ");
-    this.canvas.setAttribute("aria-label", `Heatmap of ${plain(title)}, ${number(grid.total)} values; arrow keys move, Enter sets a corner of a box, Escape drops it; the table below has the same numbers`);
+    this.picture.canvas.setAttribute("aria-label", `Heatmap of ${plain(title)}, ${number(grid.total)} values; arrow keys move, Enter sets a corner of a box, Escape drops it; the table below has the same numbers`);
     this.tellBox(grid);
     const { cursor, corner } = this.brush;
     const column = cursor && grid.columns[cursor.column];
@@ -211,114 +209,6 @@ export class Heatmap {
     if (box) this.live.setSpan({ t0: grid.columns[box.c0].t0, t1: grid.columns[box.c1].t1 });
     this.dirty = true;
     this.paint();
-  }
-
-  // From where to where in time the picture goes.
-  extent(grid) {
-    return { t0: grid.columns[0].t0, t1: Math.max(grid.columns[0].t0 + 1, grid.columns.at(-1).t1) };
-  }
-
-  cellAt(event) {
-    const grid = this.history.model;
-    if (!grid?.columns.length) return null;
-    const { t0, t1 } = this.extent(grid);
-    const wide = this.canvas.clientWidth - LEFT;
-    const tall = this.canvas.clientHeight - BOTTOM - TOP;
-    const t = t0 + (Math.max(0, Math.min(wide, event.offsetX - LEFT)) / wide) * (t1 - t0);
-    const row = Math.floor((1 - (event.offsetY - TOP) / tall) * grid.rows.length);
-    const column = grid.columnAt(t);
-    return column < 0 ? null : { column, row: Math.max(0, Math.min(grid.rows.length - 1, row)) };
-  }
-
-  // The largest count of each colour, upwards.
-  levels(most) {
-    const log = this.scale.checked;
-    const found = Array.from({ length: LEVELS }, (_, at) => {
-      const part = (at + 1) / LEVELS;
-      return Math.max(1, Math.ceil(log ? (most + 1) ** part - 1 - 1e-9 : most * part));
-    });
-    return [...new Set(found)];
-  }
-
-  draw(grid) {
-    const ready = prepare(this.canvas);
-    if (!ready) return;
-    const { pen, width, height } = ready;
-    const { t0, t1 } = this.extent(grid);
-    const x = (t) => LEFT + ((t - t0) / (t1 - t0)) * (width - LEFT);
-    const tall = (height - BOTTOM - TOP) / grid.rows.length;
-    const y = (row) => height - BOTTOM - (row + 1) * tall;
-    const levels = this.levels(grid.most);
-    const strength = (level) => 0.15 + (0.85 * (level + 1)) / levels.length;
-    const accent = colour("--accent");
-    pen.fillStyle = accent;
-    for (const column of grid.columns) {
-      const left = Math.round(x(column.t0));
-      const wide = Math.max(1, Math.round(x(column.t1)) - left);
-      grid.rows.forEach((row, at) => {
-        const count = column.counts.get(row.id);
-        if (!count) return;
-        pen.globalAlpha = strength(levels.findIndex((level) => count <= level));
-        const top = Math.round(y(at));
-        pen.fillRect(left, top, wide, Math.max(1, Math.round(y(at) + tall) - top));
-      });
-    }
-    pen.globalAlpha = 1;
-    this.axes(pen, grid, { x, y, tall, width, height, t0, t1 });
-    this.outline(pen, grid, { x, y, tall });
-    this.explain(levels, strength, accent);
-  }
-
-  axes(pen, grid, { x, y, tall, width, height, t0, t1 }) {
-    pen.fillStyle = colour("--muted");
-    pen.fillRect(LEFT, height - BOTTOM, width - LEFT, 1);
-    pen.textBaseline = "middle";
-    pen.textAlign = "right";
-    let free = Infinity;
-    grid.rows.forEach((row, at) => {
-      const middle = y(at) + tall / 2;
-      if (middle > free) return;
-      pen.fillText(row.min === null ? "…" : short(row.min), LEFT - 6, middle);
-      free = middle - 14;
-    });
-    const { step, at } = ticks(t0, t1, Math.max(2, Math.floor((width - LEFT) / 80)));
-    pen.textAlign = "center";
-    for (const t of at) {
-      const place = x(t);
-      if (place < LEFT + 16 || place > width - 20) continue;
-      pen.fillRect(place, height - BOTTOM, 1, 4);
-      pen.fillText(seconds(t, step), place, height - BOTTOM / 2);
-    }
-  }
-
-  outline(pen, grid, { x, y, tall }) {
-    const frame = (c0, c1, r0, r1) => {
-      const left = x(grid.columns[c0].t0);
-      pen.strokeRect(left, y(r1), Math.max(2, x(grid.columns[c1].t1) - left), (r1 - r0 + 1) * tall);
-    };
-    pen.strokeStyle = colour("--text");
-    pen.lineWidth = 2;
-    const last = grid.columns.length - 1;
-    const chosen = this.rowsChosen && grid.between(this.rowsChosen.low, this.rowsChosen.high);
-    if (chosen?.length) frame(0, last, grid.rows.indexOf(chosen[0]), grid.rows.indexOf(chosen.at(-1)));
-    pen.setLineDash([4, 3]);
-    const { box, cursor } = this.brush;
-    if (box) frame(Math.min(box.c0, last), Math.min(box.c1, last), box.r0, box.r1);
-    else if (cursor && cursor.column <= last) frame(cursor.column, cursor.column, cursor.row, cursor.row);
-    pen.setLineDash([]);
-    pen.lineWidth = 1;
-  }
-
-  explain(levels, strength, accent) {
-    const mark = `${levels.join()} ${accent}`;
-    if (this.explained === mark) return;
-    this.explained = mark;
-    this.legend.replaceChildren(...levels.map((most, at) => {
-      const swatch = make("span", { class: "swatch" }, make("span", { class: "fill" }));
-      swatch.firstChild.style.setProperty("opacity", strength(at));
-      const least = (levels[at - 1] ?? 0) + 1;
-      return make("li", {}, swatch, least === most ? number(most) : `${number(least)} to ${number(most)}`);
-    }));
   }
 
   // The same numbers, the latest first; not with every frame.
