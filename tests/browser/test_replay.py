@@ -125,7 +125,7 @@ def test_a_time_that_is_chosen_ends_it(tab: Tab, server: Server, ended: str) -> 
     page = tab.open(f"/sessions/{ended}?view=table&at=1000")
     expect(page.locator("[data-replay-end]")).to_be_visible()
     page.locator("[name=t0]").fill("1000")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Choose").click()
     told = server.get(f"/api/v1/sessions/{ended}/maps", t0=1000)["maps"]
     (count,) = [each["data"]["@n"] for each in told if "@n" in each["data"]]
     expect(page.locator("[data-map-table='@n'] td[data-value]")).to_have_attribute("data-value", str(count))

@@ -28,7 +28,7 @@ def ended(server: Server) -> str:
 def choose(page: Page, t0: int, t1: int) -> None:
     page.locator("[name=t0]").fill(str(t0))
     page.locator("[name=t1]").fill(str(t1))
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Choose").click()
 
 
 def expect_value(page: Page, name: str, value: int) -> None:
@@ -127,7 +127,7 @@ def test_a_session_that_runs_is_looked_at_in_its_past_and_goes_on(
     # A time without an end goes on with the session.
     page.locator("[name=t0]").fill(str(until))
     page.locator("[name=t1]").fill("")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Choose").click()
     expect(cell).to_have_attribute("data-value", str(second))
     third = shop.sell(9)
     expect(cell).to_have_attribute("data-value", str(second + third))

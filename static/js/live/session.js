@@ -72,10 +72,7 @@ class Live {
   }
 
   begin() {
-    if (this.span) {
-      this.spanned.load();
-      this.timeline.tell(this.span);
-    }
+    if (this.span) this.tellSpan();
     this.feed.start(this.root.dataset.socket, this.span ? this.last + 1 : this.oldest);
   }
 
@@ -119,13 +116,18 @@ class Live {
     if (this.replay.on) this.replay.end();
     this.span = span;
     this.address({ t0: span?.t0 ?? null, t1: span?.t1 ?? null });
-    this.timeline.tell(span);
     if (!span) {
+      this.timeline.tell(null);
       this.spanned.stop();
       this.follow();
       return;
     }
-    for (const view of Object.values(this.views)) view.setSpan?.(span);
+    this.tellSpan();
+  }
+
+  tellSpan() {
+    this.timeline.tell(this.span);
+    for (const view of Object.values(this.views)) view.setSpan?.(this.span);
     this.spanned.load();
     this.schedule(true);
   }
