@@ -32,7 +32,8 @@ class Pictures:
 
     span: Span
     log: tuple[dict[str, Any], ...]
-    maps: dict[str, MapView]
+    whole: dict[str, MapView]  # every map as it was printed last, whatever the span
+    maps: dict[str, MapView]  # what they held in the span
     how: dict[str, str]  # of each map: counted in the span, or as printed
     histograms: tuple[Histogram, ...]
     timeline: Timeline
@@ -49,15 +50,19 @@ def pictures(found: Services, session: Session, view: str, span: Span, query: Ma
     use = usage(session.script)
     line = empty(end_of(found, session), BINS)
     window = Window(span, use)
+    latest: dict[str, dict[str, Any]] = {}
     for lines in batches_of(found, session.id, 1):
         line.add(lines)
         for event in map_events(lines):
             window.add(event)
+            if isinstance(event["data"], dict):
+                latest |= dict.fromkeys(event["data"], event)
     inside = window.maps()
     shown = maps(each.as_event() for each in inside.values())
     return Pictures(
         span=span,
         log=tuple(rows_of(found, session, span, LOG_ROWS)),
+        whole=maps(latest.values()),
         maps=shown,
         how={each.name: _how(each, span) for each in inside.values()},
         histograms=tuple(histograms(shown)),

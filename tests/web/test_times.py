@@ -200,6 +200,8 @@ def test_pages_say_the_same_without_a_script(server: Server, ended: str, log: li
     counters = server.client.get(f"/sessions/{ended}", params={"view": "counters", "series": "@n"}).text
     assert f'data-value="{printed(log, "@n")[-1]["data"]["@n"]}"' in counters
     assert "marker: half way" in counters
+    for view, words in {"table": "No map in this time", "histogram": "No histogram in this time"}.items():
+        assert words in server.client.get(f"/sessions/{ended}", params={"view": view, "t0": 10**9}).text
     refused = server.client.get(f"/sessions/{ended}", params={"t0": 9, "t1": 3})
     assert refused.status_code == 400
 
