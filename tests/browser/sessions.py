@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -65,6 +67,14 @@ def numbers(page: Page, selector: str, word: str) -> list[int]:
         "(cells, word) => cells.map((cell) => cell.dataset[word])", word
     )
     return [int(text) for text in texts]
+
+
+def until(page: Page, holds: Callable[[], bool]) -> None:
+    """Waits until something holds on the page; fails when it does not in a while."""
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(50)
 
 
 def drag(page: Page, selector: str, begin: tuple[float, float], end: tuple[float, float]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewTab, Shop, Tab
-from tests.browser.sessions import begin, drag, expect_query, finish, printed, query, run
+from tests.browser.sessions import begin, drag, expect_query, finish, printed, query, run, until
 from tests.browser.test_pages import violations
 from tests.support.server import Server
 
@@ -62,8 +62,7 @@ def test_values_and_rates_are_those_of_the_log(tab: Tab, server: Server, ended: 
         "data-value", str(counts[-1])
     )
     expect(page.locator(".chart")).to_have_attribute("aria-label", re.compile("@n, a second"))
-    page.wait_for_timeout(600)
-    assert [rate for _, rate in rows_of(page)][::-1] == pytest.approx(rates)
+    until(page, lambda: [rate for _, rate in rows_of(page)][::-1] == pytest.approx(rates))
     assert query(page) | {"series": "@n", "as": "rate"} == query(page)
     page.reload()
     expect(page.locator(".chart")).to_have_attribute("aria-label", re.compile("@n, a second"))
@@ -73,8 +72,8 @@ def test_what_the_script_empties_is_the_value_of_each_print(tab: Tab, server: Se
     page = tab.open(f"/sessions/{ended}?view=counters&series=@w")
     expect(page.locator("[data-counters] p")).to_contain_text("The script empties it")
     prints = printed(server.events(ended), "@w")
-    page.wait_for_timeout(600)
-    assert sum(value or 0 for _, value in rows_of(page)) == sum(event["data"]["@w"] for event in prints)
+    made = sum(event["data"]["@w"] for event in prints)
+    until(page, lambda: sum(value or 0 for _, value in rows_of(page)) == made)
 
 
 def test_the_largest_keys_are_chosen_and_the_others_told(tab: Tab, server: Server, ended: str) -> None:
@@ -96,9 +95,8 @@ def test_events_a_second_add_up_to_the_log(tab: Tab, server: Server, ended: str)
     log = server.events(ended)
     step = server.get(f"/api/v1/sessions/{ended}/timeline", bins=300)["step"]
     expect(page.locator("[data-counters] p")).to_contain_text(f"Means over {step} ms.")
-    page.wait_for_timeout(600)
+    until(page, lambda: len(rows_of(page)) > 100)
     rows = rows_of(page)
-    assert len(rows) > 100
     since = rows[-1][0] * 1000 - step
     expected = [event for event in log if event["t"] > since]
     lines = sum(line or 0 for _, line, _ in rows) * step / 1000
@@ -137,7 +135,7 @@ def test_the_chart_is_loaded_when_it_is_shown(tab: Tab, ended: str) -> None:
 def test_a_drag_on_the_chart_is_the_time_of_all_views(tab: Tab, server: Server, ended: str) -> None:
     page = tab.open(f"/sessions/{ended}?view=counters&series=@n")
     expect(page.locator(CHART)).to_be_visible()
-    page.wait_for_timeout(300)
+    expect(page.locator(".chart .u-over")).to_be_visible()
     drag(page, ".chart .u-over", (0.3, 0.5), (0.6, 0.5))
     words = expect_query(page, "t0", "t1")
     found = server.get(f"/api/v1/sessions/{ended}/counters", map="@n", t0=words["t0"], t1=words["t1"])

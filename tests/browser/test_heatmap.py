@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.conftest import NewTab, Shop, Tab, expect_state
-from tests.browser.sessions import begin, drag, expect_query, finish, numbers, printed, query, run, sum_of
+from tests.browser.sessions import (
+    begin,
+    drag,
+    expect_query,
+    finish,
+    numbers,
+    printed,
+    query,
+    run,
+    sum_of,
+    until,
+)
 from tests.browser.test_pages import violations
 from tests.support.server import Server
 
@@ -52,7 +62,7 @@ def test_calls_appear_as_they_are_made_and_none_is_lost(tab: Tab, server: Server
     (last,) = {str(event["data"]["@us"]): event["data"]["@us"] for event in printed(log, "@us")[-1:]}.values()
     assert sum_of(last) == made
     # Columns of two bursts at least, which together are the last print.
-    time.sleep(0.6)
+    until(page, lambda: sum(numbers(page, CELLS, "count")) == made)
     rows = page.locator("[data-heatmap-table] tbody tr")
     cells = rows.evaluate_all("rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent))")
     assert sum(int(count.replace(",", "")) for _, _, _, count in cells) == made

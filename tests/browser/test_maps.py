@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Shop, Tab, expect_state
-from tests.browser.sessions import begin, finish, numbers, printed, query, run, sum_of
+from tests.browser.sessions import begin, finish, numbers, printed, query, run, sum_of, until
 from tests.browser.test_pages import violations
 from tests.support.server import Server
 
@@ -87,11 +87,14 @@ def test_a_view_is_opened_while_the_page_is_paused(tab: Tab, server: Server, sho
     session = begin(server, shop, "latency")
     page = tab.open(f"/sessions/{session}?view=log")
     made = shop.sell(6)
-    while not any(sum_of(event["data"]["@us"]) == made for event in printed(server.events(session), "@us")):
-        page.wait_for_timeout(50)
+
+    def made_are_printed() -> bool:
+        prints = printed(server.events(session), "@us")
+        return bool(prints) and sum_of(prints[-1]["data"]["@us"]) == made
+
+    until(page, made_are_printed)
     seen = server.events(session)[-1]["n"]
-    while int(page.locator("[data-events]").get_attribute("data-events") or 0) < seen:
-        page.wait_for_timeout(50)
+    until(page, lambda: numbers(page, "[data-events]", "events")[0] >= seen)
     page.keyboard.press("Space")
     expect(page.locator("[data-pause]")).to_have_attribute("aria-pressed", "true")
     shop.sell(9)
