@@ -105,6 +105,12 @@ class Live:
         self._change(state="stopping")
         self._stopper = asyncio.create_task(self._stop_child())
 
+    def mark(self, text: str) -> int:
+        """Puts a marker into the log, and gives its number. Raises StorageFull."""
+        self.log.append([(self._elapsed(), Decoded("marker", text, None))])
+        self.wake()
+        return self.log.last
+
     def wake(self) -> None:
         """Wakes those who wait for events or a change."""
         self.woken.set()
@@ -135,7 +141,7 @@ class Live:
         self._end(code)
 
     async def _take(self, lines: Iterable[bytes]) -> None:
-        t = max(0, round((time.time() - self._session.started) * 1000))
+        t = self._elapsed()
         events = []
         stacks = False
         for line in lines:
@@ -156,6 +162,9 @@ class Live:
             self._server_loss += len(events) - (self.log.last - before)
             self.stop("disk_full", error.message, "failed")
         self.wake()
+
+    def _elapsed(self) -> int:
+        return max(0, round((time.time() - self._session.started) * 1000))
 
     def _look(self, event: Decoded) -> None:
         data = event.data

@@ -15,6 +15,7 @@ import secrets
 import shutil
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -42,6 +43,7 @@ from app.trace.symbolise import Symboliser, pids_are_ours
 SESSIONS_AN_ACTOR = 3
 SWEEP_SECONDS = 600.0
 CLOSE_SECONDS = 60.0
+MARKER_LONGEST = 200
 # A server that is replaced may still be ending.
 LOCK_SECONDS = 3.0
 T = TypeVar("T")
@@ -61,6 +63,7 @@ class Sessions:
         self._live: dict[str, Live] = {}
         self._past: dict[str, Session] = {}
         self._logs: dict[str, Log] = {}
+        self._watching: Counter[str] = Counter()  # viewers of sessions of an earlier server
         self._store: Store | None = None
         self._creating = asyncio.Lock()
         self._sweeper: asyncio.Task[None] | None = None
@@ -202,6 +205,22 @@ class Sessions:
         live.stop("stopped", "It was stopped.")
         return live.session
 
+    def mark(self, id: str, text: str) -> int:
+        """Puts a marker into the log of a session that runs; its number there.
+
+        Raises NotFound, BadInput for a text of nothing, Conflict for a session that is over, StorageFull.
+        """
+        text = text.strip()
+        if not text or len(text) > MARKER_LONGEST:
+            raise BadInput(
+                f"A marker has from 1 to {MARKER_LONGEST} characters.", "Say in a few words what happens."
+            )
+        live = self._live.get(id)
+        if live is None or live.over:
+            self.get(id)
+            raise Conflict("The session is over, and its log stays as it is.", "Mark while a session runs.")
+        return live.mark(text)
+
     async def wait(self, id: str, timeout: float | None = None) -> Session:  # noqa: ASYNC109
         """The session once it is over, or as it stands after ``timeout`` seconds."""
         live = self._live.get(id)
@@ -273,14 +292,20 @@ class Sessions:
         """Counts a viewer while it looks. Raises NotFound, and Busy when there are too many."""
         self.get(id)
         live = self._live.get(id)
-        if live is None:
-            yield
-            return
-        if live.viewers >= self._settings.viewers:
+        viewers = live.viewers if live is not None else self._watching[id]
+        if viewers >= self._settings.viewers:
             raise Busy(
-                f"The session has {live.viewers} viewers, which is the most it may have.",
+                f"The session has {viewers} viewers, which is the most it may have.",
                 "Close one, or read its events from the API.",
             )
+        if live is None:
+            self._watching[id] += 1
+            try:
+                yield
+            finally:
+                self._watching[id] -= 1
+                self._watching += Counter()  # forgets those at 0
+            return
         live.viewers += 1
         live.wake()
         try:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.trace.model import ScriptRequest
+from app.trace.session import MARKER_LONGEST
 
 ProbeText = Annotated[str, Field(min_length=1, max_length=4096)]
 ScriptText = Annotated[str, Field(min_length=1, max_length=64 * 1024)]
@@ -22,6 +23,10 @@ class IndexBody(Body):
 
 class SourceBody(Body):
     file: str = Field(min_length=1, max_length=4096)
+
+
+class MarkerBody(Body):
+    text: str = Field(max_length=MARKER_LONGEST)
 
 
 class CheckBody(Body):

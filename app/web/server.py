@@ -20,7 +20,7 @@ from app.index.service import Index
 from app.paths import asset_dir
 from app.trace.bpftrace import Bpftrace
 from app.trace.session import Sessions
-from app.web import failures, stream
+from app.web import failures, replay, stream
 from app.web.auth import Lock
 from app.web.guard import Guard, Origins
 from app.web.routes import (
@@ -41,6 +41,7 @@ from app.web.routes import (
     sessions,
     symbols,
     system,
+    times,
     types,
     usdt,
 )
@@ -70,7 +71,9 @@ ROUTERS = (
     flame.router,
     comparison.router,
     sessions.router,
+    times.router,
     stream.router,
+    replay.router,
 )
 
 

@@ -42,9 +42,9 @@ async def session_stream(websocket: WebSocket, session_id: str) -> None:
         with found.sessions.viewer(session_id):
             await Viewer(websocket, found, session_id, max(1, int(text))).run()
     except NotFound as error:
-        await _close(websocket, NO_SESSION, error.message)
+        await close(websocket, NO_SESSION, error.message)
     except Busy as error:
-        await _close(websocket, TOO_MANY, error.message)
+        await close(websocket, TOO_MANY, error.message)
 
 
 class Viewer:
@@ -77,8 +77,13 @@ class Viewer:
             text = await self._socket.receive_text()
             with contextlib.suppress(ValueError):
                 message = json.loads(text)
-                if isinstance(message, dict) and "pause" in message:
-                    self._going.clear() if message["pause"] else self._going.set()
+                if isinstance(message, dict):
+                    self._hear(message)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        """Does what the viewer says; what is not understood is ignored."""
+        if "pause" in message:
+            self._going.clear() if message["pause"] else self._going.set()
 
     async def _send(self) -> None:
         lagging, shown = False, ""
@@ -87,15 +92,15 @@ class Viewer:
             await self._going.wait()
             session = self._sessions.get(self._id)
             lines = self._sessions.read(self._id, self._next, FRAME_EVENTS)
-            status = _status(session)
-            if lines or status != shown or time.monotonic() - heartbeat >= HEARTBEAT_SECONDS:
+            told = status(session)
+            if lines or told != shown or time.monotonic() - heartbeat >= HEARTBEAT_SECONDS:
                 first = self._next
                 if lines:
                     self._next = _last_number(lines[-1]) + 1
                 if lagging and session.state not in OVER:
                     lines = self._collapse(lines)
-                heartbeat, shown = time.monotonic(), status
-                await self._put(_frame(session, first, self._next - 1, lines, status))
+                heartbeat, shown = time.monotonic(), told
+                await self._put(frame(_elapsed(session), first, self._next - 1, lines, told))
                 lagging = time.monotonic() - heartbeat > LAG_SECONDS
             if session.state in OVER and not lines:
                 await self._socket.close(1000, "all sent")
@@ -104,11 +109,11 @@ class Viewer:
                 await asyncio.sleep(FRAME_SECONDS)
                 await self._sessions.changed(self._id, self._next - 1, HEARTBEAT_SECONDS)
 
-    async def _put(self, frame: str) -> None:
+    async def _put(self, text: str) -> None:
         try:
-            await asyncio.wait_for(self._socket.send_text(frame), self._timeout)
+            await asyncio.wait_for(self._socket.send_text(text), self._timeout)
         except TimeoutError:
-            await _close(self._socket, TOO_SLOW, "the viewer took no frame in time")
+            await close(self._socket, TOO_SLOW, "the viewer took no frame in time")
             raise WebSocketDisconnect(TOO_SLOW) from None
 
     def _collapse(self, lines: list[bytes]) -> list[bytes]:
@@ -137,7 +142,8 @@ def _last_number(line: bytes) -> int:
     return int(event["n"])
 
 
-def _status(session: Session) -> str:
+def status(session: Session) -> str:
+    """The end of a frame: the session as it stands, and what was lost."""
     loss = session.loss
     parts: dict[str, Any] = {
         "session": {
@@ -157,15 +163,18 @@ def _status(session: Session) -> str:
     return json.dumps(parts, separators=(",", ":"))[1:-1]
 
 
-def _frame(session: Session, first: int, last: int, lines: list[bytes], status: str) -> str:
-    """Joins the log's own lines; they are JSON already and are not parsed again."""
+def _elapsed(session: Session) -> int:
     until = session.ended if session.ended is not None else time.time()
-    elapsed = max(0, int((until - session.started) * 1000))
+    return max(0, int((until - session.started) * 1000))
+
+
+def frame(t: int, first: int, last: int, lines: list[bytes], told: str) -> str:
+    """Joins the log's own lines, which are JSON already; ``t`` in ms, ``told``: see ``status``."""
     events = b",".join(line.rstrip(b"\n") for line in lines).decode("utf-8", "replace")
-    return f'{{"v":1,"first":{first},"last":{last},"t":{elapsed},"events":[{events}],{status}}}'
+    return f'{{"v":1,"first":{first},"last":{last},"t":{t},"events":[{events}],{told}}}'
 
 
-async def _close(websocket: WebSocket, code: int, reason: str) -> None:
+async def close(websocket: WebSocket, code: int, reason: str) -> None:
     if websocket.application_state is not WebSocketState.DISCONNECTED:
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await websocket.close(code, reason[:120])

@@ -4,6 +4,7 @@ import { open as openPalette } from "./palette.js";
 
 const GO = { p: "/processes", b: "/binaries", s: "/sessions", c: "/scripts", h: "/help" };
 const SEQUENCE_MS = 1200;
+const PAUSE = "[data-pause], [data-play]"; // of a session that runs, or of its replay
 let pending = "";
 let pendingTimer = 0;
 
@@ -85,7 +86,7 @@ const SINGLE = {
   y: copyLink,
   "?": showKeys,
   S: () => click("[data-stop] button"),
-  " ": () => click("[data-pause]"),
+  " ": () => click(PAUSE),
   ...Object.fromEntries([1, 2, 3, 4, 5, 6].map((number) => [number, () => openView(number)])),
 };
 
@@ -123,7 +124,7 @@ function onKey(event) {
     pendingTimer = setTimeout(() => (pending = ""), SEQUENCE_MS);
     return;
   }
-  if (event.key === " " && (target.closest("button, a, summary, input, label") || !document.querySelector("[data-pause]")?.checkVisibility())) return;
+  if (event.key === " " && (target.closest("button, a, summary, input, label") || ![...document.querySelectorAll(PAUSE)].some((each) => each.checkVisibility()))) return;
   const act = SINGLE[event.key];
   if (act) {
     event.preventDefault();

@@ -59,6 +59,10 @@ def places(server: Server, shopd: Path) -> dict[str, str]:
         "log": f"/sessions/{session}?view=log",
         "table": f"/sessions/{session}?view=table",
         "histogram": f"/sessions/{session}?view=histogram",
+        "heatmap": f"/sessions/{session}?view=heatmap",
+        "counters": f"/sessions/{session}?view=counters&series=@n",
+        "a span of time": f"/sessions/{session}?view=table&t0=1",
+        "a place of the replay": f"/sessions/{session}?view=heatmap&at=60000",
         "scripts": "/scripts",
         "script": f"/scripts/{server.get(f'/api/v1/sessions/{session}')['script_sha'][:16]}",
         "jobs": "/jobs",
@@ -128,6 +132,10 @@ WORDS = {
     "log": "a line",
     "table": "@n",
     "histogram": "[4, 8)",
+    "heatmap": "[4, 8)",
+    "counters": "@n",
+    "a span of time": "what came from 1 ms to the end",
+    "a place of the replay": "[4, 8)",
     "scripts": "interval:ms:50",
     "jobs": "done",
     "job": "shopd",
@@ -244,9 +252,9 @@ def test_keys_open_the_filter_the_palette_and_the_list_of_keys(tab: Tab, places:
 
 def test_keys_choose_the_view_of_a_session(tab: Tab, places: dict[str, str]) -> None:
     page = tab.open(places["log"])
-    for key, view in {"2": "table", "3": "histogram", "1": "log"}.items():
+    for key, view in {"2": "table", "3": "histogram", "4": "heatmap", "5": "counters", "1": "log"}.items():
         page.keyboard.press(key)
-        for panel in ("log", "table", "histogram"):
+        for panel in ("log", "table", "histogram", "heatmap", "counters"):
             expect(page.locator(f"[data-view-panel={panel}]")).to_be_visible(visible=panel == view)
         expect(page).to_have_url(re.compile(f"view={view}"))
 

@@ -14,20 +14,44 @@ from app.errors import BadInput, NotFound
 from app.trace import export
 from app.trace.library import sha_of
 from app.trace.model import Session
-from app.views.histogram import histograms
 from app.views.samples import by_stack
 from app.web.flames import flame_part, read_ask
+from app.web.pictures import pictures
+from app.web.reading import lines_of, span_of, value_bound, whole_number
 from app.web.recipes import as_text
 from app.web.render import build_url, page
-from app.web.replayed import lines_of, replayed
 from app.web.schemas import ScriptBody
 from app.web.services import actor, services
 
 router = APIRouter()
 # Each has its panel in templates/parts/view_NAME.html and its class in static/js/live.
-VIEWS = {"log": "Log", "table": "Table", "histogram": "Histogram", "flame": "Flame graph"}
-DEFAULT_VIEW = {"count": "table", "latency": "histogram"}
+VIEWS = {
+    "log": "Log",
+    "table": "Table",
+    "histogram": "Histogram",
+    "heatmap": "Heatmap",
+    "flame": "Flame graph",
+    "counters": "Counters",
+}
+# By recipe; a view that is not there is the log.
+DEFAULT_VIEW = {
+    "count": "table",
+    "top": "table",
+    "latency": "histogram",
+    "offcpu": "histogram",
+    "heatmap": "heatmap",
+    "stacks": "flame",
+    "profile": "flame",
+}
+TABLE_ROWS = {"10": 10, "50": 50, "1000": 1000}
+TABLE_DEFAULT = "50"
 FORMATS = {"ndjson": "application/x-ndjson", "json": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+
+
+def first_view(recipe: str) -> str:
+    """The view that a session of this recipe opens with."""
+    view = DEFAULT_VIEW.get(recipe, "log")
+    return view if view in VIEWS else "log"
 
 
 def as_row(session: Session) -> dict[str, Any]:
@@ -100,7 +124,8 @@ def _download(name: str, chunks: Iterator[bytes], kind: str) -> Response:
 def events(request: Request, session_id: str) -> Response:
     found = services(request)
     found.sessions.get(session_id)
-    lines = lines_of(found, session_id, _start(request))
+    last = whole_number(request.query_params, "to")
+    lines = lines_of(found, session_id, _start(request), last)
     return StreamingResponse(iterate_in_threadpool(export.ndjson(lines)), media_type=FORMATS["ndjson"])
 
 
@@ -127,14 +152,17 @@ def export_session(request: Request, session_id: str, form: str) -> Response:
 async def session_page(request: Request, session_id: str) -> Response:
     found = services(request)
     session = found.sessions.get(session_id)
-    view = request.query_params.get("view") or DEFAULT_VIEW.get(session.recipe, "log")
+    query = dict(request.query_params)
+    view = query.get("view") or first_view(session.recipe)
     if view not in VIEWS:
         raise BadInput(f"There is no view called {view!r}.", "Use one of: " + ", ".join(VIEWS) + ".")
-    rows, found_maps = await run_in_threadpool(replayed, found, session)
-    stack_maps = [name for name, each in found_maps.items() if by_stack(each)]
+    drawn = await run_in_threadpool(pictures, found, session, view, span_of(query), query)
+    stack_maps = [name for name, each in drawn.maps.items() if by_stack(each)]
     flame = None
     if view == "flame":
         flame = await run_in_threadpool(flame_part, found, session, read_ask(request), stack_maps)
+    low, high = value_bound(query, "low"), value_bound(query, "high")
+    top = query.get("top", "")
     again = build_url(
         "/sessions/new",
         recipe=session.recipe,
@@ -152,10 +180,15 @@ async def session_page(request: Request, session_id: str) -> Response:
         session=as_row(session),
         view=view,
         views=list(VIEWS.items()),
-        map=request.query_params.get("map", ""),
-        maps=found_maps,
-        histograms=histograms(found_maps),
-        log=rows,
+        query=query,
+        map=query.get("map", ""),
+        drawn=drawn,
+        box=drawn.heatmap.box(low, high) if drawn.heatmap and (low, high) != (None, None) else None,
+        maps=drawn.maps,
+        tops=TABLE_ROWS,
+        top=top if top in TABLE_ROWS else TABLE_DEFAULT,
+        histograms=drawn.histograms,
+        log=drawn.log,
         flame=flame,
         stack_maps=stack_maps,
         again_url=again,

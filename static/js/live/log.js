@@ -7,6 +7,7 @@ const SPARE = 4;
 
 function lines(event) {
   const data = event.data;
+  if (event.type === "marker") return [`marker: ${data}`];
   if (typeof data === "string") return data.replace(/\n+$/, "").split("\n");
   if (event.type === "gap") return [`${number(data.count)} events (${number(data.from)} to ${number(data.to)}) are no longer kept`];
   if (event.type === "attached_probes") return [`attached ${number(data.probes)} probe${data.probes === 1 ? "" : "s"}`];
@@ -42,6 +43,18 @@ export class Log {
     this.follow.addEventListener("change", () => this.touch());
     this.filter.addEventListener("input", () => this.refilter());
     new ResizeObserver(() => this.touch()).observe(this.box);
+  }
+
+  // Empty again, for another part of the log.
+  reset() {
+    if (!this.started) this.begin();
+    this.ring = new Array(KEPT);
+    this.count = 0;
+    this.dropped = 0;
+    this.matches = this.matches && [];
+    for (const slot of this.pool) slot.line = null;
+    this.follow.checked = true;
+    this.touch();
   }
 
   touch() {

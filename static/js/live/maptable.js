@@ -3,7 +3,9 @@ import { make, number, plain } from "../page.js";
 
 const MOST_ROWS = 1000;
 const SHORTEST_MS = 100;
+const FIRST_SORT = "-value";
 const STATS = ["count", "average", "total"];
+const TOLD = { counted: "What came in the chosen time, and the mean rate in it.", printed: "As it was printed last in the chosen time." };
 
 function isStats(value) {
   return value !== null && typeof value === "object" && STATS.every((name) => name in value);
@@ -19,12 +21,15 @@ function shown(value) {
 }
 
 class MapTable {
-  constructor(name, stats) {
+  // sort: a field, or -field downwards; sorted(sort): another is chosen
+  constructor(name, stats, most, sort, sorted) {
     this.name = name;
+    this.most = most;
+    this.sorted = sorted;
     this.stats = stats;
     this.rows = new Map(); // key to {value, rate, cells, tr}
-    this.sort = "value";
-    this.down = true;
+    this.down = sort.startsWith("-");
+    this.sort = sort.replace("-", "");
     this.t = 0;
     this.dirty = true;
     this.body = make("tbody");
@@ -48,6 +53,7 @@ class MapTable {
       this.down = this.sort === field ? !this.down : field !== "key";
       this.sort = field;
       this.mark();
+      this.sorted(`${this.down ? "-" : ""}${field}`);
       this.dirty = true;
       this.paint();
     });
@@ -63,8 +69,9 @@ class MapTable {
     }
   }
 
-  // A printed map is whole: keys that are missing are gone.
-  take(value, t) {
+  // A printed map is whole: keys that are missing are gone. `span`: of which time it tells, where one is chosen.
+  take(value, t, span) {
+    this.span = span;
     const keyed = value !== null && typeof value === "object" && !Array.isArray(value) && !isStats(value);
     const pairs = keyed ? Object.entries(value) : [["", value]];
     const passed = t - this.t;
@@ -79,6 +86,7 @@ class MapTable {
       }
     }
     for (const [key, row] of this.rows) {
+      if (span) row.rate = span.length ? (weight(row.value) * 1000) / span.length : null;
       if (!seen.has(key)) {
         row.tr?.remove();
         this.rows.delete(key);
@@ -103,7 +111,8 @@ class MapTable {
     this.dirty = false;
     const rows = this.order();
     let at = this.body.firstElementChild;
-    for (const [key, row] of rows.slice(0, MOST_ROWS)) {
+    const shownRows = rows.slice(0, this.most);
+    for (const [key, row] of shownRows) {
       if (!row.tr) this.build(key, row);
       this.fill(row);
       if (row.tr === at) at = at.nextElementSibling;
@@ -114,7 +123,8 @@ class MapTable {
       at.remove();
       at = next;
     }
-    this.note.textContent = rows.length > MOST_ROWS ? `The first ${number(MOST_ROWS)} of ${number(rows.length)} keys in this order; the export has all.` : "";
+    const cut = rows.length > shownRows.length ? `The first ${number(shownRows.length)} of ${number(rows.length)} keys in this order; the export has all.` : "";
+    this.note.textContent = `${TOLD[this.span?.how] ?? ""} ${cut}`.trim();
   }
 
   build(key, row) {
@@ -136,11 +146,41 @@ class MapTable {
 }
 
 export class MapTables {
-  constructor(panel, only) {
+  constructor(panel, only, live) {
     this.panel = panel;
     this.place = panel.querySelector("[data-tables]");
     this.only = only;
+    this.live = live;
     this.tables = new Map();
+    this.most = MOST_ROWS;
+    const asked = new URLSearchParams(location.search).get("sort");
+    this.sort = /^-?(key|value|rate)$/.test(asked ?? "") ? asked : FIRST_SORT;
+    for (const link of panel.querySelectorAll("[data-top]")) {
+      if (link.ariaCurrent) this.most = Number(link.dataset.top);
+      link.addEventListener("click", (event) => this.top(event, link));
+    }
+  }
+
+  // Tables that come later are in the order that was chosen last.
+  resort(sort) {
+    this.sort = sort;
+    this.live.address({ sort: sort === FIRST_SORT ? null : sort });
+  }
+
+  top(event, link) {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    for (const other of this.panel.querySelectorAll("[data-top]")) other.ariaCurrent = other === link ? "true" : null;
+    this.most = Number(link.dataset.top);
+    this.live.address({ top: link.dataset.top });
+    for (const table of this.tables.values()) Object.assign(table, { most: this.most, dirty: true });
+    this.paint();
+  }
+
+  // Empty again, for another part of the log.
+  reset() {
+    this.tables.clear();
+    this.place.replaceChildren(make("p", { class: "muted" }, "No map was printed in this time."));
   }
 
   add(event) {
@@ -150,12 +190,12 @@ export class MapTables {
       let table = this.tables.get(name);
       if (!table) {
         const sample = value && typeof value === "object" ? (isStats(value) ? value : Object.values(value)[0]) : value;
-        table = new MapTable(name, isStats(sample));
+        table = new MapTable(name, isStats(sample), this.most, this.sort, (sort) => this.resort(sort));
         if (!this.tables.size) this.place.replaceChildren();
         this.tables.set(name, table);
         this.place.append(table.root);
       }
-      table.take(value, event.t);
+      table.take(value, event.t, event.span);
     }
   }
 
