@@ -81,7 +81,7 @@ def maps_file(pid: int, path: str) -> bool:
     identity = _identity(path)
     if identity is None:
         return False
-    return re.search(rb"^\S+ ..x. \S+ " + re.escape(identity), _read_maps(pid), re.MULTILINE) is not None
+    return re.search(rb"^\S+ ..x. \S+ " + re.escape(identity), read_maps(pid), re.MULTILINE) is not None
 
 
 def parse(data: bytes) -> list[Mapping]:

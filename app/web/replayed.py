@@ -1,25 +1,16 @@
-"""A session's log read again: its lines, and what its last lines and the latest prints of its maps are."""
+"""A session's log read again: what its last lines and the latest prints of its maps are."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from app.trace.model import Session
 from app.views.table import MapView, maps
+from app.web.reading import lines_of
 from app.web.services import Services
 
-READ_LINES = 5000
 LOG_ROWS = 200
-
-
-def lines_of(found: Services, session_id: str, start: int) -> Iterator[bytes]:
-    """The kept lines of the log from number ``start``, as far as it goes now."""
-    while lines := found.sessions.read(session_id, start, READ_LINES):
-        yield from lines
-        last = json.loads(lines[-1])
-        start = int(last["data"]["to"] if last["type"] == "gap" else last["n"]) + 1
 
 
 def replayed(found: Services, session: Session) -> tuple[list[dict[str, Any]], dict[str, MapView]]:
