@@ -132,6 +132,9 @@ def _trace(commands: Commands) -> None:
     trace = _command(commands, "trace", "run a session here and print what it gives")
     _choice(trace)
     trace.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds")
+    trace.add_argument(
+        "--follow", action="store_true", help="with --pid: goes on with the next process of its name"
+    )
     trace.add_argument("--wait-for", metavar="NAME", help="the next process of this name, from its start")
     trace.epilog = "After -- comes a COMMAND to run under the session from its first instruction."
 
@@ -230,6 +233,8 @@ def _check_choice(parser: argparse.ArgumentParser, options: argparse.Namespace) 
         parser.error("give --recipe with at least one --probe or --line, or --script")
     if options.lines and not (options.file or getattr(options, "arguments", None)):
         parser.error("--line needs --file, the binary that it is a line of")
+    if getattr(options, "follow", False) and not options.pid:
+        parser.error("--follow goes with --pid")
     if getattr(options, "wait_for", None) and (options.script or options.pid or options.arguments):
         parser.error("--wait-for goes with a --recipe, without --pid and without a command")
 

@@ -134,7 +134,11 @@ async def _follow(
             if lines:
                 continue
             if session.state in {"ended", "failed"}:
-                break
+                next_one = await _next(sessions, session, stop)
+                if next_one is None:
+                    break
+                following, last = next_one, 0
+                continue
             over = (held is not None and held.code is not None) or waits.over(session)
             if not stopping and (stop.is_set() or over):
                 stopping = True
@@ -147,6 +151,21 @@ async def _follow(
         raise
     printer.finish()
     return _outcome(options, session, held)
+
+
+async def _next(sessions: Sessions, session: Session, stop: asyncio.Event) -> str | None:
+    """The session that goes on from one whose process ended, once that has come back."""
+    if not session.follow or session.code != "target_gone":
+        return None
+    note(f"Process {session.pid} ended; waiting for it to come back. Ctrl-C ends it.")
+    until = session.started + session.duration
+    while not stop.is_set() and time.time() < until:
+        found = sessions.get(session.id).followed_by
+        if found is not None:
+            note(f"Process {sessions.get(found).pid} took its place.")
+            return found
+        await asyncio.sleep(_WATCH_SECONDS)
+    return None
 
 
 class _Waits:
@@ -239,9 +258,19 @@ def _request(options: argparse.Namespace) -> ScriptRequest:
         probes = tuple(from_here(probe)[0] for probe in options.probes)
         lines = tuple(f'line:"{_line_file(options)}":{line}' for line in options.lines)
         return ScriptRequest(
-            options.recipe, (*probes, *lines), options.pid, duration, options=dict(options.options)
+            options.recipe,
+            (*probes, *lines),
+            options.pid,
+            duration,
+            follow=getattr(options, "follow", False),
+            options=dict(options.options),
         )
-    return ScriptRequest(pid=options.pid, duration=duration, script=_read(options.script))
+    return ScriptRequest(
+        pid=options.pid,
+        duration=duration,
+        script=_read(options.script),
+        follow=getattr(options, "follow", False),
+    )
 
 
 def _line_file(options: argparse.Namespace) -> str:

@@ -105,6 +105,10 @@ class Live:
         self._change(state="stopping")
         self._stopper = asyncio.create_task(self._stop_child())
 
+    def amend(self, **fields: Any) -> None:
+        """Tells more of a session, also of one that is over."""
+        self._change(**fields)
+
     def mark(self, text: str) -> int:
         """Puts a marker into the log, and gives its number. Raises StorageFull."""
         self.log.append([(self._elapsed(), Decoded("marker", text, None))])

@@ -72,6 +72,7 @@ class ScriptRequest:
     duration: float | None = None  # seconds
     script: str | None = None
     parent: str | None = None  # hash of the library's script that this one was made from
+    follow: bool = False  # when the process ends, goes on with the next one of its name
     options: dict[str, Any] = field(default_factory=dict)
     starting: bool = False  # ``pid`` has not yet become the program that is meant
     besides: tuple[int, ...] = ()  # processes that are not meant, though a filter would take them
@@ -116,6 +117,9 @@ class Session:
     bpftrace_starttime: int | None = None  # ticks since boot: with the pid it names the process
     pid_starttime: int | None = None  # the same of the target
     options: dict[str, Any] = field(default_factory=dict)  # of the recipe, as they were asked for
+    follow: bool = False  # goes on in another session when the target comes back
+    follows: str | None = None  # the session that it goes on from
+    followed_by: str | None = None  # the one that goes on from it
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

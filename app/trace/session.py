@@ -25,7 +25,18 @@ from typing import TypeVar
 
 from app import audit
 from app.config import Settings
-from app.errors import BadInput, Busy, Conflict, Forbidden, NotFound, ScriptRefused, StorageFull, TooLarge
+from app.errors import (
+    AppError,
+    BadInput,
+    Busy,
+    Conflict,
+    Forbidden,
+    NotFound,
+    ScriptRefused,
+    StorageFull,
+    TooLarge,
+)
+from app.host.awaited import Awaited
 from app.host.processes import alive, process
 from app.trace import policy, symbol_directory
 from app.trace.bound import Bound, bind, check
@@ -42,6 +53,7 @@ from app.trace.symbolise import Symboliser, pids_are_ours
 
 SESSIONS_AN_ACTOR = 3
 SWEEP_SECONDS = 600.0
+FOLLOW_SECONDS = 0.1  # between looks for the next process of a name
 CLOSE_SECONDS = 60.0
 MARKER_LONGEST = 200
 # A server that is replaced may still be ending.
@@ -67,6 +79,7 @@ class Sessions:
         self._store: Store | None = None
         self._creating = asyncio.Lock()
         self._sweeper: asyncio.Task[None] | None = None
+        self._followers: set[asyncio.Task[None]] = set()
         self._held = -1
 
     async def start(self) -> None:
@@ -87,6 +100,9 @@ class Sessions:
             self._sweeper.cancel()
             with suppress(asyncio.CancelledError):
                 await self._sweeper
+        for follower in list(self._followers):
+            follower.cancel()
+        await asyncio.gather(*self._followers, return_exceptions=True)
         for live in self._live.values():
             live.stop("server_stopped", "The server was stopped.")
         tasks = [live.task for live in self._live.values() if not live.task.done()]
@@ -103,14 +119,22 @@ class Sessions:
             os.close(self._held)
             self._held = -1
 
-    async def create(self, request: ScriptRequest, owner: str) -> Session:
-        """Starts a session. Raises what stands against it: BadInput, Forbidden, ScriptRefused, Busy,
-        TooLarge, TracingUnavailable, StorageFull, Conflict for a file that was replaced. A script that
-        bpftrace itself refuses gives a session that fails, with diagnostics."""
+    async def create(self, request: ScriptRequest, owner: str, follows: str | None = None) -> Session:
+        """Starts a session, perhaps one that goes on from another.
+
+        Raises what stands against it: BadInput, Forbidden, ScriptRefused, Busy, TooLarge, TracingUnavailable,
+        StorageFull, Conflict for a file that was replaced. A script that bpftrace itself refuses gives a
+        session that fails, with diagnostics.
+        """
         self._allow(request)
         able = await asyncio.to_thread(self._bpftrace.require)
         duration = self._duration(request.duration)
-        starttime = process(request.pid).starttime if request.pid is not None else None
+        target = process(request.pid) if request.pid is not None else None
+        if request.follow and (target is None or request.recipe == "custom"):
+            raise BadInput(
+                "Only a recipe over one process can follow it: a script of one's own names it itself.",
+                "Choose a recipe and a process, or leave out follow.",
+            )
         bound = await asyncio.to_thread(self._bound, request)
         made = await asyncio.to_thread(generate, request, able, self._index)
         self._accept(request, made)
@@ -136,7 +160,9 @@ class Sessions:
                 last=0,
                 loss=Loss(),
                 warnings=made.warnings,
-                pid_starttime=starttime,
+                pid_starttime=target.starttime if target is not None else None,
+                follow=request.follow,
+                follows=follows,
                 options=dict(request.options),
             )
             await asyncio.to_thread(
@@ -174,7 +200,32 @@ class Sessions:
             self._live[session.id] = live
             with suppress(StorageFull):
                 self._stored.put(session)
+            if request.follow and target is not None:
+                next_one = Awaited(target.command)
+                follower = asyncio.create_task(self._go_on(live, request, owner, next_one))
+                self._followers.add(follower)
+                follower.add_done_callback(self._followers.discard)
         return live.session
+
+    async def _go_on(self, live: Live, request: ScriptRequest, owner: str, next_one: Awaited) -> None:
+        """Once the target has ended, a session of the next process of its name, for the time that is left."""
+        await asyncio.wait({live.task})
+        session = live.session
+        until = session.started + session.duration
+        while session.code == "target_gone" and (left := until - time.time()) > 0:
+            pid = await asyncio.to_thread(getattr, next_one, "pid")
+            if pid is None:
+                await asyncio.sleep(FOLLOW_SECONDS)
+                continue
+            try:
+                made = await self.create(replace(request, pid=pid, duration=left), owner, session.id)
+                live.amend(followed_by=made.id)
+            except NotFound:
+                next_one = Awaited(next_one.name)  # gone again before it could be traced
+                continue
+            except AppError as error:
+                live.amend(warnings=(*session.warnings, f"It was not gone on with: {error.message}"))
+            return
 
     def get(self, id: str) -> Session:
         """The session as it stands. Raises NotFound."""

@@ -42,6 +42,7 @@ class Form:
     edited: bool
     options: dict[str, str] = field(default_factory=dict)
     parent: str = ""  # hash of the library's script that the text came from
+    follow: bool = False
 
     @property
     def filtered(self) -> bool:
@@ -108,6 +109,7 @@ def _from_query(request: Request) -> Form:
         bool(script),
         {each.name: query.get(f"option.{each.name}", "") for each in FIELDS},
         query.get("parent", ""),
+        query.get("follow", "") == "1",
     )
 
 
@@ -127,6 +129,7 @@ async def _from_body(request: Request) -> Form:
         text("edited") in {"1", "on", "true"},
         {each.name: text(f"option.{each.name}") for each in FIELDS},
         text("parent"),
+        text("follow") == "1",
     )
 
 
@@ -146,6 +149,7 @@ def _body(form: Form) -> ScriptBody:
                 if value and not own and takes(form.recipe, name)
             },
             parent=form.parent or None,
+            follow=form.follow,
         )
     except ValidationError as error:
         first = error.errors()[0]

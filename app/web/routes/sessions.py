@@ -168,6 +168,7 @@ async def session_page(request: Request, session_id: str) -> Response:
         recipe=session.recipe,
         probe=list(session.probes),
         pid=session.pid,
+        follow=1 if session.follow else None,
         duration=session.duration,
         script=session.script if session.recipe == "custom" else None,
         **{f"option.{name}": as_text(value) for name, value in session.options.items()},

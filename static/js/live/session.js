@@ -15,6 +15,8 @@ import { attachWords } from "./words.js";
 const REPLAYED = 100_000;
 const SUMMARY_MS = 10_000;
 const RATE_MS = 1000;
+const FOLLOW_POLL_MS = 1000;
+const FOLLOWED_MS = 3_600_000;
 const OVER = new Set(["ended", "failed"]);
 // By the name of its panel: each has add(event) for the events of its types (null: those that no view names),
 // paint(), which is called once a frame, and reset(), which empties it. One with setSpan(span) loads a span of
@@ -226,12 +228,26 @@ class Live {
     this.over = OVER.has(session.state);
     if (!this.over) return;
     this.find("[data-stop]")?.remove();
+    if (session.code === "target_gone") this.goOn();
     if (session.reason) {
       const failed = session.state === "failed";
       this.find("[data-reason]").replaceChildren(make("div", { class: `note ${failed ? "err" : "info"}` }, icon(failed ? "triangle-alert" : "info"), make("div", {}, plain(session.reason))));
     }
     this.summarise();
     clearInterval(this.summary);
+  }
+
+  // A session that follows its process says which one goes on, once that is there.
+  async goOn() {
+    const place = this.find("[data-followed]");
+    const until = performance.now() + FOLLOWED_MS;
+    while (place?.isConnected && !place.querySelector("a") && performance.now() < until) {
+      const { followed_by: next } = await ask(`/api/v1/sessions/${encodeURIComponent(this.root.dataset.session)}`).catch(() => ({}));
+      if (next) {
+        place.replaceChildren(make("a", { href: `/sessions/${encodeURIComponent(next)}` }, `goes on in session ${next}`));
+        say("The process is back: the session goes on in another.");
+      } else await new Promise((resolve) => setTimeout(resolve, FOLLOW_POLL_MS));
+    }
   }
 
   link(text, live, over) {
