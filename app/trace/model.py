@@ -88,6 +88,22 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedScript:
+    """One text of the library; ``created`` in seconds since the epoch; ``parent``: what it was made from."""
+
+    sha: str  # SHA-256 of the text, in hex
+    text: str
+    title: str
+    recipe: str
+    parent: str | None
+    author: str
+    created: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A session as it stands; times in seconds since the epoch."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import math
 import os
 import secrets
 import shutil
@@ -30,28 +29,24 @@ from app.errors import (
     BadInput,
     Busy,
     Conflict,
-    Forbidden,
     NotFound,
-    ScriptRefused,
     StorageFull,
-    TooLarge,
 )
 from app.host.awaited import Awaited
 from app.host.processes import alive, process
-from app.trace import policy, symbol_directory
+from app.trace import limits, policy, symbol_directory
 from app.trace.bound import Bound, bind, check
 from app.trace.bpftrace import Bpftrace, Capabilities
 from app.trace.catalogue import Catalogue
-from app.trace.library import SavedScript, as_name, as_title, sha_of
+from app.trace.library import Library
 from app.trace.live import OVER, Live
 from app.trace.log import Log
-from app.trace.model import Loss, Script, ScriptRequest, Session
+from app.trace.model import Loss, ScriptRequest, Session
 from app.trace.script import generate
 from app.trace.stack_keys import shapes
 from app.trace.store import Store
 from app.trace.symbolise import Symboliser, pids_are_ours
 
-SESSIONS_AN_ACTOR = 3
 SWEEP_SECONDS = 600.0
 FOLLOW_SECONDS = 0.1  # between looks for the next process of a name
 CLOSE_SECONDS = 60.0
@@ -126,9 +121,9 @@ class Sessions:
         StorageFull, Conflict for a file that was replaced. A script that bpftrace itself refuses gives a
         session that fails, with diagnostics.
         """
-        self._allow(request)
+        limits.allow(request, self._settings)
         able = await asyncio.to_thread(self._bpftrace.require)
-        duration = self._duration(request.duration)
+        duration = limits.duration(request.duration, self._settings)
         target = process(request.pid) if request.pid is not None else None
         if request.follow and (target is None or request.recipe == "custom"):
             raise BadInput(
@@ -137,9 +132,10 @@ class Sessions:
             )
         bound = await asyncio.to_thread(self._bound, request)
         made = await asyncio.to_thread(generate, request, able, self._index)
-        self._accept(request, made)
+        limits.accept(request, made, self._settings)
         async with self._creating:
-            self._room(owner)
+            owners = [each.session.owner for each in self._live.values() if not each.over]
+            limits.room(owner, owners, self._settings)
             session = Session(
                 id=secrets.token_hex(6),
                 state="starting",
@@ -181,7 +177,7 @@ class Sessions:
             symboliser = None
             try:
                 self._stored.put(session)
-                self.keep_script(made.text, "", request.recipe, owner, request.parent)
+                self.library.keep(made.text, "", request.recipe, owner, request.parent)
                 symbols = await asyncio.to_thread(self._names, made.text, session.id)
                 symboliser = await asyncio.to_thread(self._symboliser, request, session, able)
                 await asyncio.to_thread(self._unchanged, bound)
@@ -306,38 +302,6 @@ class Sessions:
             return False
         return True
 
-    def keep_script(
-        self, text: str, title: str, recipe: str, author: str, parent: str | None = None
-    ) -> SavedScript:
-        """Puts a script into the library, or finds it there; a title replaces the one it has.
-
-        Raises BadInput, StorageFull; NotFound for a parent that is not there.
-        """
-        title = as_title(title)
-        sha = sha_of(text)
-        above = self._stored.script(as_name(parent)).sha if parent else None
-        # A text that was not changed is not made from itself.
-        made = SavedScript(sha, text, title, recipe, above if above != sha else None, author, time.time())
-        self._stored.keep_script(made)
-        if title:
-            self._stored.name_script(sha, title)
-        return self._stored.script(sha)
-
-    def scripts(self, limit: int = 1000) -> Sequence[SavedScript]:
-        """The library's scripts, the newest first."""
-        return self._stored.scripts(limit)
-
-    def script(self, name: str) -> tuple[SavedScript, Sequence[SavedScript]]:
-        """A script by its hash or the beginning of it, and what was made from it. Raises NotFound."""
-        found = self._stored.script(as_name(name))
-        return found, self._stored.forks(found.sha)
-
-    def forget_script(self, name: str, who: str) -> None:
-        """Takes a script out of the library; sessions that ran it keep their text. Raises NotFound."""
-        found = self._stored.script(as_name(name))
-        audit.write(self._settings.data, "script.delete", who, script=found.sha)
-        self._stored.delete_script(found.sha)
-
     @contextmanager
     def viewer(self, id: str) -> Iterator[None]:
         """Counts a viewer while it looks. Raises NotFound, and Busy when there are too many."""
@@ -403,6 +367,11 @@ class Sessions:
         )
 
     @property
+    def library(self) -> Library:
+        """The scripts that sessions ran, and those that were saved."""
+        return Library(self._stored, self._settings.data)
+
+    @property
     def _stored(self) -> Store:
         assert self._store is not None, "Sessions.start was not called"
         return self._store
@@ -416,54 +385,6 @@ class Sessions:
         else:
             await asyncio.to_thread(shutil.rmtree, self._directory / id, ignore_errors=True)
         self._stored.delete(id)
-
-    def _allow(self, request: ScriptRequest) -> None:
-        if self._settings.read_only:
-            raise Forbidden("This server is for exploring only.", "Start it without --read-only to trace.")
-        if request.recipe == "custom" and not self._settings.free_scripts:
-            raise Forbidden(
-                "Scripts of one's own are switched off here.", "Use a recipe, or set PROBESCOPE_FREE_SCRIPTS."
-            )
-
-    def _duration(self, asked: float | None) -> float:
-        most = self._settings.session_duration_max
-        duration = min(self._settings.session_duration, most) if asked is None else asked
-        if not math.isfinite(duration) or duration <= 0:
-            raise BadInput(f"A duration of {duration} s makes no sense.", "Give seconds, more than 0.")
-        if duration > most:
-            raise BadInput(f"{duration:g} s is too long.", f"At most {most:g} s.")
-        return duration
-
-    def _accept(self, request: ScriptRequest, made: Script) -> None:
-        refused = policy.check(made.text, free=request.recipe == "custom")
-        if refused:
-            place = f"Line {refused[0].line}, column {refused[0].column}: "
-            raise ScriptRefused(
-                place + refused[0].message, "Take it out; docs/reference lists what is allowed."
-            )
-        most = self._settings.session_probes
-        if made.expected_probes is not None and made.expected_probes > most:
-            raise TooLarge(
-                f"{made.expected_probes} probes are more than the {most} that one session may have.",
-                "Choose fewer functions.",
-            )
-
-    def _room(self, owner: str) -> None:
-        running = [live for live in self._live.values() if not live.over]
-        if len(running) >= self._settings.sessions:
-            raise Busy(f"{len(running)} sessions run already, the most that may.", "Stop one first.")
-        if owner and sum(live.session.owner == owner for live in running) >= SESSIONS_AN_ACTOR:
-            raise Busy(f"{owner} runs {SESSIONS_AN_ACTOR} sessions already.", "Stop one of them first.")
-        try:
-            free = shutil.disk_usage(self._settings.data).free
-        except OSError:
-            free = 0
-        if free < self._settings.free_disk:
-            wanted = self._settings.free_disk >> 20
-            raise StorageFull(
-                f"Only {free >> 20} MiB of disk are free; a session wants {wanted} MiB.",
-                f"Make room in {self._settings.data}.",
-            )
 
     def _names(self, script: str, id: str) -> Path | None:
         """The directory of names that the script's probes need and their files have not."""

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import NotFound, StorageFull
-from app.trace.library import SavedScript
-from app.trace.model import Diagnostic, Loss, Session
+from app.trace.model import Diagnostic, Loss, SavedScript, Session
 
 NAME = "sessions.db"
 _SCHEMA = """

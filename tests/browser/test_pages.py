@@ -137,6 +137,7 @@ WORDS = {
     "a span of time": "what came from 1 ms to the end",
     "a place of the replay": "[4, 8)",
     "scripts": "interval:ms:50",
+    "script": "SHA-256",
     "jobs": "done",
     "job": "shopd",
     "help": "Shift",

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from app.errors import BadInput
-from app.trace.library import SavedScript, sha_of
-from app.trace.model import Session
+from app.trace.library import sha_of
+from app.trace.model import SavedScript, Session
 from app.web.render import build_url, page
 from app.web.routes.sessions import as_row
 from app.web.schemas import SavedBody
@@ -45,7 +45,7 @@ def _row(script: SavedScript, sessions: Sequence[Session]) -> dict[str, Any]:
 async def scripts_page(request: Request) -> Response:
     found = services(request)
     ran = _ran(found)
-    rows = [_row(script, ran.get(script.sha, ())) for script in found.sessions.scripts()]
+    rows = [_row(script, ran.get(script.sha, ())) for script in found.sessions.library.all()]
     return page(request, "scripts", "Scripts", "scripts", scripts=rows)
 
 
@@ -53,14 +53,15 @@ async def scripts_page(request: Request) -> Response:
 async def scripts_list(request: Request) -> dict[str, Any]:
     found = services(request)
     ran = _ran(found)
-    rows = [_row(script, ran.get(script.sha, ())) for script in found.sessions.scripts()]
+    rows = [_row(script, ran.get(script.sha, ())) for script in found.sessions.library.all()]
     return {"total": len(rows), "items": rows, "next": None, "took_ms": 0.0}
 
 
 @router.get("/scripts/{name}")
 async def script_page(request: Request, name: str) -> Response:
     found = services(request)
-    script, forks = found.sessions.script(name)
+    script = found.sessions.library.get(name)
+    forks = found.sessions.library.forks(script.sha)
     ran = _ran(found)
     return page(
         request,
@@ -77,7 +78,8 @@ async def script_page(request: Request, name: str) -> Response:
 @router.get("/api/v1/scripts/{name}")
 async def script_json(request: Request, name: str) -> dict[str, Any]:
     found = services(request)
-    script, forks = found.sessions.script(name)
+    script = found.sessions.library.get(name)
+    forks = found.sessions.library.forks(script.sha)
     ran = _ran(found).get(script.sha, [])
     return {
         **_row(script, ran),
@@ -89,20 +91,20 @@ async def script_json(request: Request, name: str) -> dict[str, Any]:
 @router.put("/api/v1/scripts/{sha}")
 async def save(request: Request, sha: str, body: SavedBody) -> Response:
     """Keeps a text under its own hash, with a title; or gives a kept one another title."""
-    sessions = services(request).sessions
+    library = services(request).sessions.library
     if body.script is None:
-        kept, _ = sessions.script(sha)
-        made = sessions.keep_script(kept.text, body.title, kept.recipe, actor(request))
+        kept = library.get(sha)
+        made = library.keep(kept.text, body.title, kept.recipe, actor(request))
         return JSONResponse(_row(made, ()))
     if sha != sha_of(body.script):
         raise BadInput("The hash is not that of the text.", "Put it to the SHA-256 of the script, in hex.")
-    made = sessions.keep_script(body.script, body.title, "custom", actor(request), body.parent)
+    made = library.keep(body.script, body.title, "custom", actor(request), body.parent)
     return JSONResponse(_row(made, ()), 201)
 
 
 @router.delete("/api/v1/scripts/{name}")
 def forget(request: Request, name: str) -> Response:
-    services(request).sessions.forget_script(name, actor(request))
+    services(request).sessions.library.forget(name, actor(request))
     return Response(status_code=204)
 
 
@@ -117,20 +119,20 @@ async def save_form(request: Request) -> Response:
     recipe = "custom" if own else str(data.get("recipe") or "custom")[:32]
     parent = str(data.get("parent") or "") or None
     title = str(data.get("title") or "")
-    made = services(request).sessions.keep_script(text, title, recipe, actor(request), parent)
+    made = services(request).sessions.library.keep(text, title, recipe, actor(request), parent)
     return RedirectResponse(f"/scripts/{quote(made.sha[:SHORT])}", 303)
 
 
 @router.post("/scripts/{name}/title")
 async def title_form(request: Request, name: str) -> Response:
     data = await request.form(max_files=0, max_fields=4, max_part_size=4096)
-    sessions = services(request).sessions
-    kept, _ = sessions.script(name)
-    sessions.keep_script(kept.text, str(data.get("title") or ""), kept.recipe, actor(request))
+    library = services(request).sessions.library
+    kept = library.get(name)
+    library.keep(kept.text, str(data.get("title") or ""), kept.recipe, actor(request))
     return RedirectResponse(f"/scripts/{quote(kept.sha[:SHORT])}", 303)
 
 
 @router.post("/scripts/{name}/delete")
 def forget_form(request: Request, name: str) -> Response:
-    services(request).sessions.forget_script(name, actor(request))
+    services(request).sessions.library.forget(name, actor(request))
     return RedirectResponse("/scripts", 303)
