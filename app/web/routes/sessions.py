@@ -56,11 +56,13 @@ def first_view(recipe: str) -> str:
 
 def as_row(session: Session) -> dict[str, Any]:
     """A session for a list: what the contract has, and a title."""
-    probe = session.probes[0] if session.probes else session.script.strip().partition("\n")[0][:120]
+    about = session.probes[0] if session.probes else session.script.strip().partition("\n")[0][:120]
+    if session.recipe == "profile" and session.pid is not None:
+        about = f"process {session.pid}"
     more = f" and {len(session.probes) - 1} more" if len(session.probes) > 1 else ""
     return {
         **session.as_dict(),
-        "title": f"{session.recipe}: {probe}{more}",
+        "title": f"{session.recipe}: {about}{more}",
         "url": f"/sessions/{quote(session.id)}",
         "script_sha": sha_of(session.script),
     }
