@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-BENCHMARKS = ("index", "stream", "dwarf", "host", "search", "packages", "flame")
+BENCHMARKS = ("index", "stream", "dwarf", "host", "search", "packages", "flame", "flood")
 
 
 def main() -> None:
