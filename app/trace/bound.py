@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from app.errors import AppError, BadInput, Conflict
 from app.trace.catalogue import Catalogue
+from app.trace.marks import is_mark
 from app.trace.quoting import Probe, parse_probe
 
 
@@ -35,7 +36,7 @@ def bind(probes: Iterable[str], index: Catalogue) -> tuple[Bound, ...]:
             now = found.setdefault(probe.path, index.binary_at(probe.path).id)
         except AppError:
             continue
-        if before not in {None, now} and (probe.address is not None or "+" in probe.name):
+        if before not in {None, now} and _is_instruction(probe):
             raise replaced(probe.path, f"{probe.label} may be another instruction there now.")
     return tuple(Bound(path, binary) for path, binary in found.items())
 
@@ -66,3 +67,8 @@ def _parsed(probes: Iterable[str]) -> Iterable[Probe]:
             continue
         if probe.path.startswith("/"):
             yield probe
+
+
+def _is_instruction(probe: Probe) -> bool:
+    """Whether it means a certain instruction, which another build has elsewhere."""
+    return probe.address is not None or "+" in probe.name or is_mark(probe.name)

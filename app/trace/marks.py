@@ -24,6 +24,11 @@ def mark(holder: Function, address: int) -> str | None:
     return f"{holder.linkage_name}.at.{offset:x}" if offset else holder.linkage_name
 
 
+def is_mark(name: str) -> bool:
+    """Whether a name is one of these, whatever it leads to."""
+    return _MARK.fullmatch(name) is not None
+
+
 def marked(index: Catalogue, id: str, name: str) -> int | None:
     """The virtual address that such a name stands for; None for any other, and where no instruction is."""
     match = _MARK.fullmatch(name)

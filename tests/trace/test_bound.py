@@ -90,12 +90,12 @@ def test_a_path_that_went_with_its_process(index: Index, program: Path) -> None:
 def test_an_address_of_the_build_before_is_refused(index: Index, program: Path) -> None:
     index.binary_at(str(program))
     another(program)
-    for probe in ("0x1139", "work+4"):
+    for probe, following in (("0x1139", "true"), ("work+4", "false"), ("work.at.4", "true")):
         with pytest.raises(Conflict, match="another instruction"):
             bind([f'uprobe:"{program}":{probe}'], index)
         index.binary_at(str(program))
         bind([f'uprobe:"{program}":{probe}'], index)
-        shutil.copy("/bin/true", program)
+        shutil.copy(f"/bin/{following}", program)
     # A name is looked up anew.
     assert bind([f'uprobe:"{program}":work'], index)
 
