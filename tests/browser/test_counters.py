@@ -127,7 +127,7 @@ def test_the_chart_is_loaded_when_it_is_shown(tab: Tab, ended: str) -> None:
     expect(page.locator("[data-log] [data-n]").first).to_be_visible()
     page.wait_for_load_state("networkidle")
     assert not [url for url in asked if "uPlot" in url]
-    page.keyboard.press("5")
+    page.locator("[data-view-link=counters]").click()
     expect(page.locator(CHART)).to_be_visible()
     assert len([url for url in asked if "uPlot" in url]) == 2
 

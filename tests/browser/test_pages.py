@@ -253,9 +253,10 @@ def test_keys_open_the_filter_the_palette_and_the_list_of_keys(tab: Tab, places:
 
 def test_keys_choose_the_view_of_a_session(tab: Tab, places: dict[str, str]) -> None:
     page = tab.open(places["log"])
-    for key, view in {"2": "table", "3": "histogram", "4": "heatmap", "5": "counters", "1": "log"}.items():
+    views = ("log", "table", "histogram", "heatmap", "flame", "counters")
+    for key, view in sorted(zip("123456", views, strict=True), reverse=True):
         page.keyboard.press(key)
-        for panel in ("log", "table", "histogram", "heatmap", "counters"):
+        for panel in views:
             expect(page.locator(f"[data-view-panel={panel}]")).to_be_visible(visible=panel == view)
         expect(page).to_have_url(re.compile(f"view={view}"))
 

@@ -159,7 +159,7 @@ async def session_page(request: Request, session_id: str) -> Response:
     if view not in VIEWS:
         raise BadInput(f"There is no view called {view!r}.", "Use one of: " + ", ".join(VIEWS) + ".")
     drawn = await run_in_threadpool(pictures, found, session, view, span_of(query), query)
-    stack_maps = [name for name, each in drawn.maps.items() if by_stack(each)]
+    stack_maps = [name for name, each in drawn.whole.items() if by_stack(each)]
     flame = None
     if view == "flame":
         flame = await run_in_threadpool(flame_part, found, session, read_ask(request), stack_maps)
