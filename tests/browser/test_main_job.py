@@ -61,7 +61,7 @@ def test_a_newcomer_sees_each_call_in_a_histogram_after_three_clicks(
     assert made == CALLS
     expect_histogram(page, made)
     expect(page.locator("[data-loss=kernel]")).to_have_text("0")
-    assert page.locator("canvas").evaluate(DRAWN) > 0
+    assert page.locator("[data-histograms] canvas").evaluate(DRAWN) > 0
     if PICTURES:
         picture(page)
     page.get_by_role("button", name="Stop").click()

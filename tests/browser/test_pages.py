@@ -37,6 +37,7 @@ def places(server: Server, shopd: Path) -> dict[str, str]:
     return {
         "start": "/",
         "search": "/search?q=checkout",
+        "a search in vain": "/search?q=nosuchthinganywhere",
         "processes": "/processes",
         "process": f"/processes/{mine}?q=main",
         "binaries": "/binaries",
@@ -110,6 +111,7 @@ def test_no_page_violates_wcag_or_scrolls_sideways(
 WORDS = {
     "start": "Sessions",
     "search": "checkout",
+    "a search in vain": "nosuchthinganywhere",
     "processes": "python",
     "process": "main",
     "binaries": "shopd",
