@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, sync_playwright
 from app.config import load
 from app.trace.bpftrace import Bpftrace
 from benchmarks.report import table, write
-from benchmarks.stream import NOTICE, percentile
+from benchmarks.stream import CALLER, NOTICE, percentile
 from benchmarks.watch import Plain, Seen, watched
 from tests.support.browser import chromium
 from tests.support.programs import compile_c
@@ -174,11 +174,15 @@ def rows_of(floods: Sequence[Flood]) -> list[list[str]]:
     return rows
 
 
-def alone() -> tuple[float, float]:
+def probed(path: Path) -> str:
+    return f'uprobe:"{path}":work {{ @ = count(); }} interval:ms:20 {{ printf("x\\n"); }}'
+
+
+def alone(script: str) -> tuple[float, float]:
     """Seconds from bpftrace's start to its first line, and from SIGTERM to its end."""
     began = time.perf_counter()
     process = subprocess.Popen(
-        ["bpftrace", "-f", "json", "-e", PROBED],
+        ["bpftrace", "-f", "json", "-e", script],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={**os.environ, NOTICE: "1"},
@@ -195,18 +199,16 @@ def alone() -> tuple[float, float]:
     return first, time.perf_counter() - asked
 
 
-PROBED = 'uprobe:"/usr/bin/true":main { @ = count(); } interval:ms:20 { printf("x\\n"); }'
-
-
-def through(server: Server) -> tuple[float, float]:
+def through(server: Server, script: str) -> tuple[float, float]:
     """The same of a session: from the request to the first line at a viewer, from stop to ``ended`` there."""
     began = time.time()
     answer = server.client.post(
-        "/api/v1/sessions", json={"script": PROBED, "duration": 60}
+        "/api/v1/sessions", json={"script": script, "duration": 60}
     ).raise_for_status()
     session = answer.json()["id"]
     client = Plain(server, session, began)
     while not client.seen.lags:
+        assert client.is_alive(), server.get(f"/api/v1/sessions/{session}")
         time.sleep(0.001)
     first = time.time() - began
     asked = time.perf_counter()
@@ -215,11 +217,11 @@ def through(server: Server) -> tuple[float, float]:
     return first, time.perf_counter() - asked
 
 
-def start_and_stop(server: Server, turns: int) -> list[list[str]]:
+def start_and_stop(server: Server, script: str, turns: int) -> list[list[str]]:
     found: dict[str, list[tuple[float, float]]] = {"bpftrace alone": [], "through the server": []}
     for _ in range(turns):
-        found["bpftrace alone"].append(alone())
-        found["through the server"].append(through(server))
+        found["bpftrace alone"].append(alone(script))
+        found["through the server"].append(through(server, script))
     rows = [["what", "first line, median s", "stop to end, median s"]]
     for name, pairs in found.items():
         first, stop = (statistics.median(values) for values in zip(*pairs, strict=True))
@@ -240,7 +242,8 @@ def run(quick: bool) -> None:
         with running(scratch / "data", PROBESCOPE_BPFTRACE=str(double), **KEPT) as server:
             floods = [flood(server, browser, plain, seconds) for plain in (0, 2)]
         with running(scratch / "real") as server:
-            times = start_and_stop(server, QUICK_STARTS if quick else STARTS)
+            script = probed(compile_c(scratch, CALLER, "caller", "-O2"))
+            times = start_and_stop(server, script, QUICK_STARTS if quick else STARTS)
         versions = {"bpftrace": able.version_text, "Chromium": browser.version}
     parts = [
         f"A stand-in for bpftrace prints {rate:,} lines a second for {seconds:g} s; the first viewer is a "
