@@ -83,6 +83,10 @@ export function open(area, onInput, onStart) {
   });
   const typing = document.activeElement === area;
   const { selectionStart: anchor, selectionEnd: head } = area;
+  // What scrolls can be scrolled by keys, too.
+  view.scrollDOM.tabIndex = 0;
+  view.scrollDOM.setAttribute("role", "group");
+  view.scrollDOM.setAttribute("aria-label", "Script and line numbers");
   area.hidden = true;
   area.after(host);
   if (typing) {

@@ -90,7 +90,14 @@ def test_readers_stay_and_serve_no_two_uploaders(readers: Readers) -> None:
     read(readers, "/bin/ls")
     assert children() == first
     read(readers, "/bin/bash", "somebody")
-    assert children().isdisjoint(first)
+    others = children() - first
+    assert len(others) == 1
+    # Those of several uploaders stay for a while, each for its own.
+    read(readers, "/bin/ls", "somebody")
+    assert children() == first | others
+    for owner in ("one", "two", "three", "four"):
+        read(readers, "/bin/ls", owner)
+    assert children().isdisjoint(first | others)
 
 
 def test_a_reader_is_replaced_after_its_files(settings: Settings) -> None:
