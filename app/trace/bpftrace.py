@@ -110,6 +110,15 @@ class Child:
         self._lines.close()
         return code
 
+    def perf_events(self) -> int:
+        """How many perf events it holds open; without uprobe_multi each probe is one until it is detached."""
+        count = 0
+        with suppress(OSError):
+            for entry in Path(f"/proc/{self.pid}/fd").iterdir():
+                with suppress(OSError):
+                    count += str(entry.readlink()) == "anon_inode:[perf_event]"
+        return count
+
     async def end(self) -> None:
         """Asks it with SIGTERM to print its last maps and end; one that traces, once it waits for events.
 

@@ -253,11 +253,27 @@ class Live:
 
     async def _stop_child(self) -> None:
         probes = (self._reported or self._session.expected_probes or 0) + self._own
+        others = await asyncio.to_thread(self._child.perf_events) - (self._reported or 0)
         await self._child.end()
-        await asyncio.sleep(TERM_SECONDS + SECONDS_A_PROBE * probes)
+        await self._detaching(TERM_SECONDS + SECONDS_A_PROBE * probes, others)
         self._child.send(signal.SIGKILL)
-        await asyncio.sleep(KILL_SECONDS + SECONDS_A_PROBE * probes)
+        await self._detaching(KILL_SECONDS + SECONDS_A_PROBE * probes, others)
         self._change(reason="bpftrace was killed and still detaches its probes.")
+
+    async def _detaching(self, seconds: float, others: int) -> None:
+        """Waits, and tells how many probes are attached still; ``others``: events that are not of probes."""
+        until = time.monotonic() + seconds
+        while (rest := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(WATCH_SECONDS, rest))
+            if others < 0 or not self._reported:
+                continue  # one link holds many probes, or none is known to be attached
+            left = await asyncio.to_thread(self._child.perf_events) - others
+            left = min(self._reported, max(0, left))
+            if left != self._session.still_attached:
+                # Not saved: it is of the moment.
+                self._session = replace(self._session, still_attached=left)
+                self.changed_at = time.monotonic()
+                self.wake()
 
     def _end(self, code: int) -> None:
         found = diagnostics.parse(self._child.stderr, self._session.script)
@@ -272,7 +288,15 @@ class Live:
             found = tuple(entry for entry in found if entry.severity != "error")
         kept = (*self._session.diagnostics, *found)
         said = "\n".join(entry.message for entry in found)
-        self._change(state=state, code=name, reason=reason, ended=time.time(), diagnostics=kept, stderr=said)
+        self._change(
+            state=state,
+            code=name,
+            reason=reason,
+            ended=time.time(),
+            diagnostics=kept,
+            stderr=said,
+            still_attached=None,
+        )
         self.log.seal()
 
     def _how(self, code: int, found: tuple[Diagnostic, ...]) -> tuple[SessionState, str, str]:

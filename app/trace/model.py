@@ -133,6 +133,7 @@ class Session:
     bpftrace_starttime: int | None = None  # ticks since boot: with the pid it names the process
     pid_starttime: int | None = None  # the same of the target
     options: dict[str, Any] = field(default_factory=dict)  # of the recipe, as they were asked for
+    still_attached: int | None = None  # while it stops: probes not detached yet, where that is known
     follow: bool = False  # goes on in another session when the target comes back
     follows: str | None = None  # the session that it goes on from
     followed_by: str | None = None  # the one that goes on from it

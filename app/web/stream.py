@@ -153,6 +153,7 @@ def status(session: Session) -> str:
             "code": session.code,
             "expected_probes": session.expected_probes,
             "attached_probes": session.attached_probes,
+            "still_attached": session.still_attached,
             "events": session.events,
             "viewers": session.viewers,
             "started": session.started,

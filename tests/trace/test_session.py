@@ -501,6 +501,38 @@ def test_a_session_ends_with_its_target_at_its_deadline_or_by_itself(
     run(work)
 
 
+MANY = "".join(f"__attribute__((noinline)) int f{n}(int a) {{ return a + {n}; }}\n" for n in range(24))
+
+
+def test_stopping_tells_how_many_probes_are_attached_still(tmp_path: Path) -> None:
+    calls = "".join(f" sum += f{n}(sum);" for n in range(24))
+    source = (
+        f"#include <unistd.h>\n{MANY}int main(void) {{ int sum = 0; for (;;) {{{calls} usleep(999); }} }}\n"
+    )
+    many = compile_c(tmp_path, source, "many")
+
+    async def work() -> None:
+        async with opened(tmp_path / "data") as sessions:
+            probes = tuple(f'uprobe:"{many}":f{n}' for n in range(24))
+            session = await sessions.create(ScriptRequest("count", probes), "a")
+            found = await until(sessions, session.id, "running")
+            assert (found.attached_probes, found.still_attached) == (24, None)
+            await sessions.stop(session.id)
+            told = []
+            while (found := sessions.get(session.id)).state == "stopping":
+                if found.still_attached is not None:
+                    told.append(found.still_attached)
+                await asyncio.sleep(0.05)
+            assert (found.state, found.still_attached, found.attached_probes) == ("ended", None, 24)
+            # Newer versions detach all at once, and have nothing to tell.
+            assert told == sorted(told, reverse=True)
+            assert all(0 <= left <= 24 for left in told)
+            if Bpftrace(config.load({})).capabilities().multi is False:
+                assert len(set(told)) > 3
+
+    run(work)
+
+
 def test_a_killed_bpftrace_is_told(program: Path, tmp_path: Path) -> None:
     async def work() -> None:
         async with opened(tmp_path) as sessions:

@@ -207,7 +207,8 @@ class Live {
       if (data) element.dataset[data] = value ?? "";
     };
     put("[data-events]", session.events, "events");
-    put("[data-attached]", session.attached_probes, "attached");
+    // Detaching takes old versions a sixth of a second a probe: the number goes down.
+    put("[data-attached]", session.still_attached ?? session.attached_probes, "attached");
     if (session.expected_probes != null) put("[data-expected]", session.expected_probes, "expected");
     put("[data-viewers]", session.viewers);
     for (const kind of ["kernel", "server", "viewer"]) {
