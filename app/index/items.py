@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -13,7 +11,6 @@ import numpy.typing as npt
 from app.elf import spell
 from app.elf.arrays import file_offsets
 from app.elf.image import load_rows, sections_of, segments_of
-from app.elf.languages import language_name
 from app.elf.model import (
     TABLES,
     Header,
@@ -25,6 +22,7 @@ from app.index.column_file import NO_ADDRESS
 from app.index.columns import BadColumns, Columns
 from app.index.meta import is_meta
 from app.index.model import Function, Parameter, Symbol, Usdt, Variable
+from app.index.placed import Known, Placed, spelled
 
 _TAKEN = (
     "name_id",
@@ -44,7 +42,7 @@ _FUNC, _OBJECT = 2, 1
 _ROW = 10  # numbers of a section header
 _SEGMENT = 8
 # Bits of fn_flags, var_flags and param_flags.
-EXTERNAL, INLINED, NO_PARAMETERS, NO_RETURN_TYPE = 1, 4, 2048, 4096
+INLINED, NO_PARAMETERS, NO_RETURN_TYPE = 4, 2048, 4096
 _TYPE_UNKNOWN = 2
 _THREAD_LOCAL, _VAR_TYPE_UNKNOWN = 4, 32
 # What a function that returns nothing is written with.
@@ -138,7 +136,7 @@ class Items:
     def functions(self, indices: npt.NDArray[np.intp]) -> list[Function]:
         """The functions of these numbers, in their order."""
         placed = self._placed("function", indices)
-        known = _Known(self._columns, "fn", placed.known)
+        known = Known(self._columns, "fn", placed.known)
         numbers = placed.known.tolist()
         languages = [found or self._language for found in known.language]
         return [
@@ -155,8 +153,8 @@ class Items:
                 placed.sizes,
                 placed.offsets,
                 self._sections_of(placed),
-                _spelled(placed.types, spell.symbol_type),
-                _spelled(known.binds(placed), spell.symbol_bind),
+                spelled(placed.types, spell.symbol_type),
+                spelled(known.binds(placed), spell.symbol_bind),
                 known.file,
                 known.line,
                 languages,
@@ -171,7 +169,7 @@ class Items:
             )
         ]  # fmt: skip
 
-    def _returns(self, numbers: list[int], known: _Known, languages: list[str | None]) -> list[str | None]:
+    def _returns(self, numbers: list[int], known: Known, languages: list[str | None]) -> list[str | None]:
         return [
             None if number < 0 or flags & NO_RETURN_TYPE else kind or _NOTHING.get(str(language), "void")
             for number, flags, kind, language in zip(
@@ -211,7 +209,7 @@ class Items:
     def variables(self, indices: npt.NDArray[np.intp]) -> list[Variable]:
         """The variables of these numbers, in their order."""
         placed = self._placed("variable", indices)
-        known = _Known(self._columns, "var", placed.known)
+        known = Known(self._columns, "var", placed.known)
         types = [
             None if flags & _VAR_TYPE_UNKNOWN else kind or None
             for flags, kind in zip(known.flags, known.texts("type"), strict=True)
@@ -238,7 +236,7 @@ class Items:
             )
         ]  # fmt: skip
 
-    def _placed(self, kind: Literal["function", "variable"], indices: npt.NDArray[np.intp]) -> _Placed:
+    def _placed(self, kind: Literal["function", "variable"], indices: npt.NDArray[np.intp]) -> Placed:
         columns = self._columns
         begins, ends = columns[f"{kind}_start"][indices], columns[f"{kind}_start"][indices + 1]
         all_rows = columns[f"{kind}_rows"]
@@ -255,7 +253,7 @@ class Items:
         addresses, sections = columns[f"{kind}_address"][indices], columns[f"{kind}_section"][indices]
         name_ids = columns[f"{kind}_name"][indices]
         offsets = self._offsets(sections.tolist(), addresses, types)
-        return _Placed(
+        return Placed(
             names=[raw.decode("utf-8", "backslashreplace") for raw in columns.names_of(name_ids)],
             shown=columns.displays(name_ids),
             addresses=[None if each == NO_ADDRESS else each for each in addresses.tolist()],
@@ -271,7 +269,7 @@ class Items:
             ends=ends.tolist(),
         )
 
-    def _sources(self, placed: _Placed) -> list[tuple[str, ...]]:
+    def _sources(self, placed: Placed) -> list[tuple[str, ...]]:
         """Where each was found; one tuple serves all that are alike."""
         table = self._columns["table"]
         alike: dict[tuple[bool, tuple[int, ...]], tuple[str, ...]] = {}
@@ -290,7 +288,7 @@ class Items:
             found.append(names)
         return found
 
-    def _aliases(self, placed: _Placed) -> list[tuple[str, ...]]:
+    def _aliases(self, placed: Placed) -> list[tuple[str, ...]]:
         out: list[tuple[str, ...]] = []
         for name, begin, end in zip(placed.names, placed.begins, placed.ends, strict=True):
             if end - begin < 2:
@@ -302,7 +300,7 @@ class Items:
             out.append(tuple(other for other in others if other))
         return out
 
-    def _keys(self, prefix: str, placed: _Placed, known: _Known) -> list[str]:
+    def _keys(self, prefix: str, placed: Placed, known: Known) -> list[str]:
         """The address in hex; in a relocatable file behind its section's number, from which it counts.
 
         Without a symbol there, or without an address, the entry of the debug information.
@@ -324,7 +322,7 @@ class Items:
             )
         ]
 
-    def _sections_of(self, placed: _Placed) -> list[str]:
+    def _sections_of(self, placed: Placed) -> list[str]:
         """ "" for what has no place, or one that only the debug information knows."""
         names = {number: spell.section_of(number, self.sections) for number in set(placed.sections)}
         return [
@@ -390,88 +388,6 @@ class Items:
         found[np.isin(index, (0, _ABS)) | (types == _TLS)] = -1
         out: list[int] = found.tolist()
         return out
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """What the symbols say of some functions or variables, as lists; the best symbol stands for each."""
-
-    names: list[str]
-    shown: list[str]
-    addresses: list[int | None]
-    sizes: list[int]
-    sections: list[int]
-    types: list[int]
-    binds: list[int]
-    tables: list[int]
-    offsets: list[int | None]
-    known: npt.NDArray[np.int64]  # the row of the debug information, -1 for none
-    rows: npt.NDArray[np.uint32]  # symbols of all: those of each from its begin to its end
-    begins: list[int]
-    ends: list[int]
-
-
-class _Known:
-    """What the debug information says of some functions or variables: "" and 0 where it is silent."""
-
-    def __init__(
-        self, columns: Columns, prefix: Literal["fn", "var"], numbers: npt.NDArray[np.int64]
-    ) -> None:
-        self._columns, self._prefix = columns, prefix
-        self._told = numbers >= 0
-        self._any = bool(self._told.any())
-        self._numbers = np.where(self._told, numbers, 0)
-        self.name, self.scope, self.file = self.texts("name"), self.texts("scope"), self.texts("file")
-        self.line, self.flags = self.values("line"), self.values("flags")
-
-    def texts(self, name: str) -> list[str]:
-        if not self._any:
-            return [""] * len(self._told)
-        column = self._columns[f"{self._prefix}_{name}"][self._numbers]
-        return self._columns.strings(np.where(self._told, column, 0))
-
-    def values(self, name: str) -> list[int]:
-        if not self._any:
-            return [0] * len(self._told)
-        column = self._columns[f"{self._prefix}_{name}"][self._numbers]
-        found: list[int] = np.where(self._told, column, 0).tolist()
-        return found
-
-    @property
-    def language(self) -> list[str | None]:
-        if not self._any:
-            return [None] * len(self._told)
-        unit = self._columns[f"{self._prefix}_unit"][self._numbers]
-        numbers = self._columns["unit_language"][unit].tolist()
-        names = {number: language_name(number) for number in set(numbers)}
-        return [
-            names[number] if told else None for number, told in zip(numbers, self._told.tolist(), strict=True)
-        ]
-
-    def binds(self, placed: _Placed) -> list[int]:
-        return [
-            bind if begin < end else flags & EXTERNAL
-            for bind, begin, end, flags in zip(
-                placed.binds, placed.begins, placed.ends, self.flags, strict=True
-            )
-        ]
-
-    def external(self, placed: _Placed) -> list[bool]:
-        return [bind != 0 for bind in self.binds(placed)]
-
-    def qualified(self, placed: _Placed) -> list[str]:
-        """The name with what is around it, where no linkage name has it."""
-        return [
-            f"{scope}::{name}" if scope and name and not linkage and own == name else shown
-            for scope, name, linkage, own, shown in zip(
-                self.scope, self.name, self.values("linkage"), placed.names, placed.shown, strict=True
-            )
-        ]
-
-
-def _spelled(numbers: list[int], spelling: Callable[[int], str]) -> list[str]:
-    names = {number: spelling(number) for number in set(numbers)}
-    return [names[number] for number in numbers]
 
 
 def _hexadecimal(text: str) -> int | None:

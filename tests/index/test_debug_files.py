@@ -53,7 +53,8 @@ def functions(index: Index, binary_id: str) -> dict[str, Function]:
 
 def lay(build: Build, root: Path) -> Path:
     place = root / ".build-id" / build.build_id[:2] / f"{build.build_id[2:]}.debug"
-    place.parent.mkdir(parents=True)
+    # Build-ids of two builds may begin alike.
+    place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(build.debug, place)
     return place
 
