@@ -7,12 +7,14 @@ only looks alike (the same machine and sections in memory) is called probable, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from app.debuginfo.places import Kind, Link
 
 State = Literal["matched", "mismatched", "partial", "missing"]
+ENOUGH = 4  # of Found.quality: it has DWARF
+_SAME_BUILD = "Its build-id is the same."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,13 @@ class Found:
         return 4 * self.has["dwarf"] + 2 * self.has["symtab"] + self.has["lines"]
 
 
+def of_build(place: Found, build_id: str | None, has: dict[str, bool] | None) -> Found:
+    """A place as ``judged`` tells of it; ``has``: what its file has, None where that is of another build."""
+    if has is None or build_id is None:
+        return place
+    return replace(place, state="matched", why=_SAME_BUILD, build_id=build_id, has=has)
+
+
 def judged(wanted: Wanted, kind: Kind, path: str, identity: Mapping[str, Any]) -> Found:
     """``identity``: the fields of ``app.elf.identity.Identity`` of the file at ``path``."""
     build_id, has = identity["build_id"], identity["has"]
@@ -62,7 +71,7 @@ def _verdict(wanted: Wanted, kind: Kind, identity: Mapping[str, Any]) -> tuple[S
         return "mismatched", "It is for another machine."
     if wanted.build_id is not None:
         if build_id == wanted.build_id:
-            return "matched", "Its build-id is the same."
+            return "matched", _SAME_BUILD
         there = f"Its build-id is {build_id}" if build_id else "It has no build-id"
         return "mismatched", f"{there}, and the binary's is {wanted.build_id}: it is of another build."
     if wanted.link is not None and kind != "uploaded":

@@ -8,12 +8,12 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from app.config import Settings
-from app.debuginfo.matching import Found
+from app.debuginfo.matching import ENOUGH, Found, of_build
 from app.elf.tree import stamp_of
 from app.errors import Conflict, StorageUnavailable
 from app.index import companions
 from app.index.catalogue import BinaryRow
-from app.index.debug_files import DebugFiles, sought
+from app.index.debug_files import DebugFiles, Sought, sought
 from app.index.jobs import Task
 from app.index.reader import Outcome, Source
 from app.index.readers import Readers
@@ -29,42 +29,90 @@ class Completing:
         self._readers = readers
         self._debug_files = debug_files
 
+    def lacks(self, path: str | None, outcome: Outcome, binary_id: str | None = None) -> Sought | None:
+        """What to look for, for a file without debug information whose debug file may be at hand."""
+        meta = outcome.meta
+        if meta is None or _is_no_use(meta) or meta["dwarf"] or meta["debug_only"]:
+            return None
+        wanted = sought(meta, path, binary_id)
+        return wanted if self._debug_files.might_be(wanted) else None
+
+    def likely(self, wanted: Sought, stack: ExitStack) -> tuple[Found, int] | None:
+        """The debug file to try first, open until ``stack`` closes: who reads both tells whether it fits."""
+        return self._debug_files.likely(wanted, stack)
+
     def completed(
         self, path: str | None, descriptor: int, outcome: Outcome, binary_id: str | None = None
     ) -> tuple[Outcome, Found | None]:
         """Read again with its debug file, and with what its debug information refers to, if at hand."""
-        meta = outcome.meta
-        if meta is None or meta["state"] in {"malformed", "limit"}:
-            return outcome, None
-        size = os.fstat(descriptor).st_size
-        wanted = sought(meta, path, binary_id)
-        lacking = not meta["dwarf"] and not meta["debug_only"]
+        wanted = self.lacks(path, outcome, binary_id)
         with ExitStack() as stack:
-            debug = None
-            if lacking and self._debug_files.might_be(wanted):
-                debug = stack.enter_context(self._debug_files.opened(wanted))
+            likely = self.likely(wanted, stack) if wanted is not None else None
+            if wanted is not None and likely is not None:
+                outcome.done()
+                outcome = self._read(path, descriptor, likely[1])
+                return self.paired(path, descriptor, outcome, wanted, likely)
+            return self._judged(path, descriptor, outcome, wanted)
+
+    def paired(
+        self,
+        path: str | None,
+        descriptor: int,
+        outcome: Outcome,
+        wanted: Sought,
+        likely: tuple[Found, int] | None,
+    ) -> tuple[Outcome, Found | None]:
+        """The same for what was read with ``likely``; where that does not fit, with the one that does."""
+        if likely is not None:
+            separate = outcome.meta["separate"] if outcome.meta is not None else None
+            found = of_build(likely[0], wanted.build_id, separate)
+            if found.quality >= ENOUGH:
+                return self.with_companions(path, descriptor, outcome, (found, likely[1]))
+            outcome.done()
+            outcome = self._read(path, descriptor)
+        return self._judged(path, descriptor, outcome, wanted)
+
+    def _judged(
+        self, path: str | None, descriptor: int, outcome: Outcome, wanted: Sought | None
+    ) -> tuple[Outcome, Found | None]:
+        """With the best of all debug files, each of which is asked what it is."""
+        with ExitStack() as stack:
+            debug = stack.enter_context(self._debug_files.opened(wanted)) if wanted is not None else None
             if debug is not None:
                 outcome.done()
-                outcome = self._readers.read(Source(descriptor, size, debug[1], hashed=path is None))
-            # What the debug file refers to is known only now.
-            links = outcome.meta["links"] if outcome.meta is not None else {}
-            holder = debug[0].path if debug is not None else path
-            others = stack.enter_context(
-                companions.opened(
-                    holder,
-                    links,
-                    self._settings.roots,
-                    self._store.open_build,
-                    self._settings.debuginfod_cache,
-                )
-            )
+                outcome = self._read(path, descriptor, debug[1])
+            return self.with_companions(path, descriptor, outcome, debug)
+
+    def with_companions(
+        self, path: str | None, descriptor: int, outcome: Outcome, debug: tuple[Found, int] | None
+    ) -> tuple[Outcome, Found | None]:
+        """What the file, or the debug file that it was read with, refers to is known only now."""
+        meta, found = outcome.meta, debug[0] if debug is not None else None
+        if meta is None or _is_no_use(meta):
+            return outcome, found
+        with companions.opened(
+            found.path if found is not None else path,
+            meta["links"],
+            self._settings.roots,
+            self._store.open_build,
+            self._settings.debuginfod_cache,
+        ) as others:
             if others:
                 outcome.done()
                 separate = debug[1] if debug is not None else None
-                outcome = self._readers.read(
-                    Source(descriptor, size, separate, others.alternate, others.parts, hashed=path is None)
-                )
-            return outcome, debug[0] if debug is not None else None
+                outcome = self._read(path, descriptor, separate, others.alternate, others.parts)
+            return outcome, found
+
+    def _read(
+        self,
+        path: str | None,
+        descriptor: int,
+        debug: int | None = None,
+        alternate: int | None = None,
+        parts: Sequence[int] = (),
+    ) -> Outcome:
+        size = os.fstat(descriptor).st_size
+        return self._readers.read(Source(descriptor, size, debug, alternate, parts, hashed=path is None))
 
     def merge_all(self, task: Task, arrived: Sequence[str]) -> None:
         """Debug files that came after their binaries, or better ones than these had.
@@ -114,6 +162,10 @@ class Completing:
             self._store.put(outcome, row.name, descriptor, path, stamp, None, None, debug)
 
         self._store.use_bytes(row, again)
+
+
+def _is_no_use(meta: dict[str, Any]) -> bool:
+    return meta["state"] in {"malformed", "limit"}
 
 
 def gives(meta: dict[str, Any]) -> bool:

@@ -103,12 +103,13 @@ def _read(data: Data, further: Further, threads: int) -> _Found:
 
 
 def _debug_file(image: Image, further: Further) -> Image | None:
-    """The debug file, unless it says that it is of another build, which who gave it has looked at before."""
+    """The debug file, unless it says that it is of another build."""
     if further.debug is None:
         return None
     debug = open_image(further.debug)
     mine, theirs = identity(image), identity(debug)
-    if theirs.problem is not None or mine.build_id != theirs.build_id:
+    alike = (mine.build_id, mine.machine) == (theirs.build_id, theirs.machine)
+    if theirs.problem is not None or not alike:
         image.note("debug_mismatch", "The debug file at hand is of another build; it was not used.")
         return None
     return debug

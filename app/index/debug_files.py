@@ -7,7 +7,7 @@ debuginfod server is asked but by ``fetch``; what they gave lies in their cache,
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from app.config import Settings
 from app.debuginfo import places
 from app.debuginfo.cache import Cache, used
-from app.debuginfo.matching import Found, State, Wanted, judged
+from app.debuginfo.matching import ENOUGH, Found, State, Wanted, judged
 from app.debuginfo.places import Kind, Place
 from app.debuginfo.servers import Servers
 from app.elf.problem import Problem
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from app.debuginfo.client import Watch
 
 _MOST_IN_DIRECTORY = 500
-_ENOUGH = 4  # of matching.Found.quality: it has DWARF
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,9 @@ def sought(meta: dict[str, Any], path: str | None, binary_id: str | None = None)
     """``meta``: a reader's summary, or what a row keeps of it, with its build-id."""
     link = meta["debug_link"]
     return Sought(binary_id, path, meta["build_id"], tuple(link) if link else None, meta["machine"])
+
+
+_Judge = Callable[[Sought, Kind, str, int], Found]
 
 
 class DebugFiles:
@@ -116,12 +118,29 @@ class DebugFiles:
             for each, descriptor in self._looked(wanted, stack):
                 if descriptor is not None and each.quality > (chosen[0].quality if chosen else 0):
                     chosen = each, descriptor
-                if each.quality >= _ENOUGH:
+                if each.quality >= ENOUGH:
                     break
             yield chosen
 
-    def _looked(self, wanted: Sought, stack: ExitStack) -> Iterator[tuple[Found, int | None]]:
+    def likely(self, wanted: Sought, stack: ExitStack) -> tuple[Found, int] | None:
+        """What ``opened`` would look at first, if a build-id can tell whether it is the one; not judged yet.
+
+        Its descriptor is open until ``stack`` closes.
+        """
+        if wanted.build_id is None:
+            return None
+
+        def unjudged(wanted: Sought, kind: Kind, path: str, descriptor: int) -> Found:
+            return Found(kind, path, "partial", "It was not looked at yet.")
+
+        looked = self._looked(wanted, stack, unjudged)
+        return next(((each, descriptor) for each, descriptor in looked if descriptor is not None), None)
+
+    def _looked(
+        self, wanted: Sought, stack: ExitStack, judge: _Judge | None = None
+    ) -> Iterator[tuple[Found, int | None]]:
         """Each place with what is there, open until ``stack`` closes."""
+        judge = judge or self._judged
         with ExitStack() as own:
             for row in self._rows(wanted):
                 kind: Kind = "uploaded" if row.uploaded else "indexed"
@@ -136,7 +155,7 @@ class DebugFiles:
                     yield Found(kind, path, "missing", why, package=package), None
                     continue
                 stack.callback(os.close, descriptor)
-                yield replace(self._judged(wanted, kind, path, descriptor), package=package), descriptor
+                yield replace(judge(wanted, kind, path, descriptor), package=package), descriptor
             for place in self._places(wanted):
                 try:
                     file = own.enter_context(files.open_elf(place.path, self._roots(place)))
@@ -155,7 +174,7 @@ class DebugFiles:
                     used(file.descriptor)
                 descriptor = os.dup(file.descriptor)
                 stack.callback(os.close, descriptor)
-                yield self._judged(wanted, place.kind, place.path, descriptor), descriptor
+                yield judge(wanted, place.kind, place.path, descriptor), descriptor
 
     def _roots(self, place: Place) -> Sequence[str]:
         """What this server keeps itself is read wherever it lies."""

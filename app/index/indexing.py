@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,21 +21,21 @@ from app.index import files
 from app.index.binaries import binary_of, package_of
 from app.index.build import Child
 from app.index.catalogue import BinaryRow, Catalogue, KnownRow
-from app.index.completing import Completing, gives
+from app.index.completing import Completing
 from app.index.debug_files import DebugFiles, sought
 from app.index.fetching import Fetching
+from app.index.hosted import Hosted, changes
 from app.index.jobs import Jobs, Task
-from app.index.reader import Kind, Outcome, Source
+from app.index.reader import Kind
 from app.index.readers import Readers
 from app.index.records import Binary, Job
-from app.index.results import Result, refused, taken
-from app.index.store import Pending, Store
+from app.index.results import Result, refused
+from app.index.store import Store
+from app.index.sweep import Sweep
 
 if TYPE_CHECKING:
     from app.index.intake import Intake
     from app.index.source_packs import SourcePacks
-
-_TRIES = 3  # at a file that changes while it is read
 
 
 class Indexing:
@@ -50,6 +50,8 @@ class Indexing:
         self._readers = Readers(settings)
         self.debug_files = DebugFiles(settings, self._store, self._readers)
         self._completing = Completing(settings, self._store, self._readers, self.debug_files)
+        self._hosted = Hosted(settings, self._store, self._readers, self.debug_files, self._completing)
+        self._sweep = Sweep(settings, self._store, self._readers, self._completing, self._hosted)
         self._fetching = Fetching(settings, self._store, self.debug_files, self._completing.merge)
 
     @cached_property
@@ -217,7 +219,7 @@ class Indexing:
         if found:
             whole = any(entry.stamp is not None for entry in found)
             task.update(save=True, phase="reading")
-            self._read_all(task, found, whole)
+            self._fetching.unasked(task, self._sweep.read(task, found, whole))
         if not task.cancelled():
             task.update(phase="storing")
             self._store.saw(walked, moved)
@@ -244,63 +246,6 @@ class Indexing:
             "hint": "",
         }
 
-    def _read_all(self, task: Task, found: Sequence[files.Found], low: bool) -> None:
-        pending = Pending(self._store)
-        arrived: list[str] = []
-        read: list[str] = []
-        width = min(self._settings.readers, len(found))
-        opened: set[files.HostFile] = set()
-        stream = self._readers.stream(
-            self._sources(task, found, opened), Kind(low=low), width, task.cancelled
-        )
-        try:
-            for source, outcome in stream:
-                entry, file = source.tag
-                result = self._stored(entry, file, outcome, pending)
-                task.advance(result, entry.size)
-                if result["id"]:
-                    read.append(result["id"])
-                if outcome.meta is not None and result["id"] and gives(outcome.meta):
-                    arrived.append(result["id"])
-                os.close(file.descriptor)
-                opened.discard(file)
-        finally:
-            stream.close()
-            for file in opened:
-                os.close(file.descriptor)
-            pending.flush()
-        self._completing.merge_all(task, arrived)
-        self._fetching.unasked(task, read)
-
-    def _sources(
-        self, task: Task, found: Sequence[files.Found], opened: set[files.HostFile]
-    ) -> Iterator[Source]:
-        for entry in found:
-            try:
-                file = files.open_found(entry, self._settings.roots)
-            except AppError as error:
-                task.advance(refused(entry.path, error), entry.size)
-                continue
-            opened.add(file)
-            known = self._known(file) if entry.stamp is None else None
-            if known is None:
-                yield Source(file.descriptor, file.stamp[2], tag=(entry, file))
-                continue
-            os.close(file.descriptor)
-            opened.discard(file)
-            task.advance(taken(entry.path, known), entry.size, unchanged=True)
-
-    def _stored(self, entry: files.Found, file: files.HostFile, outcome: Outcome, pending: Pending) -> Result:
-        try:
-            if file.unchanged():
-                return taken(entry.path, self._keep(file, outcome, pending))
-            outcome.done()
-            return taken(entry.path, self._at(entry.path))
-        except StorageFull:
-            raise
-        except AppError as error:
-            return refused(entry.path, error)
-
     # Binaries
 
     def binary_at(self, path: str, hashed: bool = False) -> Binary:
@@ -308,7 +253,7 @@ class Indexing:
 
         Raises NotElf and its kin.
         """
-        row = self._at(path)
+        row = self._hosted.at(path)
         return binary_of(self._store.hashed(row) if hashed else row)
 
     def known_at(self, path: str) -> str | None:
@@ -329,9 +274,9 @@ class Indexing:
 
     def row_of(self, file: files.HostFile) -> BinaryRow:
         """Of a file that is open, wherever its path leads by now. Raises as ``binary_at`` does."""
-        row = self._row(file)
+        row = self._hosted.row(file)
         if row is None:
-            raise _changes(file.path)
+            raise changes(file.path)
         return row
 
     def binary(self, binary_id: str, hashed: bool = False) -> Binary:
@@ -360,60 +305,7 @@ class Indexing:
         if package is not None:
             self._source_packs.drop_unused(package)
 
-    def _at(self, path: str) -> BinaryRow:
-        for _ in range(_TRIES):
-            with files.open_elf(path, self._settings.roots) as file:
-                row = self._row(file)
-                if row is not None:
-                    return row
-        raise _changes(path)
-
-    def _row(self, file: files.HostFile) -> BinaryRow | None:
-        """Of an open file, read now if need be; None for one that changes meanwhile."""
-        row = self._known(file)
-        if row is not None and not self._might_gain(row, file.origin):
-            return row
-        outcome = self._readers.read(Source(file.descriptor, file.stamp[2]))
-        if file.unchanged():
-            return self._keep(file, outcome)
-        outcome.done()
-        return None
-
-    def _might_gain(self, row: BinaryRow, path: str) -> bool:
-        """Whether a debug file came since the binary was read without one."""
-        lacking = row.info["debug"]["kind"] == "none" and not row.info["debug_only"]
-        wanted = sought({**row.info, "build_id": row.build_id}, path, row.id)
-        if not lacking or not self.debug_files.might_be(wanted):
-            return False
-        with self.debug_files.opened(wanted) as found:
-            return found is not None
-
-    def _known(self, file: files.HostFile) -> BinaryRow | None:
-        known = self._catalogue.path(file.path)
-        if known is None or known.stamp != file.stamp:
-            return None
-        return self._store.known(known)
-
-    def _keep(self, file: files.HostFile, outcome: Outcome, pending: Pending | None = None) -> BinaryRow:
-        name = Path(_program(file.path)).name
-        outcome, debug = self._completing.completed(file.origin, file.descriptor, outcome)
-        return self._store.put(outcome, name, file.descriptor, file.path, file.stamp, None, pending, debug)
-
 
 def _ids(task: Task) -> list[str]:
     """Of the binaries that a job has taken in so far."""
     return [result["id"] for result in task.job.results if result["id"]]
-
-
-def _changes(path: str) -> Conflict:
-    return Conflict(f"{path} changes while it is read.", "Try again when the file is at rest.")
-
-
-def _program(path: str) -> str:
-    """/proc/PID/exe is called by what it leads to, as are its like."""
-    if path.startswith("/proc/") and (path.endswith("/exe") or "/map_files/" in path):
-        try:
-            return os.path.realpath(path).removesuffix(" (deleted)")
-        except OSError:
-            return path
-    return path
