@@ -27,6 +27,7 @@ EXACT, UNQUALIFIED, PREFIX, INSIDE = 0, 1, 2, 3
 FUZZY = 16
 NONE = 0xFFFF
 OPENED, CLOSED = 1, 2
+KINDS = 4  # of entries
 Array = npt.NDArray[Any]
 Ranks = npt.NDArray[np.uint16]
 Way = Literal["substring", "prefix", "fuzzy"]
@@ -128,6 +129,21 @@ def gather(lines: Lines, which: npt.NDArray[np.uint32]) -> bytes:
     return _search.gather(lines.text, lines.line_at, lines.further, np.ascontiguousarray(which, np.uint32))
 
 
+def select(
+    ranks: Ranks, entry_at: Array, kinds: Array, wanted: int | None = None
+) -> tuple[npt.NDArray[np.uint32], tuple[int, ...]]:
+    """The entries of the names that have a rank, by rank, then by kind, then as they lie; kind -> how many.
+
+    A name's entries lie from its place in ``entry_at`` (u4, one more than names) to the next one's; ``kinds``
+    (u1) has a kind for each; an entry of none of the ``KINDS`` is left out. ``wanted``: those of this one.
+    """
+    if _search is None:
+        return scan_plain.select(ranks, entry_at, kinds, wanted)
+    out = np.empty(len(kinds), np.uint32)
+    count, counts = _search.select(ranks, entry_at, kinds, -1 if wanted is None else wanted, out)
+    return out[:count].copy(), counts
+
+
 def order(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
     """The places of the keys in ascending order, equal ones as they lie."""
     if _search is None:
@@ -163,6 +179,6 @@ class Names:
         return out
 
     def lines(self) -> Lines:
-        """All names so far, a line each."""
+        """All names so far, a line each; while they are kept, none can be added."""
         text, starts = self._made.lines()
         return Lines(np.frombuffer(text, np.uint8), np.frombuffer(starts, np.uint32), np.zeros(0, np.uint32))

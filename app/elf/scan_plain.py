@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _EXACT, _UNQUALIFIED, _PREFIX, _INSIDE, _FUZZY, _NONE = 0, 1, 2, 3, 16, 0xFFFF
 _OPENED, _CLOSED = 1, 2
+_KINDS = 4
 _INSIDE_A_WORD = 8
 _SORTED_BY = 64
 _CHECK_EVERY = 1024
@@ -45,6 +46,19 @@ def rank(lines: Lines, needle: bytes, way: Way, fold: bool, until: float, ranks:
     if sides & _CLOSED:
         chosen &= closes
     _lower(lines, ranks, line[chosen], rank[chosen])
+
+
+def select(
+    ranks: Ranks, entry_at: npt.NDArray[Any], kinds: npt.NDArray[Any], wanted: int | None
+) -> tuple[npt.NDArray[np.uint32], tuple[int, ...]]:
+    at = entry_at.astype(np.int64)
+    rank = np.repeat(ranks, at[1:] - at[:-1])
+    found = np.flatnonzero((rank != _NONE) & (kinds < _KINDS))
+    counts = tuple(np.bincount(kinds[found], minlength=_KINDS).tolist())
+    if wanted is not None:
+        found = found[kinds[found] == wanted]
+    order = np.argsort(rank[found].astype(np.uint32) << np.uint32(2) | kinds[found], kind="stable")
+    return found[order].astype(np.uint32), counts
 
 
 def _lower(lines: Lines, ranks: Ranks, line: npt.NDArray[Any], rank: npt.NDArray[Any]) -> None:

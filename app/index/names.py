@@ -144,6 +144,13 @@ def _changes(array: Array) -> npt.NDArray[np.bool_]:
     return np.append(np.ones(min(1, len(array)), bool), array[1:] != array[:-1])
 
 
+def _places(numbers: Array, count: int) -> Array:
+    """Where those of each of ``count`` numbers begin, in an array in which they rise."""
+    found: Array = np.zeros(count + 1, np.uint32)
+    np.cumsum(np.bincount(numbers, minlength=count), out=found[1:])
+    return found
+
+
 def _below(array: Array, count: int) -> bool:
     return not len(array) or int(array.max()) < count
 
@@ -231,7 +238,7 @@ class _Gathered:
                 "text": text,
                 "line_at": line_at,
                 "further": further,
-                "name_entry_at": np.searchsorted(name[starts], np.arange(shown.count + 1)).astype(np.uint32),
+                "name_entry_at": _places(name[starts], shown.count),
                 "entry_name": name[starts],
                 "entry_kind": kind[starts],
                 "entry_at": np.append(starts, len(name)).astype(np.uint32),

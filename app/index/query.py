@@ -36,6 +36,7 @@ _ONLY_SEVERAL = {"kind", "language"}
 _KINDS = ("function", "inline only")
 _SOURCES = ("dwarf", *TABLES)
 _KEPT = 64
+_KEPT_BYTES = 32 << 20
 _FUNC, _OBJECT = 2, 1
 _EXTERNAL = 1
 _UNSET = 0xFFFF
@@ -55,6 +56,7 @@ class Selections:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, Selection] = OrderedDict()
+        self._bytes = 0
         self._lock = Lock()
 
     def get(self, key: Hashable, make: Callable[[], Selection]) -> Selection:
@@ -65,9 +67,13 @@ class Selections:
                 return found
         made = make()
         with self._lock:
+            before = self._kept.pop(key, None)
             self._kept[key] = made
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+            self._bytes += made.rows.nbytes - (before.rows.nbytes if before is not None else 0)
+            # The last one stays, however long: its next part is what will be asked for.
+            while len(self._kept) > 1 and (len(self._kept) > _KEPT or self._bytes > _KEPT_BYTES):
+                _, oldest = self._kept.popitem(last=False)
+                self._bytes -= oldest.rows.nbytes
         return made
 
 

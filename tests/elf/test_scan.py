@@ -97,6 +97,43 @@ def test_keys_are_sorted_and_equal_ones_stay(keys: list[int]) -> None:
     assert scan.order(array).tolist() == np.argsort(array, kind="stable").tolist()
 
 
+@pytest.mark.parametrize("range_of_keys", [1 << 10, 1 << 20, 1 << 40])
+def test_many_keys_are_sorted_whether_they_lie_near_or_far(range_of_keys: int) -> None:
+    keys = np.random.default_rng(3).integers(0, range_of_keys, 200_000).astype(np.uint64)
+    for array in (keys, keys << np.uint64(17), keys + np.uint64(1 << 50)):
+        assert np.array_equal(scan.order(array), np.argsort(array, kind="stable"))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([NONE, NONE, NONE, 0, 1, 3, 300, NONE - 1]), st.integers(0, 3)),
+        max_size=30,
+    ),
+    st.lists(st.sampled_from([0, 1, 2, 3, 4, 255]), min_size=90, max_size=90),
+    st.sampled_from([None, 0, 1, 3]),
+)
+def test_entries_are_chosen_as_the_plain_search_does(
+    names: list[tuple[int, int]], kinds: list[int], wanted: int | None
+) -> None:
+    ranks = np.array([rank for rank, _ in names], np.uint16)
+    at = np.cumsum([0, *(entries for _, entries in names)]).astype(np.uint32)
+    of = np.array(kinds[: int(at[-1])], np.uint8)
+    found, counts = scan.select(ranks, at, of, wanted)
+    expected, counted = scan_plain.select(ranks, at, of, wanted)
+    assert (found.tolist(), tuple(counts)) == (expected.tolist(), counted)
+
+
+def test_entries_that_do_not_fit_the_names_are_harmless() -> None:
+    ranks, kinds = np.zeros(3, np.uint16), np.array([0, 1, 2], np.uint8)
+    for at in ([0, 9, 2, 3], [3, 2, 1, 0], [0, 3, 0, 3], [7, 7, 7, 7]):
+        found, _ = scan.select(ranks, np.array(at, np.uint32), kinds)
+        assert len(found) <= 3
+        assert found.max(initial=0) < 3
+    with pytest.raises(ValueError, match="fit"):
+        scan.select(ranks, np.zeros(3, np.uint32), kinds)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(NAME, NAME.map(lambda name: b"a" * 61 + name)), max_size=40))
 def test_the_alphabet(names: list[bytes]) -> None:
@@ -113,6 +150,18 @@ def test_names_are_kept_once(several: list[Lines]) -> None:
         assert ours.add(lines, which).tolist() == plain.add(lines, which)
     text, starts = plain.lines()
     assert (ours.lines().text.tobytes(), ours.lines().line_at.tobytes()) == (text, starts)
+
+
+def test_names_that_are_looked_at_stay_where_they_are() -> None:
+    names, lines = scan.Names(), lines_of([b"one", b"two"])
+    first, every = np.zeros(1, np.uint32), np.arange(2, dtype=np.uint32)
+    assert names.add(lines, first).tolist() == [0]
+    kept = names.lines()
+    with pytest.raises(BufferError):
+        names.add(lines, every)
+    del kept
+    assert names.add(lines, every).tolist() == [0, 1]
+    assert names.lines().text.tobytes() == b"one\ntwo\n"
 
 
 def test_a_place_at_the_very_end_of_the_text_and_across_blocks() -> None:
@@ -203,3 +252,20 @@ def test_parts_on_threads_give_one_answer(way: Way, needle: bytes) -> None:
         choice = Choice((tuple(map(Letter, needle)),), False, False)
         marked = np.unique(lines.name_of(scan.mark(lines, [choice], 0.0)))
         assert marked.tolist() == np.flatnonzero(np.array(found) != NONE).tolist()
+
+
+def test_many_names_are_sorted_and_gathered_side_by_side() -> None:
+    dice = np.random.default_rng(7)
+    starts = [b"std::", b"Std::", b"_Z", b"llvm::", b"", b"\xff", b"z"]
+    names = [
+        starts[start] + b"%x" % number * (1 + number % 9)
+        for start, number in zip(
+            dice.integers(0, len(starts), 250_000), dice.integers(0, 1 << 40, 250_000), strict=True
+        )
+    ]
+    lines = lines_of(names)
+    assert len(lines.text) > 8 << 20
+    place = scan.alphabet(lines)
+    assert np.array_equal(place, scan_plain.alphabet(lines))
+    which = np.argsort(place).astype(np.uint32)
+    assert scan.gather(lines, which) == b"".join(names[number] + b"\n" for number in which.tolist())

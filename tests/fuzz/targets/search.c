@@ -1,15 +1,17 @@
 /* Search over names whose columns hold anything: each way of matching, by wide instructions and without, which
- * must agree; then the orders and the interning of the same lines.
+ * must agree; then the orders, the interning and the gathering of the same lines, and a choice of entries.
  *
  * Parts: 1 text, 2 starts of lines, 3 further names, 4 what is looked for, 5 a pattern's program. Options: flags (1
  * fold case, 2 and 4 sides, 8 memory runs out), the turn at which it does, and how many lines are names (one byte).
  */
 #include "container.h"
+#include "search/gather.h"
 #include "search/intern.h"
 #include "search/order.h"
 #include "search/parts.h"
 #include "search/pattern.h"
 #include "search/rank.h"
+#include "search/select.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -93,6 +95,43 @@ static void order_and_intern(const Lines *lines)
     free(order);
 }
 
+static void gather(const Lines *lines)
+{
+    size_t count = lines->count + 1;
+    uint32_t *which = copy((Bytes){NULL, 0}, count * sizeof *which);
+    for (size_t at = 0; at < count; at++)
+        which[at] = (uint32_t)(count - at);
+    Gathering gathering = {lines, which, count};
+    size_t size = gathered_size(&gathering);
+    /* What is there may have grown or shrunk since the size was asked for. */
+    for (size_t room = size > 3 ? size - 3 : 0; room <= size + 3; room++) {
+        uint8_t *to = target_memory(room ? room : 1);
+        gather_lines(&gathering, to, room);
+        DEMAND(!room || to[room - 1] == '\n');
+        free(to);
+    }
+    free(which);
+}
+
+/* The bytes of the text are kinds, the starts of lines those of entries. */
+static void choose(const Asked *asked, unsigned wanted)
+{
+    const Lines *lines = asked->lines;
+    uint16_t *ranks = copy((Bytes){NULL, 0}, (lines->names + 1) * sizeof *ranks);
+    uint32_t *out = copy((Bytes){NULL, 0}, (lines->size + 1) * sizeof *out);
+    Ranked ranked = {ranks, lines->at, lines->text, lines->names, lines->size};
+    size_t count = 0;
+    uint64_t counts[KINDS];
+    if (rank(asked, 0, false, ranks) == DONE &&
+        select_entries(&ranked, (int)(wanted % (KINDS + 1)) - 1, out, &count, counts) == DONE) {
+        DEMAND(count <= lines->size);
+        for (size_t at = 0; at < count; at++)
+            DEMAND(out[at] < lines->size);
+    }
+    free(ranks);
+    free(out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     Container container = container_read(data, size);
@@ -116,6 +155,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rank_both(&asked);
     match(&lines, (Bytes){program, container.part[5].size});
     order_and_intern(&lines);
+    gather(&lines);
+    choose(&asked, flags >> 4);
     allocations_fail(0);
     free(text);
     free(starts);

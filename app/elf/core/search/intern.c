@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { FIRST_ROOM = 1 << 12 };
+enum { FIRST_ROOM = 1 << 12, AHEAD = 16 /* names whose slots are fetched before they are needed */ };
 
 static uint64_t mixed(uint64_t a, uint64_t b)
 {
@@ -72,25 +72,50 @@ static bool add(Interned *interned, const uint8_t *text, size_t length, uint64_t
     return true;
 }
 
+typedef struct {
+    const uint8_t *text;
+    size_t length;
+    uint64_t hash;
+} Name;
+
+/* The number of a name, a new one for a new name; SIZE_MAX when memory is out. */
+static size_t number_of(Interned *interned, const Name *name)
+{
+    if (2 * (interned->hashes.count + 1) > interned->room && !grow(interned))
+        return SIZE_MAX;
+    size_t at = name->hash & (interned->room - 1);
+    uint32_t found;
+    while ((found = interned->slots[at])) {
+        if (interned->hashes.items[found - 1] == name->hash &&
+            same(interned, found - 1, name->text, name->length))
+            return found - 1;
+        at = (at + 1) & (interned->room - 1);
+    }
+    if (!add(interned, name->text, name->length, name->hash))
+        return SIZE_MAX;
+    interned->slots[at] = (uint32_t)interned->hashes.count;
+    return interned->hashes.count - 1;
+}
+
 Status intern_lines(Interned *interned, const Lines *lines, const uint32_t *which, size_t count, uint32_t *out)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (2 * (interned->hashes.count + 1) > interned->room && !grow(interned))
-            return OUT_OF_MEMORY;
-        Line line = which[i] < lines->count ? line_at(lines, which[i]) : (Line){0, 0};
-        const uint8_t *text = lines->text + line.at;
-        uint64_t hash = hash_of(text, line.length, interned->seed);
-        size_t at = hash & (interned->room - 1);
-        uint32_t found;
-        while ((found = interned->slots[at]) &&
-               !(interned->hashes.items[found - 1] == hash && same(interned, found - 1, text, line.length)))
-            at = (at + 1) & (interned->room - 1);
-        if (!found) {
-            if (!add(interned, text, line.length, hash))
-                return OUT_OF_MEMORY;
-            interned->slots[at] = found = (uint32_t)interned->hashes.count;
+    Name names[AHEAD];
+    for (size_t first = 0; first < count; first += AHEAD) {
+        size_t some = count - first < AHEAD ? count - first : AHEAD;
+        for (size_t i = 0; i < some; i++) {
+            uint32_t index = which[first + i];
+            Line line = index < lines->count ? line_at(lines, index) : (Line){0, 0};
+            const uint8_t *text = lines->text + line.at;
+            names[i] = (Name){text, line.length, hash_of(text, line.length, interned->seed)};
+            if (interned->room)
+                __builtin_prefetch(&interned->slots[names[i].hash & (interned->room - 1)]);
         }
-        out[i] = found - 1;
+        for (size_t i = 0; i < some; i++) {
+            size_t number = number_of(interned, &names[i]);
+            if (number == SIZE_MAX)
+                return OUT_OF_MEMORY;
+            out[first + i] = (uint32_t)number;
+        }
     }
     return DONE;
 }

@@ -5,12 +5,14 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "gather.h"
 #include "intern.h"
 #include "order.h"
 #include "parts.h"
 #include "pattern.h"
 #include "rank.h"
 #include "scan.h"
+#include "select.h"
 
 enum { BUFFERS = 5 };
 
@@ -172,6 +174,38 @@ static PyObject *order(PyObject *module, PyObject *arguments)
     return answer(&held, status);
 }
 
+/* (how many, of each kind how many) of the entries in `out`. */
+static PyObject *chosen(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    PyObject *ranks, *at, *kinds, *out;
+    int wanted;
+    Held held = {.count = 0};
+    if (!PyArg_ParseTuple(arguments, "OOOiO", &ranks, &at, &kinds, &wanted, &out))
+        return NULL;
+    Py_buffer *of_ranks = hold(&held, ranks, 2, PyBUF_SIMPLE);
+    Py_buffer *of_at = of_ranks ? hold(&held, at, 4, PyBUF_SIMPLE) : NULL;
+    Py_buffer *of_kinds = of_at ? hold(&held, kinds, 1, PyBUF_SIMPLE) : NULL;
+    Py_buffer *taken = of_kinds ? hold(&held, out, 4, PyBUF_WRITABLE) : NULL;
+    if (!taken || taken->len / 4 != of_kinds->len || of_at->len / 4 != of_ranks->len / 2 + 1)
+        return refuse(&held, "The entries do not fit the names.");
+    Ranked ranked = {of_ranks->buf, of_at->buf, of_kinds->buf, (size_t)of_ranks->len / 2,
+                     (size_t)of_kinds->len};
+    size_t count = 0;
+    uint64_t counts[KINDS] = {0};
+    Status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = select_entries(&ranked, wanted, taken->buf, &count, counts);
+    Py_END_ALLOW_THREADS
+    PyObject *done = answer(&held, status);
+    if (!done)
+        return NULL;
+    Py_DECREF(done);
+    return Py_BuildValue("n(KKKK)", (Py_ssize_t)count, (unsigned long long)counts[0],
+                         (unsigned long long)counts[1], (unsigned long long)counts[2],
+                         (unsigned long long)counts[3]);
+}
+
 static PyObject *alphabet(PyObject *module, PyObject *arguments)
 {
     (void)module;
@@ -206,24 +240,17 @@ static PyObject *gather(PyObject *module, PyObject *arguments)
     Py_buffer *which = hold(&held, chosen, 4, PyBUF_SIMPLE);
     if (!which)
         return refuse(&held, NULL);
-    const uint32_t *numbers = which->buf;
-    size_t count = (size_t)which->len / 4, size = 0;
-    for (size_t i = 0; i < count; i++)
-        size += (numbers[i] < lines.count ? line_at(&lines, numbers[i]).length : 0) + 1;
+    Gathering gathering = {&lines, which->buf, (size_t)which->len / 4};
+    size_t size;
+    Py_BEGIN_ALLOW_THREADS
+    size = gathered_size(&gathering);
+    Py_END_ALLOW_THREADS
     made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
     if (made) {
         uint8_t *to = (uint8_t *)PyBytes_AS_STRING(made);
-        for (size_t i = 0; i < count; i++) {
-            Line line = numbers[i] < lines.count ? line_at(&lines, numbers[i]) : (Line){0, 0};
-            /* The columns may change below us: what does not fit any more is left out. */
-            if (line.length + 1 > size)
-                line.length = size ? size - 1 : 0;
-            memcpy(to, lines.text + line.at, line.length);
-            to += line.length;
-            *to++ = '\n';
-            size -= line.length + 1;
-        }
-        memset(to, '\n', size);
+        Py_BEGIN_ALLOW_THREADS
+        gather_lines(&gathering, to, size);
+        Py_END_ALLOW_THREADS
     }
     let_go(&held);
     return made;
@@ -232,6 +259,7 @@ static PyObject *gather(PyObject *module, PyObject *arguments)
 typedef struct {
     PyObject_HEAD
     Interned interned;
+    size_t lent; /* views of the text, which must not move then */
 } NamesObject;
 
 static PyObject *names_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
@@ -253,6 +281,22 @@ static void names_free(PyObject *self)
     Py_DECREF(type);
 }
 
+/* The text, as a buffer. */
+static int names_lend(PyObject *self, Py_buffer *view, int flags)
+{
+    NamesObject *names = (NamesObject *)self;
+    void *text = names->interned.text.count ? names->interned.text.items : (void *)"";
+    int failed = PyBuffer_FillInfo(view, self, text, (Py_ssize_t)names->interned.text.count, 1, flags);
+    names->lent += !failed;
+    return failed;
+}
+
+static void names_returned(PyObject *self, Py_buffer *view)
+{
+    (void)view;
+    ((NamesObject *)self)->lent--;
+}
+
 static PyObject *names_add(PyObject *self, PyObject *arguments)
 {
     PyObject *text, *at, *further, *chosen, *out;
@@ -260,6 +304,10 @@ static PyObject *names_add(PyObject *self, PyObject *arguments)
     Lines lines;
     if (!PyArg_ParseTuple(arguments, "OOOOO", &text, &at, &further, &chosen, &out))
         return NULL;
+    if (((NamesObject *)self)->lent) {
+        PyErr_SetString(PyExc_BufferError, "The names are looked at, and cannot grow.");
+        return NULL;
+    }
     if (!hold_lines(&held, text, at, further, &lines))
         return refuse(&held, NULL);
     Py_buffer *which = hold(&held, chosen, 4, PyBUF_SIMPLE);
@@ -271,7 +319,7 @@ static PyObject *names_add(PyObject *self, PyObject *arguments)
                                       (size_t)which->len / 4, taken->buf));
 }
 
-/* (text, line_at) of all names so far. */
+/* (text, line_at) of all names so far; as long as somebody has the text, none can be added. */
 static PyObject *names_lines(PyObject *self, PyObject *unused)
 {
     (void)unused;
@@ -284,8 +332,7 @@ static PyObject *names_lines(PyObject *self, PyObject *unused)
     if (interned->starts.count)
         memcpy(to, interned->starts.items, 4 * interned->starts.count);
     memcpy(to + 4 * interned->starts.count, &end, 4);
-    const char *names = end ? (const char *)interned->text.items : "";
-    return Py_BuildValue("y#N", names, (Py_ssize_t)end, starts);
+    return Py_BuildValue("NN", PyMemoryView_FromObject(self), starts);
 }
 
 static PyMethodDef names_methods[] = {
@@ -298,6 +345,8 @@ static PyType_Slot names_slots[] = {
     {Py_tp_new, names_new},
     {Py_tp_dealloc, names_free},
     {Py_tp_methods, names_methods},
+    {Py_bf_getbuffer, names_lend},
+    {Py_bf_releasebuffer, names_returned},
     {0, NULL},
 };
 
@@ -310,6 +359,7 @@ static PyMethodDef methods[] = {
     {"prefix", prefix, METH_VARARGS, "Ranks of the names that begin with a text."},
     {"fuzzy", fuzzy, METH_VARARGS, "Ranks of the names that hold letters in their order."},
     {"mark", mark, METH_VARARGS, "Marks of the lines that a program matches."},
+    {"select", chosen, METH_VARARGS, "The entries of the names that have a rank, in order."},
     {"order", order, METH_VARARGS, "The places of keys in ascending order."},
     {"alphabet", alphabet, METH_VARARGS, "The place of each name in the alphabet."},
     {"gather", gather, METH_VARARGS, "Some lines as one text."},

@@ -1,10 +1,14 @@
-/* Radix sorts: keys by their bytes from the lowest, names by eight of their bytes at a time from the first. */
+/* Keys of a narrow range are counted; others, and names by eight bytes at a time, are sorted by their bytes. */
 #include "order.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { BY_BYTES = 8, DEEPEST = 64, FEW = 16, COUNTED_BITS = 16 };
+#include "parts.h"
+
+enum { BY_BYTES = 8, DEEPEST = 64, FEW = 16 };
+/* Places to count for each key that are worth it, and so many that always are. */
+enum { SPARSE = 8, NARROW = 1 << 16 };
 
 typedef struct {
     uint64_t key;
@@ -60,42 +64,45 @@ static void sort(Entry *entries, Entry *spare, size_t count)
         radix(entries, spare, count);
 }
 
-/* Keys that differ in a few neighbouring bits alone, `shift` of them below: one pass, without a copy. */
-static Status by_counting(const uint64_t *keys, size_t count, unsigned shift, unsigned bits, int64_t *order)
+/* Keys of a narrow range, `first` the least, with `shift` bits below that all have: without a copy. */
+static Status by_counting(const uint64_t *keys, size_t count, uint64_t first, unsigned shift, size_t range,
+                          int64_t *order)
 {
-    size_t *starts = calloc((size_t)1 << bits, sizeof *starts);
+    uint32_t *starts = calloc(range, sizeof *starts), sum = 0;
     if (!starts)
         return OUT_OF_MEMORY;
-    uint64_t mask = (UINT64_C(1) << bits) - 1;
-    size_t sum = 0;
     for (size_t i = 0; i < count; i++)
-        starts[keys[i] >> shift & mask]++;
-    for (size_t i = 0; i <= mask; i++) {
-        size_t here = starts[i];
+        starts[(keys[i] - first) >> shift]++;
+    for (size_t i = 0; i < range; i++) {
+        uint32_t here = starts[i];
         starts[i] = sum;
         sum += here;
     }
     for (size_t i = 0; i < count; i++)
-        order[starts[keys[i] >> shift & mask]++] = (int64_t)i;
+        order[starts[(keys[i] - first) >> shift]++] = (int64_t)i;
     free(starts);
     return DONE;
 }
 
 Status order_keys(const uint64_t *keys, size_t count, int64_t *order)
 {
-    uint64_t any = 0, all = ~UINT64_C(0);
+    uint64_t any = 0, all = ~UINT64_C(0), first = ~UINT64_C(0), last = 0;
     for (size_t i = 0; i < count; i++) {
         any |= keys[i];
         all &= keys[i];
+        first = keys[i] < first ? keys[i] : first;
+        last = keys[i] > last ? keys[i] : last;
     }
-    uint64_t differ = count ? any ^ all : 0;
-    unsigned shift = differ ? (unsigned)__builtin_ctzll(differ) : 0;
-    unsigned bits = differ ? 64 - (unsigned)__builtin_clzll(differ) - shift : 0;
-    if (bits <= COUNTED_BITS)
-        return by_counting(keys, count, shift, bits, order);
+    if (!count)
+        return DONE;
     if (count > UINT32_MAX || count > SIZE_MAX / 2 / sizeof(Entry))
         return OUT_OF_MEMORY;
-    Entry *entries = malloc(2 * (count ? count : 1) * sizeof *entries);
+    uint64_t differ = any ^ all;
+    unsigned shift = differ ? (unsigned)__builtin_ctzll(differ) : 0;
+    uint64_t range = (last - first) >> shift;
+    if (range < NARROW || range / SPARSE < count)
+        return by_counting(keys, count, first, shift, (size_t)range + 1, order);
+    Entry *entries = malloc(2 * count * sizeof *entries);
     if (!entries)
         return OUT_OF_MEMORY;
     for (size_t i = 0; i < count; i++)
@@ -112,13 +119,30 @@ static inline uint8_t folded(uint8_t byte)
     return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
 }
 
+/* `folded` of eight bytes at once. */
+static inline uint64_t folded_eight(uint64_t bytes)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t low = bytes & 0x7f * each;
+    uint64_t from_a = low + (0x80 - 'A') * each, behind_z = low + (0x7f - 'Z') * each;
+    return bytes | (~bytes & 0x80 * each & (from_a ^ behind_z)) >> 2;
+}
+
 /* Eight bytes of a line from `depth` as one number; what is not there is 0, less than all bytes of a name. */
 static uint64_t key_of(const Lines *lines, uint32_t item, size_t depth)
 {
     Line line = line_at(lines, item);
+    const uint8_t *text = lines->text + line.at;
     uint64_t key = 0;
+    if (depth + BY_BYTES <= line.length) {
+        memcpy(&key, text + depth, sizeof key);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        key = __builtin_bswap64(key);
+#endif
+        return folded_eight(key);
+    }
     for (size_t i = depth; i < depth + BY_BYTES; i++)
-        key = key << 8 | (i < line.length ? folded(lines->text[line.at + i]) : 0);
+        key = key << 8 | (i < line.length ? folded(text[i]) : 0);
     return key;
 }
 
@@ -139,16 +163,61 @@ static void by_name(const Lines *lines, Entry *entries, Entry *spare, size_t cou
     }
 }
 
+typedef struct {
+    const Lines *lines;
+    Entry *entries, *spare;
+    size_t count;
+} Share;
+
+static void order_share(void *given)
+{
+    Share *share = given;
+    by_name(share->lines, share->entries, share->spare, share->count, 0);
+}
+
+static inline uint8_t first_of(const Lines *lines, size_t index)
+{
+    Line line = line_at(lines, index);
+    return line.length ? folded(lines->text[line.at]) : 0;
+}
+
+/* The names by their first byte, so that parts of them can be sorted side by side; gives where each one begins. */
+static void by_first(const Lines *lines, Entry *entries, size_t count, size_t starts[257])
+{
+    size_t places[256];
+    memset(starts, 0, 257 * sizeof *starts);
+    for (size_t i = 0; i < count; i++)
+        starts[first_of(lines, i) + 1]++;
+    for (size_t i = 0; i < 256; i++)
+        starts[i + 1] += starts[i];
+    memcpy(places, starts, sizeof places);
+    for (size_t i = 0; i < count; i++) {
+        size_t first = first_of(lines, i);
+        /* The text may change meanwhile. */
+        if (places[first] < count)
+            entries[places[first]++].item = (uint32_t)i;
+    }
+}
+
 Status order_names(const Lines *lines, size_t count, uint32_t *rank)
 {
     if (count > lines->count || count > UINT32_MAX || count > SIZE_MAX / 2 / sizeof(Entry))
         return OUT_OF_MEMORY;
-    Entry *entries = malloc(2 * (count ? count : 1) * sizeof *entries);
+    Entry *entries = calloc(2 * (count ? count : 1), sizeof *entries);
     if (!entries)
         return OUT_OF_MEMORY;
-    for (size_t i = 0; i < count; i++)
-        entries[i].item = (uint32_t)i;
-    by_name(lines, entries, entries + count, count, 0);
+    size_t starts[257], parts = parts_of(lines->size), begin = 0, byte = 0;
+    Share shares[MOST_PARTS];
+    by_first(lines, entries, count, starts);
+    for (size_t i = 0; i < parts; i++) {
+        size_t end = count * (i + 1) / parts;
+        while (byte < 256 && starts[byte] < end)
+            byte++;
+        end = i + 1 == parts ? count : starts[byte];
+        shares[i] = (Share){lines, entries + begin, entries + count + begin, end - begin};
+        begin = end;
+    }
+    run_parts(order_share, shares, sizeof *shares, parts);
     for (size_t i = 0; i < count; i++)
         rank[entries[i].item] = (uint32_t)i;
     free(entries);

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-enum { MOST_PARTS = 4, ENOUGH = 4 << 20 /* bytes of text that a part is worth a thread for */ };
+enum { ENOUGH = 4 << 20 /* bytes of text that a part is worth a thread for */ };
 
 typedef struct {
     Lines lines;
@@ -18,21 +18,26 @@ typedef struct {
     void *out;
     Deadline deadline;
     Status status;
-    pthread_t thread;
-    bool started;
 } Part;
 
-static void *run(void *given)
+typedef struct {
+    void (*work)(void *part);
+    void *part;
+    pthread_t thread;
+    bool started;
+} Thread;
+
+static void *on_thread(void *given)
 {
-    Part *part = given;
-    part->status = part->work(&part->lines, part->question, part->out, part->deadline);
+    Thread *thread = given;
+    thread->work(thread->part);
     return NULL;
 }
 
-static size_t parts_of(const Lines *lines)
+size_t parts_of(size_t size)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t parts = lines->size / ENOUGH;
+    size_t parts = size / ENOUGH;
     if (cores < 1 || parts < 1)
         return 1;
     if (parts > (size_t)cores)
@@ -40,10 +45,31 @@ static size_t parts_of(const Lines *lines)
     return parts < MOST_PARTS ? parts : MOST_PARTS;
 }
 
+void run_parts(void (*work)(void *part), void *parts, size_t size, size_t count)
+{
+    Thread threads[MOST_PARTS];
+    for (size_t i = 0; i < count; i++) {
+        threads[i] = (Thread){work, (char *)parts + i * size, 0, false};
+        threads[i].started = i && !pthread_create(&threads[i].thread, NULL, on_thread, &threads[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (threads[i].started)
+            pthread_join(threads[i].thread, NULL);
+        else
+            work(threads[i].part);
+    }
+}
+
+static void run(void *given)
+{
+    Part *part = given;
+    part->status = part->work(&part->lines, part->question, part->out, part->deadline);
+}
+
 Status in_parts(const Lines *lines, Work work, const void *question, void *out, size_t size, bool by_line,
                 Deadline deadline)
 {
-    size_t count = parts_of(lines);
+    size_t count = parts_of(lines->size);
     Part parts[MOST_PARTS];
     Status status = DONE;
     for (size_t i = 0; i < count; i++) {
@@ -51,18 +77,12 @@ Status in_parts(const Lines *lines, Work work, const void *question, void *out, 
         Lines some = *lines;
         some.at += first;
         some.count = some.shown = some.names = end - first;
-        parts[i] = (Part){some, work, question, (char *)out + first * size, deadline, DONE, 0, false};
+        parts[i] = (Part){some, work, question, (char *)out + first * size, deadline, DONE};
     }
-    for (size_t i = 1; i < count; i++)
-        parts[i].started = !pthread_create(&parts[i].thread, NULL, run, &parts[i]);
-    for (size_t i = 0; i < count; i++) {
-        if (!parts[i].started)
-            run(&parts[i]);
-        else
-            pthread_join(parts[i].thread, NULL);
+    run_parts(run, parts, sizeof *parts, count);
+    for (size_t i = 0; i < count; i++)
         if (parts[i].status != DONE)
             status = parts[i].status;
-    }
     if (status != DONE || lines->count == lines->shown)
         return status;
     Lines rest = *lines;

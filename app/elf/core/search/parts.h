@@ -4,6 +4,14 @@
 
 #include "lines.h"
 
+enum { MOST_PARTS = 4 };
+
+/* How many parts a text of this size is worth: each costs a thread. */
+size_t parts_of(size_t size);
+
+/* `work` on each of `count` parts of `size` bytes: the first one here, the others on threads if there are any. */
+void run_parts(void (*work)(void *part), void *parts, size_t size, size_t count);
+
 /* `out` is that of the lines' first name, or of their first line. */
 typedef Status (*Work)(const Lines *lines, const void *question, void *out, Deadline deadline);
 
