@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -36,6 +36,16 @@ def opened(
 
     with tempfile.TemporaryDirectory(prefix="probescope-") as temporary:
         yield from _opened(make(replace(settings, data=Path(temporary))), child)
+
+
+def read_ahead(settings: Settings, files: Sequence[str], child: Child) -> None:
+    """Has the files read, so that they are known when they are asked for; what is wrong is said then."""
+    if not _writable(settings.data):
+        return
+    with suppress(AppError), opened(Indexing, settings, child=child) as index:
+        for file in files:
+            with suppress(AppError):
+                index.binary_at(str(Path(file).absolute()))
 
 
 def apart(

@@ -36,6 +36,7 @@ for _number, _column in enumerate(ARRAYS.values()):
 _TABLES = tuple(_FIRST)
 _SAYS = np.array([_FIRST[column.table.removesuffix("+1")] for column in ARRAYS.values()])
 _SAY = np.array(list(_FIRST.values()))
+_BYTES_A_PART = 512  # of a piece, up to which it is decoded at once
 _NOT_SHOWN = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -83,9 +84,7 @@ class Columns:
 
     def displays(self, name_ids: Array | Sequence[int]) -> list[str]:
         """``display`` of many."""
-        return [
-            raw.decode("utf-8", "backslashreplace") for raw in self._lines(np.asarray(name_ids, np.int64))
-        ]
+        return self._texts(np.asarray(name_ids, np.int64))
 
     def name(self, name_id: int) -> bytes:
         """A linkage name, as the file has it."""
@@ -93,17 +92,27 @@ class Columns:
 
     def names_of(self, name_ids: Array | Sequence[int]) -> list[bytes]:
         """``name`` of many."""
+        text, at = self["text"].data, self["line_at"]
+        lines = self._lines_of(name_ids)
+        begins, ends = at[lines].tolist(), at[lines + 1].tolist()
+        return [bytes(text[begin : end - 1]) for begin, end in zip(begins, ends, strict=True)]
+
+    def spelled_names(self, name_ids: Array | Sequence[int]) -> list[str]:
+        """``names_of`` as text; what is no UTF-8 in them is escaped."""
+        return self._texts(self._lines_of(name_ids))
+
+    def _lines_of(self, name_ids: Array | Sequence[int]) -> npt.NDArray[np.int64]:
+        """Where the text has linkage names."""
         ids = np.asarray(name_ids, np.int64)
         mangled = self["line_name"]
         if len(mangled):
             place = np.minimum(np.searchsorted(mangled, ids), len(mangled) - 1)
             ids = np.where(mangled[place] == ids, self._counts["name"] + place, ids)
-        return self._lines(ids)
+        return ids
 
-    def _lines(self, lines: npt.NDArray[np.int64]) -> list[bytes]:
-        text, at = self["text"].data, self["line_at"]
-        begins, ends = at[lines].tolist(), at[lines + 1].tolist()
-        return [bytes(text[begin : end - 1]) for begin, end in zip(begins, ends, strict=True)]
+    def _texts(self, lines: npt.NDArray[np.int64]) -> list[str]:
+        at = self["line_at"]
+        return _cut(self["text"].data, at[lines], at[lines + 1] - 1)
 
     def string(self, number: int) -> str:
         """A text of the debug information; "" for 0."""
@@ -113,12 +122,25 @@ class Columns:
         """``string`` of many; each different one is made once."""
         blob, at = self["string_blob"].data, self["string_at"]
         chosen, places = np.unique(np.asarray(numbers, np.int64), return_inverse=True)
-        begins, ends = at[chosen].tolist(), at[chosen + 1].tolist()
-        made = [
-            bytes(blob[begin:end]).decode("utf-8", "backslashreplace")
-            for begin, end in zip(begins, ends, strict=True)
-        ]
+        made = _cut(blob, at[chosen], at[chosen + 1])
         return [made[place] for place in places.tolist()]
+
+
+def _cut(text: memoryview, begins: Array, ends: Array) -> list[str]:
+    """Parts of a text: of one decoded piece where they are many, for it costs most to decode each alone."""
+    if not len(begins):
+        return []
+    first, last = int(begins.min()), int(ends.max())
+    if last - first < _BYTES_A_PART * len(begins):
+        piece = bytes(text[first:last])
+        if piece.isascii():
+            whole, start = piece.decode("ascii"), np.int64(first)
+            places = (begins.astype(np.int64) - start).tolist(), (ends.astype(np.int64) - start).tolist()
+            return [whole[begin:end] for begin, end in zip(*places, strict=True)]
+    return [
+        str(text[begin:end], "utf-8", "backslashreplace")
+        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
+    ]
 
 
 def open_columns(descriptor: int, offset: int = 0, size: int | None = None) -> Columns:

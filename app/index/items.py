@@ -98,7 +98,7 @@ class Items:
         offsets = self._offsets(taken["section_index"], columns["address"][rows], columns["type"][rows])
         return [
             Symbol(
-                name=raw.decode("utf-8", "backslashreplace"),
+                name=name,
                 demangled=shown,
                 version=(version := self._versions[version_id]).lstrip("@") or None,
                 address=address,
@@ -111,7 +111,7 @@ class Items:
                 offset=offset if offset >= 0 else None,
                 default_version=version.startswith("@@"),
             )
-            for raw, shown, (
+            for name, shown, (
                 _,
                 version_id,
                 address,
@@ -122,7 +122,7 @@ class Items:
                 section,
                 table,
             ), offset in zip(
-                columns.names_of(taken["name_id"]),
+                columns.spelled_names(taken["name_id"]),
                 columns.displays(taken["name_id"]),
                 zip(*taken.values(), strict=True),
                 offsets,
@@ -189,18 +189,21 @@ class Items:
         counts = np.where(told, at[numbers + 1] - begins, 0)
         stops = np.cumsum(counts)
         places = np.arange(int(stops[-1]) if len(stops) else 0) + np.repeat(begins - stops + counts, counts)
-        names = columns.strings(columns["param_name"][places])
-        types = columns.strings(columns["param_type"][places])
-        unknown = (columns["param_flags"][places] & _TYPE_UNKNOWN).tolist()
         # Most parameters are of few kinds: one object serves all that are alike.
-        alike: dict[tuple[str, str], Parameter] = {}
-        made = []
-        for name, kind, lost in zip(names, types, unknown, strict=True):
-            pair = (name, "unknown" if lost or not kind else kind)
-            found = alike.get(pair)
-            if found is None:
-                found = alike[pair] = Parameter(*pair)
-            made.append(found)
+        lost = columns["param_flags"][places] & _TYPE_UNKNOWN != 0
+        kinds = np.where(lost, 0, columns["param_type"][places]).astype(np.uint64)
+        pairs, which = np.unique(
+            columns["param_name"][places].astype(np.uint64) << np.uint64(32) | kinds, return_inverse=True
+        )
+        alike = [
+            Parameter(name, kind or "unknown")
+            for name, kind in zip(
+                columns.strings(pairs >> np.uint64(32)),
+                columns.strings(pairs & np.uint64(0xFFFFFFFF)),
+                strict=True,
+            )
+        ]
+        made = [alike[place] for place in which.tolist()]
         return [
             tuple(made[stop - count : stop]) if known else None
             for stop, count, known in zip(stops.tolist(), counts.tolist(), told.tolist(), strict=True)
@@ -254,7 +257,7 @@ class Items:
         name_ids = columns[f"{kind}_name"][indices]
         offsets = self._offsets(sections.tolist(), addresses, types)
         return Placed(
-            names=[raw.decode("utf-8", "backslashreplace") for raw in columns.names_of(name_ids)],
+            names=columns.spelled_names(name_ids),
             shown=columns.displays(name_ids),
             addresses=[None if each == NO_ADDRESS else each for each in addresses.tolist()],
             sizes=columns[f"{kind}_size"][indices].tolist(),
@@ -294,8 +297,9 @@ class Items:
             if end - begin < 2:
                 out.append(())
                 continue
-            raws = self._columns.names_of(self._columns["name_id"][placed.rows[begin + 1 : end]])
-            others = dict.fromkeys(raw.decode("utf-8", "backslashreplace") for raw in raws)
+            others = dict.fromkeys(
+                self._columns.spelled_names(self._columns["name_id"][placed.rows[begin + 1 : end]])
+            )
             others.pop(name, None)
             out.append(tuple(other for other in others if other))
         return out

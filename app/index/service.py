@@ -9,12 +9,11 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from app.config import Settings
-from app.elf.disassembly import Instruction, disassemble
 from app.elf.model import TABLES, Header, Section, Segment
 from app.errors import NotFound
 from app.index import items, matching, query, search
@@ -38,6 +37,9 @@ from app.index.symbol_files import symbol_file
 from app.index.types import Type, types
 from app.index.unfit import unfit
 from app.index.usdt_types import UsdtTypes
+
+if TYPE_CHECKING:
+    from app.elf.disassembly import Instruction
 
 _CODE = 1 << 16  # bytes of a function that are disassembled
 _FUNCTIONS = (2, 10)  # STT_FUNC, STT_GNU_IFUNC
@@ -253,6 +255,9 @@ class Index(Indexing):
             return ()
         code = self._store.bytes_of(row, function.offset, min(function.size or _UNSIZED, _CODE))
         info = row.info
+        # Loads what knows the instructions of all machines; most commands look at none.
+        from app.elf.disassembly import disassemble
+
         return disassemble(code, function.address, info["machine"], info["endian"], info["bits"])
 
     def types(self, binary_id: str, ask: Ask) -> Page[Type]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from app.elf.disassembly import Instruction
 from app.elf.tree import Stamp
 from app.errors import AppError
 from app.index.files import HostFile
 from app.index.held import Held
 from app.index.model import Ask, Binary, Function, Page, Symbol, Usdt
 from app.index.sites import InlineSite
+
+if TYPE_CHECKING:
+    from app.elf.disassembly import Instruction
 
 _CANDIDATES = 50
 

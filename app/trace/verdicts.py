@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from operator import attrgetter
 
 import orjson
 
@@ -20,6 +21,7 @@ from app.trace.verdict import LOOKED_UP, function_verdict
 _SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NAME, _SYMBOL = "ThisFunction", "ThisSymbol"
 _MANGLED = ("_Z", "_R")
+_sort = attrgetter("type", "sources", "inlined", "inline_sites", "language")
 
 
 class Verdicts:
@@ -32,26 +34,17 @@ class Verdicts:
 
     def json(self, function: Function) -> str:
         """``function_verdict`` of it, as JSON."""
+        address, symbol = function.address, function.linkage_name
         if not _only_names_differ(function):
             return self._made(function)
-        mangled = function.linkage_name.startswith(_MANGLED)
-        sort = (
-            mangled,
-            function.address is None,
-            bool(function.address),
-            bool(function.size),
-            function.type,
-            function.sources,
-            function.inlined,
-            function.inline_sites,
-            function.language,
-        )
+        mangled = symbol.startswith(_MANGLED)
+        sort = (mangled, address is None, not address, not function.size, _sort(function))
         made = self._known.get(sort)
         if made is None:
-            symbol = _MANGLED[0] + _SYMBOL if mangled else _SYMBOL
-            text = self._made(replace(function, name=_NAME, linkage_name=symbol)).replace(symbol, _SYMBOL)
+            stands = _MANGLED[0] + _SYMBOL if mangled else _SYMBOL
+            text = self._made(replace(function, name=_NAME, linkage_name=stands)).replace(stands, _SYMBOL)
             made = self._known[sort] = _Text(text)
-        return made.with_names(function.name, function.linkage_name)
+        return made.with_names(function.name, symbol)
 
     def _made(self, function: Function) -> str:
         return orjson.dumps(function_verdict(function, self._binary, self._capabilities)).decode()
