@@ -38,8 +38,10 @@ def packages(path: str, links: Mapping[str, Any]) -> tuple[str, ...]:
 
 def parts(path: str, links: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
     """For each split part the paths to try."""
+    if not links.get("parts"):
+        return ()
     directory = PurePosixPath(path).parent
     return tuple(
         tuple(dict.fromkeys((str(directory / each), str(directory / PurePosixPath(each).name))))
-        for each in links.get("parts", ())
+        for each in links["parts"]
     )

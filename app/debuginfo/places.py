@@ -52,16 +52,14 @@ def places(
         if build_id and len(build_id) > 2:
             found.append(Place("build-id", f"{root}/.build-id/{build_id[:2]}/{build_id[2:]}.debug"))
     if name and path:
-        directory = PurePosixPath(path).parent
+        # As texts: each file of a host is looked for, and an object a path takes longer than the look.
+        directory = path.rpartition("/")[0]
+        there = inside[2].rpartition("/")[0] if inside else directory
         found += [
-            Place("debug-link", str(directory / name)),
-            Place("debug-link", str(directory / ".debug" / name)),
+            Place("debug-link", f"{directory}/{name}"),
+            Place("debug-link", f"{directory}/.debug/{name}"),
         ]
-        there = PurePosixPath(inside[2]).parent if inside else directory
-        found += [
-            Place("debug-link", str(PurePosixPath(root) / there.relative_to("/") / name))
-            for root in (*own, *roots)
-        ]
+        found += [Place("debug-link", f"{root.rstrip('/')}{there}/{name}") for root in (*own, *roots)]
     if cache and build_id:
         found.append(Place("cache", f"{cache}/{build_id}/debuginfo"))
     once = {place.path: place for place in reversed(found) if place.path != path}

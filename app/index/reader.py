@@ -22,7 +22,7 @@ from typing import Any
 from app.config import Settings
 from app.elf.problem import Problem
 from app.index.build import Child
-from app.index.meta import fits, is_sha256, is_summary
+from app.index.meta import is_numbers, is_sha256, is_summary
 
 # What a light reader says of a file that a full one has to read.
 MORE = Problem("more", "This file needs a reader that has more loaded.")
@@ -241,6 +241,6 @@ def _believed(answer: bytes, light: bool) -> dict[str, Any] | Problem:
 
 
 def _is_indexed(meta: Any, at: Any, sha256: Any) -> bool:
-    if not fits(at, [int]) or len(at) != 2 or min(at) < 0 or at[0] % mmap.ALLOCATIONGRANULARITY:
+    if not is_numbers(at) or len(at) != 2 or min(at) < 0 or at[0] % mmap.ALLOCATIONGRANULARITY:
         return False
     return is_summary(meta) and (is_sha256(sha256) or (sha256 is None and meta["build_id"] is not None))

@@ -24,21 +24,23 @@ from app.config import Settings
 from app.debuginfo.packages import Limits
 from app.elf.problem import Problem
 from app.index.build import Child
-from app.index.meta import fits
+from app.index.meta import fitting
 
 _AHEAD = 4
 _LOOK_SECONDS = 0.1
 _ANSWER = 1 << 20
 _START = 60.0
 _LIMITS = Limits()
-_MEMBER = {
-    "name": str,
-    "inside": [str],
-    "size": (int, None),
-    "what": frozenset({"elf", "source"}),
-    "package": ({"name": str, "version": str, "architecture": str, "kind": str}, None),
-}
-_FILLED = {"whole": bool, "written": int}
+_is_member = fitting(
+    {
+        "name": str,
+        "inside": [str],
+        "size": (int, None),
+        "what": frozenset({"elf", "source"}),
+        "package": ({"name": str, "version": str, "architecture": str, "kind": str}, None),
+    }
+)
+_is_filled = fitting({"whole": bool, "written": int})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ class Unpacking:
                 self.entries = int(said["entries"])
                 self.problems += [Problem(str(code)[:40], str(text)[:500]) for code, text in said["problems"]]
                 return
-            if not fits(said, _MEMBER):
+            if not _is_member(said):
                 raise ValueError
             self._take(child, said)
 
@@ -142,7 +144,7 @@ class Unpacking:
         try:
             self._send(child, target)
             filled = self._next(child, self._settings.reader_wall)
-            if filled is None or not fits(filled, _FILLED):
+            if filled is None or not _is_filled(filled):
                 raise ValueError
         except BaseException:
             path.unlink(missing_ok=True)

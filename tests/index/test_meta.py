@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.elf.reader import read_facts
-from app.index.meta import fits, is_summary, summary
+from app.index.meta import fitting, is_summary, summary
 from app.index.tables import tables
 
 
@@ -59,8 +59,18 @@ def test_a_long_one_is_cut(good: dict[str, Any]) -> None:
     assert len(str(found)) < 200_000
 
 
-def test_shapes() -> None:
-    assert fits([1, 2], [int])
-    assert fits(None, (int, None))
-    assert not fits(1.0, int)
-    assert not fits({"a": 1, "b": 2}, {"a": int})
+@pytest.mark.parametrize(
+    ("shape", "fit", "unfit"),
+    [
+        (int, [0, 7], [1.0, True, None, "1", [1]]),
+        ((int, None), [3, None], ["", False]),
+        ([int], [[], [1, 2]], [[1, "a"], (1,), {}, None]),
+        ({"a": int, "b": [str]}, [{"a": 1, "b": ["x"]}], [{"a": 1}, {"a": 1, "b": [], "c": 2}, [], "a"]),
+        (frozenset({"ok"}), ["ok"], ["other", None, ["ok"]]),
+        ([(str, int)], [["a", 1]], [["a", None]]),
+    ],
+)
+def test_shapes(shape: Any, fit: list[Any], unfit: list[Any]) -> None:
+    fits = fitting(shape)
+    assert all(fits(value) for value in fit)
+    assert not any(fits(value) for value in unfit)
