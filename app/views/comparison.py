@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from app.trace.decode import STATS
-from app.views.histogram import Histogram, histograms
+from app.views.histogram import Bucket, Histogram, histograms
 from app.views.samples import by_stack
 from app.views.table import MapView
 
@@ -62,6 +62,17 @@ class HistogramPair:
     before: Histogram | None
     after: Histogram | None
     buckets: tuple[BucketPair, ...]
+
+    def pictured(self) -> tuple[Histogram | None, Histogram | None]:
+        """Both with all buckets of the pair, so that the same value lies at the same place in both pictures."""
+        return self._along(self.before), self._along(self.after)
+
+    def _along(self, side: Histogram | None) -> Histogram | None:
+        if side is None:
+            return None
+        own = {bucket.label: bucket for bucket in side.buckets}
+        found = (own.get(each.label) or Bucket(None, None, 0, 0.0, each.label) for each in self.buckets)
+        return replace(side, buckets=tuple(found))
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -66,6 +66,12 @@ def test_histograms_are_joined_by_their_buckets() -> None:
     assert pair.before is not None and pair.after is not None
     assert (pair.before.total, pair.before.p50, pair.after.total, pair.after.p99) == (4, 1, 10, 3)
     assert (new.name, new.before) == ("@new", None)
+    one, two = pair.pictured()
+    assert one is not None and two is not None
+    labels = ["(..., 0)", "1", "[2, 4)"]
+    assert [(each.label, each.count) for each in one.buckets] == list(zip(labels, (0, 3, 1), strict=True))
+    assert [(each.label, each.count) for each in two.buckets] == list(zip(labels, (1, 0, 9), strict=True))
+    assert (one.total, two.total, new.pictured()[0]) == (4, 10, None)
 
 
 def test_scripts_line_by_line() -> None:

@@ -128,7 +128,7 @@ def compare_page(request: Request, session_id: str, other: str) -> Response:
         after=as_row(after),
         script=script_lines(before.script, after.script),
         maps=maps,
-        histograms=[(each, _picture(each.before), _picture(each.after)) for each in histograms[:PICTURES]],
+        histograms=[(each, *map(_picture, each.pictured())) for each in histograms[:PICTURES]],
         more_histograms=max(0, len(histograms) - PICTURES),
         flame=_flame_part(request, session_id, other, stacks) if stacks else None,
     )
