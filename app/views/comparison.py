@@ -64,7 +64,7 @@ class HistogramPair:
     buckets: tuple[BucketPair, ...]
 
     def pictured(self) -> tuple[Histogram | None, Histogram | None]:
-        """Both with all buckets of the pair, so that the same value lies at the same place in both pictures."""
+        """Both with all buckets of the pair, so that a value lies at the same place in both."""
         return self._along(self.before), self._along(self.after)
 
     def _along(self, side: Histogram | None) -> Histogram | None:
