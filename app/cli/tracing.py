@@ -49,19 +49,20 @@ _HINT = (
 
 
 def script(options: argparse.Namespace, settings: Settings) -> int:
-    """``script``: exit code 1 when bpftrace or the policy does not take it (``--check``)."""
+    """``script``: exit code 1 when it cannot be started, or is not taken (``--check``)."""
     bpftrace = Bpftrace(settings)
     request = _request(options)
     with catalogue(settings) as index:
         made = generate(request, bpftrace.capabilities(), index)
     text = made.text
-    diagnostics = asyncio.run(bpftrace.check(text)) if options.check else ()
-    failed = any(diagnostic.severity == "error" for diagnostic in diagnostics)
+    diagnostics = asyncio.run(bpftrace.check(text)) if options.check and not made.against else ()
+    failed = bool(made.against) or any(each.severity == "error" for each in diagnostics)
     if options.json:
         out: dict[str, Any] = {
             "script": text,
             "warnings": list(made.warnings),
             "expected_probes": made.expected_probes,
+            "verdict": made.verdict,
         }
         if options.check:
             out |= {"ok": not failed, "diagnostics": [_diagnostic(each) for each in diagnostics]}
@@ -70,6 +71,8 @@ def script(options: argparse.Namespace, settings: Settings) -> int:
         sys.stdout.write(shown(text, keep="\n\t").rstrip("\n") + "\n")
         for warning in made.warnings:
             note(warning)
+        for reason in made.against:
+            note(f"{reason.text} {reason.hint}")
         for each in diagnostics:
             note(f"{each.line}:{each.column}: {each.severity}: {each.message}")
     return 1 if failed else 0

@@ -74,6 +74,7 @@ class Capabilities:
     hint: str
     multi: bool  # a wildcard becomes one uprobe_multi link: thousands of probes start and stop at once
     dry_run: bool  # has --dry-run, which finds more than -d
+    most_probes: int = 512  # of one session: as it is started here
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -312,7 +313,7 @@ class Bpftrace:
         path = shutil.which(self._settings.bpftrace, path=environment["PATH"])
         root = os.geteuid() == 0
         if path is None:
-            return _unusable(
+            return self._unusable(
                 None,
                 root,
                 f"bpftrace was not found ({self._settings.bpftrace}).",
@@ -328,11 +329,11 @@ class Bpftrace:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            return _unusable(path, root, f"{path} cannot be run: {error}.", "Try it by hand.")
+            return self._unusable(path, root, f"{path} cannot be run: {error}.", "Try it by hand.")
         text = done.stdout.decode("utf-8", "replace").strip()
         match = re.search(r"bpftrace v?(\d+)\.(\d+)(?:\.(\d+))?", text)
         if match is None:
-            return _unusable(
+            return self._unusable(
                 path, root, f"{path} does not say its version.", "Set PROBESCOPE_BPFTRACE to a bpftrace."
             )
         version = (int(match[1]), int(match[2]), int(match[3] or 0))
@@ -350,11 +351,12 @@ class Bpftrace:
             hint=hint,
             multi=version >= (0, 23, 0),
             dry_run=version >= (0, 22, 0),
+            most_probes=self._settings.session_probes,
         )
 
-
-def _unusable(path: str | None, root: bool, problem: str, hint: str) -> Capabilities:
-    return Capabilities(False, path, None, "", root, problem, hint, False, False)
+    def _unusable(self, path: str | None, root: bool, problem: str, hint: str) -> Capabilities:
+        most = self._settings.session_probes
+        return Capabilities(False, path, None, "", root, problem, hint, False, False, most)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

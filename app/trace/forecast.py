@@ -68,13 +68,18 @@ def counting(request: ScriptRequest, able: Capabilities) -> ScriptRequest:
         probe = parse_probe(text)
         entry = replace(probe, kind="uprobe") if probe.kind == "uretprobe" else probe
         chosen.append(quote(entry))
-    if len(chosen) > MOST_PROBES and not able.multi:
-        raise TooLarge(
-            f"Counting {len(chosen)} probes would take this bpftrace a while to stop.",
-            f"Count at most {MOST_PROBES}, or start the session with the recipe count.",
-        )
+    bounded(len(chosen), able)
     options = {name: value for name, value in request.options.items() if name in COUNTED}
     return ScriptRequest("count", tuple(dict.fromkeys(chosen)), request.pid, SECONDS, options=options)
+
+
+def bounded(probes: int | None, able: Capabilities) -> None:
+    """Raises TooLarge for so many that counting them for a moment would take long to end."""
+    if probes is not None and probes > MOST_PROBES and not able.multi:
+        raise TooLarge(
+            f"Counting {probes:,} probes would take this bpftrace a while to stop.",
+            f"Count at most {MOST_PROBES}, or start the session with the recipe count.",
+        )
 
 
 def forecast(recipe: str, version: Version | None, counts: Mapping[str, int], seconds: float) -> Forecast:

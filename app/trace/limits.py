@@ -35,18 +35,14 @@ def duration(asked: float | None, settings: Settings) -> float:
     return found
 
 
-def accept(request: ScriptRequest, made: Script, settings: Settings) -> None:
+def accept(request: ScriptRequest, made: Script) -> None:
     """Raises ScriptRefused for what the policy denies, TooLarge for too many probes."""
+    for reason in made.against:
+        raise TooLarge(reason.text, reason.hint, code=reason.code)
     refused = policy.check(made.text, free=request.recipe == "custom")
     if refused:
         place = f"Line {refused[0].line}, column {refused[0].column}: "
         raise ScriptRefused(place + refused[0].message, "Take it out; docs/reference lists what is allowed.")
-    most = settings.session_probes
-    if made.expected_probes is not None and made.expected_probes > most:
-        raise TooLarge(
-            f"{made.expected_probes} probes are more than the {most} that one session may have.",
-            "Choose fewer functions.",
-        )
 
 
 def room(owner: str, owners: Sequence[str], settings: Settings) -> None:

@@ -85,6 +85,11 @@ class Script:
     text: str
     warnings: tuple[str, ...]
     expected_probes: int | None
+    against: tuple[Reason, ...] = ()  # why it cannot be started
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        return {"attachable": not self.against, "reasons": [asdict(each) for each in self.against]}
 
 
 @dataclass(frozen=True, slots=True)

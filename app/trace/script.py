@@ -8,9 +8,11 @@ nothing (a pid inside another PID namespace). The recipes themselves are in reci
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.errors import BadInput
 from app.host.processes import process
+from app.trace import crowd
 from app.trace.bpftrace import Capabilities
 from app.trace.catalogue import Catalogue
 from app.trace.filters import cgroup_warning, filter_of
@@ -38,13 +40,14 @@ def generate(request: ScriptRequest, capabilities: Capabilities, index: Catalogu
     options = read_options(request.recipe, request.options)
     warnings: list[str] = []
     if request.recipe == "custom" and request.script is not None:
-        return _own(request, request.script, index)
+        return _own(request, request.script, capabilities, index)
     if request.script is not None:
         raise BadInput("Give a recipe or a script, not both.", "Use the recipe custom for your own script.")
     if not request.probes and request.recipe not in WITHOUT_PROBES:
         raise BadInput("There is no probe to trace.", 'Give one, as uprobe:"/usr/bin/bash":readline.')
     version = capabilities.version or OLDEST
-    targets = _targets(request.probes, options, index, warnings)
+    most = capabilities.most_probes
+    targets = _targets(request.probes, options, index, warnings, most)
     prints = request.recipe in LINED and any(target.probe.kind != "usdt" for target in targets)
     plan = Plan(
         request.recipe,
@@ -67,17 +70,26 @@ def generate(request: ScriptRequest, capabilities: Capabilities, index: Catalogu
         *made.lines,
         *_emptied([*made.own, *maps]),
     ]
-    return Script("\n".join(lines) + "\n", _told(warnings), made.expected)
+    text = "\n".join(lines) + "\n"
+    narrower = _narrower(request.probes, targets, made.expected, most)
+    against = crowd.against(text, request.recipe, made.expected, capabilities, narrower)
+    return Script(text, _told(warnings), made.expected, against)
 
 
 def _targets(
-    probes: tuple[str, ...], options: Options, index: Catalogue | None, warnings: list[str]
+    probes: tuple[str, ...], options: Options, index: Catalogue | None, warnings: list[str], most: int
 ) -> list[Target]:
     """The places that were chosen, and with the option ``inline`` the copies of each function."""
     lines = [line for text in probes if (line := parse_line(text)) is not None]
     named = [parse_probe(text) for text in probes if parse_line(text) is None]
     chosen = distinct(named, warnings)
-    found = [part for probe in chosen for part in resolve(probe, index, warnings).spread(SPREAD)]
+    resolved = [resolve(probe, index, warnings) for probe in chosen]
+    long = [target for target in resolved if len(target.names) > SPREAD]
+    if long and sum(target.expected or 0 for target in resolved) > most:
+        # Their list would be as long as it is useless.
+        warnings.append("So many functions stay a pattern: one with several names counts once for each.")
+        resolved = [replace(target, names=()) if target in long else target for target in resolved]
+    found = [part for target in resolved for part in target.spread(SPREAD)]
     if options.inline:
         with_copies: list[Target] = []
         for target in found:
@@ -106,7 +118,18 @@ def _told(warnings: list[str]) -> tuple[str, ...]:
     return (*found[:MOST_WARNINGS], f"There are {len(found) - MOST_WARNINGS} more warnings like these.")
 
 
-def _own(request: ScriptRequest, text: str, index: Catalogue | None) -> Script:
+def _narrower(
+    probes: Sequence[str], targets: Sequence[Target], expected: int | None, most: int
+) -> str | None:
+    """A pattern that takes less than the only one, which is too much."""
+    if expected is None or expected <= most or len(probes) != 1 or parse_line(probes[0]) is not None:
+        return None
+    names = [name for target in targets for name in target.symbols]
+    # A recipe may take several probes for each function.
+    return crowd.narrowed(parse_probe(probes[0]).name, names, most * len(names) // expected)
+
+
+def _own(request: ScriptRequest, text: str, capabilities: Capabilities, index: Catalogue | None) -> Script:
     warnings: list[str] = []
     expected = expected_of(text, index, warnings)
     if request.pid is not None:
@@ -115,4 +138,5 @@ def _own(request: ScriptRequest, text: str, index: Catalogue | None) -> Script:
             warnings.append(
                 f"The script does not look at the pid: add /pid == {request.pid}/ to trace it alone."
             )
-    return Script(text, _told(warnings), expected)
+    against = crowd.against(text, request.recipe, expected, capabilities)
+    return Script(text, _told(warnings), expected, against)

@@ -132,7 +132,7 @@ class Sessions:
             )
         bound = await asyncio.to_thread(self._bound, request)
         made = await asyncio.to_thread(generate, request, able, self._index)
-        limits.accept(request, made, self._settings)
+        limits.accept(request, made)
         async with self._creating:
             owners = [each.session.owner for each in self._live.values() if not each.over]
             limits.room(owner, owners, self._settings)

@@ -8,8 +8,10 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from app.errors import Conflict, Unreachable
-from app.trace.forecast import SECONDS, Forecast, counting, counts_of, forecast
+from app.trace.forecast import SECONDS, Forecast, bounded, counting, counts_of, forecast
+from app.trace.limits import accept
 from app.trace.model import ScriptRequest
+from app.trace.script import generate
 from app.web.services import Services
 
 # Attaching and detaching up to forecast.MOST_PROBES of them takes that long with old versions.
@@ -21,7 +23,11 @@ async def make_forecast(found: Services, request: ScriptRequest, who: str) -> Fo
     """Counts the hits of what ``request`` chose. Raises what stands against such a session, and Conflict
     where it did not come to an end as it should."""
     able = await run_in_threadpool(found.bpftrace.require)
-    session = await found.sessions.create(counting(request, able), who)
+    counted = counting(request, able)
+    made = await run_in_threadpool(generate, request, able, found.index)
+    accept(request, made)
+    bounded((await run_in_threadpool(generate, counted, able, found.index)).expected_probes, able)
+    session = await found.sessions.create(counted, who)
     try:
         session = await found.sessions.wait(session.id, PATIENCE)
         if session.state == "failed":

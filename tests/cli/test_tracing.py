@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,20 @@ def test_a_script_as_an_object(run: Run, probe: str) -> None:
     assert {"script", "warnings", "expected_probes", "ok", "diagnostics"} <= set(found)
     assert found["ok"] is True
     assert "/pid == 1" in found["script"]
+
+
+def test_more_probes_than_a_session_attaches(run: Run, tmp_path: Path) -> None:
+    source = ROOT / "tests/runtime/programs/crowd.c"
+    probe = f'uprobe:"{compile_c(tmp_path, source.read_text(), "crowd")}":crowd_*'
+    script = run("script", "--recipe", "count", "--probe", probe, "--check")
+    assert "This would attach 600 probes, and a session attaches at most 512." in script.complaint
+    assert "crowd_*" in script.out
+    (found,) = run("script", "--recipe", "count", "--probe", probe, "--json", "--check").objects
+    assert found["ok"] is found["verdict"]["attachable"] is False
+    assert found["verdict"]["reasons"][0]["code"] == "too_many_probes"
+    began = time.monotonic()
+    assert "This would attach 600" in run("trace", "--recipe", "count", "--probe", probe).complaint
+    assert time.monotonic() - began < 10
 
 
 def test_a_wrong_script_says_where(run: Run, tmp_path: Path) -> None:

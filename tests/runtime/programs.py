@@ -21,6 +21,7 @@ PROGRAMS = {
     "calls-noid": ("calls.c", "gcc", "gcc -g -O1 -w -pthread -Wl,--build-id=none -o {out} {source}"),
     "marks": ("marks.c", "gcc", "gcc -g -O1 -o {out} {source}"),
     "linked": ("linked.c", "gcc", "gcc -g -O0 -fno-builtin -no-pie -fno-pic -o {out} {source}"),
+    "crowd": ("crowd.c", "gcc", "gcc -g -O1 -o {out} {source}"),
     "fast": ("fast.c", "gcc", "gcc -g -O2 -fno-ipa-icf -o {out} {source}"),
     "shop": ("shop.cpp", "g++", "g++ -g -O1 -std=c++17 -o {out} {source}"),
     "greet-rust": ("greet.rs", "rustc", "rustc -g -C opt-level=1 -o {out} {source}"),

@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from app.index.service import Index
 from app.trace.bpftrace import Bpftrace
 from app.trace.catalogue import function_named
 from app.trace.model import ScriptRequest, Session, Verdict
+from app.trace.script import generate
 from app.trace.session import Sessions
 from app.trace.stacks import UNKNOWN, StackFrame, split
 from app.trace.verdict import function_verdict, usdt_verdict
@@ -80,6 +82,7 @@ class Outcome:
     events: list[dict[str, Any]]
     reported: dict[str, int]
     refused: str
+    tried: str = ""  # what bpftrace says when it is given the script that was refused
     functions: dict[int, str] = field(default_factory=dict)  # by address, of a program at a fixed place
 
     @property
@@ -166,7 +169,9 @@ async def _run(case: Case, path: Path, machinery: Machinery) -> Outcome:
         try:
             session = await machinery.sessions.create(request, "cases")
         except AppError as error:
-            return Outcome(None, [], {}, f"{error.message} {error.hint}")
+            tried = any(each.startswith("tried ") for each in case.expected)
+            said = await _tried(request, machinery) if tried else ""
+            return Outcome(None, [], {}, f"{error.message} {error.hint}", said)
         for _ in range(1200):
             session = machinery.sessions.get(session.id)
             if session.state != "starting":
@@ -183,7 +188,18 @@ async def _run(case: Case, path: Path, machinery: Machinery) -> Outcome:
         target.communicate()
     events = [json.loads(line) for line in machinery.sessions.read(session.id, 1, 1_000_000)]
     await machinery.sessions.delete(session.id)
-    return Outcome(session, events, reported, "", _located(events, path, machinery))
+    return Outcome(session, events, reported, "", functions=_located(events, path, machinery))
+
+
+async def _tried(request: ScriptRequest, machinery: Machinery) -> str:
+    """What bpftrace says to a script that was refused; it must not attach it."""
+    able = machinery.bpftrace.capabilities()
+    made = generate(request, able, machinery.index)
+    child = await machinery.bpftrace.spawn(made.text)
+    async for _ in child.batches():
+        child.send(signal.SIGTERM)  # in case that it does
+    assert await child.wait() > 0, made.text
+    return child.stderr
 
 
 def _located(events: list[dict[str, Any]], path: Path, machinery: Machinery) -> dict[int, str]:
@@ -226,6 +242,8 @@ def _check(expectation: str, outcome: Outcome) -> None:
         assert any(rest in each for each in outcome.session.warnings), outcome.session.warnings
     elif word == "refused":
         assert rest in outcome.refused, (outcome.refused, outcome.session and outcome.session.script)
+    elif word == "tried":
+        assert rest in outcome.tried, outcome.tried
     elif word == "script":
         assert outcome.session is not None
         assert rest in outcome.session.script, outcome.session.script

@@ -110,3 +110,43 @@ def test_the_api_takes_options_as_json(server: Server) -> None:
     wrong = server.client.post("/api/v1/scripts", json={**body, "options": {"colour": 1}})
     assert wrong.status_code == 400
     assert "colour" in wrong.json()["error"]["message"]
+
+
+def test_more_probes_than_a_session_attaches_are_told_before_it_starts(
+    server: Server, tmp_path: Path
+) -> None:
+    source = Path(__file__).parents[1] / "runtime/programs/crowd.c"
+    probe = f'uprobe:"{compile_c(tmp_path, source.read_text(), "crowd")}":crowd_*'
+    said = "This would attach 600 probes, and a session attaches at most 512."
+    body = {"recipe": "count", "probes": [probe]}
+    found = server.client.post("/api/v1/scripts", json={**body, "forecast": True}).json()
+    assert (found["expected_probes"], found["forecast"]) == (600, None)
+    assert found["verdict"]["attachable"] is False
+    (reason,) = found["verdict"]["reasons"]
+    assert (reason["code"], reason["text"]) == ("too_many_probes", said)
+    assert "such as crowd_" in reason["hint"]
+    page = html.unescape(server.client.get("/sessions/new", params={"probe": probe}).text)
+    assert "Cannot be started." in page and said in page and "bpftrace takes it" not in page
+    assert "would attach 600 probes" in page
+    forecast = server.client.post("/sessions/forecast", data={"recipe": "count", "probe": probe})
+    assert 'data-problem="too_many_probes"' in forecast.text
+    before = server.get("/api/v1/sessions")["total"]
+    refused = server.client.post("/api/v1/sessions", json=body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (413, "too_many_probes")
+    assert server.get("/api/v1/sessions")["total"] == before
+    fits = server.client.post(
+        "/api/v1/scripts", json={**body, "probes": [probe.replace("_*", "_12*")]}
+    ).json()
+    assert fits["verdict"] == {"attachable": True, "reasons": []}
+
+
+def test_a_forecast_of_a_wildcard_counts_what_it_stands_for(server: Server, tmp_path: Path) -> None:
+    source = Path(__file__).parents[1] / "runtime/programs/crowd.c"
+    probe = f'uprobe:"{compile_c(tmp_path, source.read_text(), "crowd")}":crowd_1*'
+    if server.get("/api/v1/host")["tracing"]["multi"]:
+        pytest.skip("this bpftrace ends any number of them at once")
+    answer = server.client.post(
+        "/api/v1/scripts", json={"recipe": "count", "probes": [probe], "forecast": True}
+    )
+    assert answer.status_code == 413
+    assert "Counting 100 probes" in answer.json()["error"]["message"]

@@ -58,12 +58,13 @@ def _script(request: Request, body: ScriptBody) -> Script:
 @router.post("/api/v1/scripts")
 async def make_script(request: Request, body: ScriptBody) -> dict[str, Any]:
     made = await run_in_threadpool(_script, request, body)
-    wanted = body.forecast
+    wanted = body.forecast and not made.against
     found = await make_forecast(services(request), body.as_request(), actor(request)) if wanted else None
     return {
         "script": made.text,
         "warnings": list(made.warnings),
         "expected_probes": made.expected_probes,
+        "verdict": made.verdict,
         "forecast": found.as_dict() if found else None,
     }
 
@@ -84,16 +85,20 @@ def complete_script(request: Request, body: CompleteBody) -> dict[str, Any]:
 @router.post("/sessions/forecast")
 async def forecast_part(request: Request) -> Response:
     """What the builder's choice costs, as a part of its page."""
-    problem, found = None, None
+    problem: AppError | None = None
+    found = None
     form = await _from_body(request)
     try:
         found = await make_forecast(services(request), _body(form).as_request(), actor(request))
     except AppError as error:
-        problem = error.as_dict()
+        problem = error
     if not wants_part(request):
-        context = await _shown(request, form)
-        return page(request, "builder", "New session", "sessions", forecast=found, **context)
-    return page(request, "builder", "Forecast", "sessions", part="forecast", forecast=found, problem=problem)
+        context = await _shown(request, form, problem)
+        if found is not None:
+            context["forecast"] = found
+        return page(request, "builder", "New session", "sessions", **context)
+    context = {"forecast": found, "problem": problem.as_dict() if problem else None}
+    return page(request, "builder", "Forecast", "sessions", part="forecast", **context)
 
 
 def _from_query(request: Request) -> Form:
@@ -182,7 +187,7 @@ async def _shown(request: Request, form: Form, problem: AppError | None = None) 
         body = _body(form)
         if form.probes or body.script or form.recipe in WITHOUT_PROBES:
             script = await run_in_threadpool(_script, request, body)
-            if able.available:
+            if able.available and not script.against:
                 diagnostics = await found.bpftrace.check(script.text)
     except AppError as error:
         problem = problem or error
