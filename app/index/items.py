@@ -18,11 +18,13 @@ from app.elf.model import (
     Segment,
 )
 from app.elf.usdt import restored
+from app.index.clones import Clones, clones
 from app.index.column_file import NO_ADDRESS
 from app.index.columns import BadColumns, Columns
 from app.index.meta import is_meta
 from app.index.model import Function, Parameter, Symbol, Usdt, Variable
 from app.index.placed import Known, Placed, spelled
+from app.index.traits import INLINED, Mask, traits
 
 _TAKEN = (
     "name_id",
@@ -42,7 +44,7 @@ _FUNC, _OBJECT = 2, 1
 _ROW = 10  # numbers of a section header
 _SEGMENT = 8
 # Bits of fn_flags, var_flags and param_flags.
-INLINED, NO_PARAMETERS, NO_RETURN_TYPE = 4, 2048, 4096
+NO_PARAMETERS, NO_RETURN_TYPE = 2048, 4096
 _TYPE_UNKNOWN = 2
 _THREAD_LOCAL, _VAR_TYPE_UNKNOWN = 4, 32
 # What a function that returns nothing is written with.
@@ -90,6 +92,14 @@ class Items:
             [-1 if each.type == "NOBITS" else each.offset & _LONGEST for each in self.sections] or [-1],
             np.int64,
         )
+
+    @cached_property
+    def clones(self) -> Clones:
+        return clones(self._columns)
+
+    @cached_property
+    def traits(self) -> dict[str, Mask]:
+        return traits(self._columns, self.clones)
 
     def symbols(self, rows: npt.NDArray[np.intp]) -> list[Symbol]:
         """The symbols of these rows, in their order."""
@@ -141,9 +151,10 @@ class Items:
         languages = [found or self._language for found in known.language]
         return [
             Function(key, name or own, own, shown, address, size, offset, section, kind, bind, file or None,
-                     line or None, language, parameters, returns, external, inlined, sites, sources, aliases)
+                     line or None, language, parameters, returns, external, inlined, sites, sources, aliases,
+                     clones)
             for key, name, own, shown, address, size, offset, section, kind, bind, file, line, language,
-            parameters, returns, external, inlined, sites, sources, aliases
+            parameters, returns, external, inlined, sites, sources, aliases, clones
             in zip(
                 self._keys("inline", placed, known),
                 known.name,
@@ -165,6 +176,7 @@ class Items:
                 known.values("sites"),
                 self._sources(placed),
                 self._aliases(placed),
+                [self.clones.taken.get(index, ()) for index in indices.tolist()],
                 strict=True,
             )
         ]  # fmt: skip
@@ -292,16 +304,21 @@ class Items:
         return found
 
     def _aliases(self, placed: Placed) -> list[tuple[str, ...]]:
-        out: list[tuple[str, ...]] = []
-        for name, begin, end in zip(placed.names, placed.begins, placed.ends, strict=True):
-            if end - begin < 2:
-                out.append(())
-                continue
-            others = dict.fromkeys(
-                self._columns.spelled_names(self._columns["name_id"][placed.rows[begin + 1 : end]])
-            )
-            others.pop(name, None)
-            out.append(tuple(other for other in others if other))
+        out: list[tuple[str, ...]] = [()] * len(placed.names)
+        begins, ends = np.array(placed.begins, np.int64), np.array(placed.ends, np.int64)
+        several = np.flatnonzero(ends - begins > 1)
+        counts = ends[several] - begins[several]
+        stops = np.cumsum(counts)
+        first = np.repeat(begins[several], counts)
+        ids = self._columns["name_id"][
+            placed.rows[np.arange(len(first)) - np.repeat(stops - counts, counts) + first]
+        ]
+        # Most have one name in both tables.
+        other = ids != np.repeat(ids[stops - counts], counts)
+        texts = self._columns.spelled_names(ids[other])
+        for number, text in zip(np.repeat(several, counts)[other].tolist(), texts, strict=True):
+            if text and text not in out[number] and text != placed.names[number]:
+                out[number] = (*out[number], text)
         return out
 
     def _keys(self, prefix: str, placed: Placed, known: Known) -> list[str]:

@@ -83,6 +83,7 @@ class Function(Item):
     inline_sites: int
     sources: tuple[str, ...]
     aliases: tuple[str, ...]
+    clones: tuple[str, ...] = ()  # copies that the compiler made of it, to which calls may go instead
 
     def as_dict(self) -> dict[str, Any]:
         """As of every item, but written out: a list may have a hundred thousand."""
@@ -112,6 +113,7 @@ class Function(Item):
             "inline_sites": self.inline_sites,
             "sources": list(self.sources),
             "aliases": list(self.aliases),
+            "clones": list(self.clones),
         }
 
 
@@ -172,7 +174,7 @@ class Ask:
     sort: str = ""  # "" by rank then name; a field; "-field" downwards
     offset: int = 0
     limit: int = 100
-    # type bind section table source kind language: values, by commas; file: a part of the path.
+    # type bind section table source kind language verdict: values, by commas; file: a part of the path.
     filters: dict[str, str] = field(default_factory=dict)
 
 

@@ -18,17 +18,18 @@ import numpy.typing as npt
 
 from app.elf import spell
 from app.elf.languages import language_name
-from app.elf.model import TABLES, Section
+from app.elf.model import TABLES
 from app.errors import BadInput
 from app.index import matching
 from app.index.column_file import NO_ADDRESS
 from app.index.columns import Array, Columns
+from app.index.items import Items
 from app.index.model import Ask
 
 Kind = Literal["symbol", "function", "variable"]
 _FACETS: dict[Kind, tuple[str, ...]] = {
     "symbol": ("type", "bind", "section", "table", "visibility"),
-    "function": ("type", "bind", "section", "source", "kind", "language"),
+    "function": ("type", "bind", "section", "source", "kind", "language", "verdict"),
     "variable": ("type", "bind", "section", "source", "language"),
 }
 # Facets of one value say nothing.
@@ -77,11 +78,9 @@ class Selections:
         return made
 
 
-def select(
-    columns: Columns, sections: tuple[Section, ...], kind: Kind, ask: Ask, seconds: float
-) -> Selection:
+def select(columns: Columns, found: Items, kind: Kind, ask: Ask, seconds: float) -> Selection:
     """Raises BadInput for an unknown order, and what ``matching.ranks`` raises."""
-    table = _Table(columns, sections, kind)
+    table = _Table(columns, found, kind)
     chosen = np.ones(table.count, bool)
     rank = None
     if ask.q:
@@ -113,9 +112,9 @@ def select(
 class _Table:
     """The rows of one list, and their columns by what people filter and sort by."""
 
-    def __init__(self, columns: Columns, sections: tuple[Section, ...], kind: Kind) -> None:
+    def __init__(self, columns: Columns, found: Items, kind: Kind) -> None:
         self._columns = columns
-        self._sections = sections
+        self._items = found
         self._kind = kind
         self.count = columns.count(kind)
 
@@ -178,7 +177,7 @@ class _Table:
         if name == "visibility":
             return spell.symbol_visibility(number)
         if name == "section":
-            return spell.section_of(number, self._sections)
+            return spell.section_of(number, self._items.sections)
         if name == "kind":
             return _KINDS[number]
         if name == "language":
@@ -210,6 +209,9 @@ class _Table:
         if name == "source":
             counted = {source: int((self._source(source) & mask).sum()) for source in _SOURCES}
             return {value: count for value, count in counted.items() if count}
+        if name == "verdict":
+            counted = {code: int((found & mask).sum()) for code, found in self._items.traits.items()}
+            return {code: count for code, count in sorted(counted.items(), key=_most) if count}
         numbers = self._numbers(name)[mask]
         if name == "section" and self._kind != "symbol":
             numbers = numbers[numbers != 0]
@@ -218,7 +220,7 @@ class _Table:
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             word = self._word(name, value)
             out[word] = out.get(word, 0) + count
-        return dict(sorted(out.items(), key=lambda entry: (-entry[1], entry[0])))
+        return dict(sorted(out.items(), key=_most))
 
     def filter(self, name: str, wanted: str) -> Mask:
         words = set(wanted.split(","))
@@ -228,6 +230,9 @@ class _Table:
                 if source in words:
                     mask |= self._source(source)
             return mask
+        if name == "verdict":
+            chosen = [found for code, found in self._items.traits.items() if code in words]
+            return np.logical_or.reduce(chosen) if chosen else np.zeros(self.count, bool)
         column = self._numbers(name)
         numbers = [number for number in np.unique(column).tolist() if self._word(name, number) in words]
         return np.isin(column, numbers)
@@ -280,3 +285,7 @@ class _Table:
             words = self._columns.strings(values) if self._columns.count("string") else [""] * len(values)
         place = {word: number for number, word in enumerate(sorted(set(words)))}
         return np.array([place[word] for word in words], np.int64)[inverse] if len(words) else rows
+
+
+def _most(entry: tuple[str, int]) -> tuple[int, str]:
+    return -entry[1], entry[0]

@@ -351,7 +351,7 @@ class Index(Indexing):
         columns, found = self._store.columns(row)
         key = (row.columns, kind, ask.q, ask.mode, ask.sort, tuple(sorted(ask.filters.items())))
         selection = self._selections.get(
-            key, lambda: query.select(columns, found.sections, kind, ask, self._settings.search_wall)
+            key, lambda: query.select(columns, found, kind, ask, self._settings.search_wall)
         )
         return columns, found, selection, began
 

@@ -6,7 +6,6 @@ a program twice where a wildcard meets a name of its own. Both are taken out her
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,8 +20,6 @@ from app.trace.quoting import Probe, parse_probe, quote
 
 # Names of a wildcard up to which aliases are looked for.
 MOST_NAMES = 1000
-# Copies of a function that gcc and LLVM make; calls go to them, not to the function.
-CLONE = re.compile(r"\.(?:constprop|isra|part)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +190,11 @@ def _resolve_function(probe: Probe, binary: Binary, index: Catalogue, warnings: 
     if function is None:
         warnings += _missing(index, binary, probe.path, name)
     elif function is not None:
-        warnings += _about(index, binary, function, name)
+        warnings += _about(function, name)
     return Target(probe, binary, function, None, 1)
 
 
-def _about(index: Catalogue, binary: Binary, function: Function, name: str) -> list[str]:
+def _about(function: Function, name: str) -> list[str]:
     """Why the calls of a function that is there may not be seen."""
     if function.address is None:
         return [only_inlined(function, name)]
@@ -206,9 +203,8 @@ def _about(index: Catalogue, binary: Binary, function: Function, name: str) -> l
         found.append(f"The symbol {name} has no size, and bpftrace attaches to none without.")
     if function.type == "IFUNC":
         found.append(f"{name} is chosen at run time: the probe sees only the choosing, not the calls.")
-    clones = clones_of(index, binary, name)
-    if clones:
-        shown = ", ".join(clones[:3])
+    if function.clones:
+        shown = ", ".join(function.clones[:3])
         found.append(
             f"The compiler made {shown} of {name}, which may take its calls; trace {name}* to see all."
         )
@@ -219,13 +215,6 @@ def only_inlined(function: Function, name: str) -> str:
     """That a function has no code of its own, and what traces it."""
     places = "1 place" if function.inline_sites == 1 else f"{function.inline_sites} places"
     return f"{name} exists only where it was inlined, in {places}; the option inline traces those."
-
-
-def clones_of(index: Catalogue, binary: Binary, name: str) -> list[str]:
-    """The copies that a compiler made of a function, to which its callers may go instead."""
-    if "*" in name or CLONE.search(name):
-        return []
-    return [each for each in index.function_names(binary.id, f"{name}.*") if CLONE.search(each)]
 
 
 def _missing(index: Catalogue, binary: Binary, path: str, name: str) -> list[str]:

@@ -8,18 +8,16 @@ python/cpython#98894, gcc's -fipa-cp-clone, -fipa-sra, -fpartial-inlining; tried
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Sequence
 from functools import lru_cache
 
 from app.errors import BadInput
+from app.index.clones import CLONE
 from app.index.model import Binary, Function, Usdt
 from app.trace import returns
 from app.trace.bpftrace import Capabilities
 from app.trace.model import Reason, ReturnVerdict, Verdict
 from app.trace.quoting import Probe, name_problem, path_problem, quote
 
-_CLONE = re.compile(r"\.(constprop|isra|part|cold|lto_priv|llvm)(?:\.|$)")
 _CLONES = {
     "constprop": "a copy for calls with constant arguments; other calls go to the function itself",
     "isra": "a copy whose parameters the compiler changed; arguments may not be as declared",
@@ -35,13 +33,8 @@ _RISCV = {"riscv64": {"riscv"}}
 FLOATS_REFUSED_FROM = (0, 27, 0)
 
 
-def function_verdict(
-    function: Function, binary: Binary, capabilities: Capabilities, clones: Sequence[str] = ()
-) -> Verdict:
-    """Whether ``function`` of ``binary`` can be traced here, at its entry and at its return.
-
-    ``clones``: copies that the compiler made of it (``targets.clones_of``), where somebody looked for them.
-    """
+def function_verdict(function: Function, binary: Binary, capabilities: Capabilities) -> Verdict:
+    """Whether ``function`` of ``binary`` can be traced here, at its entry and at its return."""
     against = _against(binary, capabilities)
     if not function.address:
         against.append(_without_code(function))
@@ -63,11 +56,12 @@ def function_verdict(
             probe = found
     if against:
         return Verdict(False, None, tuple(against), ReturnVerdict(False, tuple(against)))
-    cautions = (*_cautions(function, binary), *_taken(function, clones))
+    cautions = (*_cautions(function, binary), *_taken(function))
     return Verdict(True, probe, cautions, _return_verdict(function, binary))
 
 
-def _taken(function: Function, clones: Sequence[str]) -> list[Reason]:
+def _taken(function: Function) -> list[Reason]:
+    clones = function.clones
     if not clones:
         return []
     shown = ", ".join(clones[:3]) + (" and others" if len(clones) > 3 else "")
@@ -233,7 +227,7 @@ def _cautions(function: Function, binary: Binary) -> list[Reason]:
                 f"Trace an implementation, such as those whose names begin with __{function.name}.",
             )
         )
-    match = _CLONE.search(function.linkage_name)
+    match = CLONE.search(function.linkage_name)
     if match:
         found.append(
             Reason(

@@ -68,6 +68,7 @@ def _only_names_differ(function: Function) -> bool:
     name, symbol = function.name, function.linkage_name
     return (
         not function.aliases
+        and not function.clones
         and (function.address is None or not LOOKED_UP.isdisjoint(function.sources))
         and _simple(symbol)
         and (name == symbol or _simple(name))

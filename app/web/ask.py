@@ -19,7 +19,7 @@ FILTERS = (
     "source",
     "visibility",
     "provider",
-    "traceable",
+    "verdict",
     "language",
     "debug",
     "kind",

@@ -13,7 +13,7 @@ from app.index.sites import AddressRange, InlineSite
 from app.trace.marks import mark, marked
 from app.trace.places import inline_targets, line_targets, parse_line
 from app.trace.quoting import parse_probe
-from app.trace.targets import clones_of, resolve, unmapped
+from app.trace.targets import resolve, unmapped
 from tests.trace.catalogues import Fake, binary, function
 
 PATH = "/opt/prog"
@@ -107,16 +107,10 @@ def test_a_mark_is_an_instruction_of_its_function(index: Coded) -> None:
 
 
 def test_copies_that_a_compiler_made_may_take_the_calls(index: Coded) -> None:
-    index.all_functions += [
-        function("f", key="4", address=0x4000),
-        function("f.constprop.0", key="5", address=0x5000),
-        function("f.cold", key="6", address=0x6000),
-    ]
-    assert clones_of(index, index.binary, "f") == ["f.constprop.0"]
-    assert clones_of(index, index.binary, "f.constprop.0") == []
+    index.all_functions.append(function("f", key="4", address=0x4000, clones=("f.constprop.0",)))
     warnings: list[str] = []
     resolve(parse_probe(f"uprobe:{PATH}:f"), index, warnings)
-    assert "f.constprop.0" in warnings[0]
+    assert "The compiler made f.constprop.0 of f, which may take its calls; trace f* to see all." in warnings
 
 
 def test_a_process_that_does_not_run_the_file(index: Coded, tmp_path: Path) -> None:

@@ -129,8 +129,8 @@ def test_symbols_that_the_file_has_lost_are_not_found_by_name() -> None:
     assert codes(function_verdict(function("f", size=0), FILE, ABLE).reasons) == ["no_size"]
 
 
-def test_copies_that_somebody_found_are_told() -> None:
-    found = function_verdict(function("f"), FILE, ABLE, ["f.constprop.0", "f.isra.0"])
+def test_copies_are_told() -> None:
+    found = function_verdict(function("f", clones=("f.constprop.0", "f.isra.0")), FILE, ABLE)
     assert (found.attachable, codes(found.reasons)) == (True, ["clone_takes_calls"])
     assert "f.constprop.0, f.isra.0" in found.reasons[0].text
     assert "f*" in found.reasons[0].hint

@@ -18,6 +18,10 @@ from tests.support.programs import compile_c
 from tests.trace.catalogues import binary, function
 
 ABLE = Capabilities(True, "/usr/bin/bpftrace", (0, 17, 0), "bpftrace v0.17.0", True, None, "", False, False)
+VERDICTS = {
+    *("ifunc", "clone", "inlined", "alias", "clone_takes_calls"),
+    *("only_inlined", "no_address", "no_size"),
+}
 SOURCE = """
 #include <setjmp.h>
 static inline __attribute__((always_inline)) int twice(int value) { return 2 * value; }
@@ -54,6 +58,40 @@ def test_each_is_the_one_that_would_be_made_for_it(index: Index, tmp_path: Path,
     assert compared > 1000
 
 
+def test_the_facet_counts_what_the_verdicts_say(index: Index, tmp_path: Path) -> None:
+    paths = [Path("/bin/bash"), Path("/usr/lib/x86_64-linux-gnu/libc.so.6"), tmp_path / "prog"]
+    extra = """
+__attribute__((noinline, used)) int split(int a) { return a * 3; }
+__attribute__((noinline, used)) static int copy(int) __asm__("split.constprop.0");
+static int copy(int a) { return a; }
+__attribute__((noinline, used)) static int rest(int) __asm__("split.cold");
+static int rest(int a) { return a + 9; }
+__asm__(".globl unsized\\n.type unsized,@function\\nunsized: ret\\n");
+"""
+    compile_c(tmp_path, SOURCE + extra, "prog", "-g", "-O2")
+    seen: set[str] = set()
+    for path in paths:
+        if not path.exists():
+            continue
+        file = index.binary_at(str(path))
+        page = index.functions(file.id, Ask(limit=100_000))
+        codes = [{each.code for each in function_verdict(item, file, ABLE).reasons} for item in page.items]
+        facet = page.facets["verdict"]
+        for code in {*VERDICTS, *facet} - {"plain"}:
+            assert facet.get(code, 0) == sum(code in each for each in codes), (path, code)
+        assert facet["plain"] == sum(not each & VERDICTS for each in codes)
+        for code, count in facet.items():
+            only = index.functions(file.id, Ask(limit=100_000, filters={"verdict": code}))
+            assert (only.total, only.facets["verdict"]) == (count, facet)
+        seen |= set(facet)
+    assert seen >= {"plain", "clone", "clone_takes_calls", "only_inlined", "no_size", "alias", "inlined"}
+    both = index.functions(file.id, Ask(filters={"verdict": "clone_takes_calls,no_size"}))
+    assert {item.name for item in both.items} >= {"split", "unsized"}
+    (split,) = index.functions(file.id, Ask(q="split", filters={"verdict": "clone_takes_calls"})).items
+    assert split.clones == ("split.constprop.0",)
+    assert index.functions(file.id, Ask(filters={"verdict": "nothing"})).total == 0
+
+
 def test_names_that_mean_something_are_judged_by_themselves() -> None:
     file = binary("/opt/prog")
     verdicts = Verdicts(file, ABLE)
@@ -69,6 +107,13 @@ def test_names_that_mean_something_are_judged_by_themselves() -> None:
         "_Zlong",
         "_ZN1a1bEv",
     ):
-        for changes in ({}, {"aliases": ("g",)}, {"sources": ("dwarf",)}, {"address": None}, {"size": 0}):
+        for changes in (
+            {},
+            {"aliases": ("g",)},
+            {"sources": ("dwarf",)},
+            {"address": None},
+            {"size": 0},
+            {"clones": ("f.isra.0",)},
+        ):
             item = function(name, **changes)
             assert json.loads(verdicts.json(item)) == function_verdict(item, file, ABLE).as_dict(), item

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +15,6 @@ from app.errors import AppError
 from app.index.model import MODES, Ask, Binary, Function, Page, with_hex
 from app.index.sources import Source
 from app.trace.model import Verdict
-from app.trace.targets import clones_of
 from app.trace.verdict import function_verdict
 from app.web.ask import Asked, as_list
 from app.web.listing import excerpt, groups
@@ -45,8 +43,8 @@ class Row:
         }
 
 
-def _row(request: Request, binary: Binary, function: Function, clones: Sequence[str] = ()) -> Row:
-    verdict = function_verdict(function, binary, services(request).bpftrace.capabilities(), clones)
+def _row(request: Request, binary: Binary, function: Function) -> Row:
+    verdict = function_verdict(function, binary, services(request).bpftrace.capabilities())
     url = f"/binaries/{quote(binary.id)}/functions/{function.key}"
     trace = build_url("/sessions/new", probe=verdict.probe) if verdict.attachable else None
     return Row(function, verdict, url, trace)
@@ -128,7 +126,7 @@ def function_page(request: Request, binary_id: str, key: str) -> Response:
     index = services(request).index
     binary = index.binary(binary_id)
     function = index.function(binary_id, key)
-    row = _row(request, binary, function, clones_of(index, binary, function.linkage_name))
+    row = _row(request, binary, function)
     details, problem = _details(request, binary_id, key)
     code = index.code(binary_id, key)
     get = partial(index.source, binary_id)
@@ -179,7 +177,7 @@ def function_json(request: Request, binary_id: str, key: str) -> dict[str, Any]:
     index = services(request).index
     binary = index.binary(binary_id)
     function = index.function(binary_id, key)
-    row = _row(request, binary, function, clones_of(index, binary, function.linkage_name))
+    row = _row(request, binary, function)
     disassembly = [
         {**with_hex(asdict(entry)), "target_hex": None if entry.target is None else f"{entry.target:#x}"}
         for entry in index.code(binary_id, key)

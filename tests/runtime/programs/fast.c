@@ -14,6 +14,10 @@ __attribute__((noinline)) static int gone(int value, int unused) { sink = value;
 __attribute__((noinline)) int kept(int value, const char *name, double ratio) {
     sink = value; return value + name[0] + (int)ratio;
 }
+/* A function, and a copy of it as gcc names one, which takes the calls. */
+__attribute__((noinline, used)) int split(int value) { sink = value; return value * 5; }
+__attribute__((noinline, used)) static int copied(int) __asm__("split.constprop.0");
+static int copied(int value) { sink = value; return value * 5 + 1; }
 int main(void) {
     char name[64];
     int times, i;
@@ -23,6 +27,7 @@ int main(void) {
             if (!strcmp(name, "scaled")) scaled(i, 4);
             else if (!strcmp(name, "only_inlined")) only_inlined(i);
             else if (!strcmp(name, "gone")) gone(i, 7);
+            else if (!strcmp(name, "split")) copied(i);
             else kept(i, "name", 2.5);
             count++;
         }
