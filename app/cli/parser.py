@@ -235,8 +235,8 @@ def _check_choice(parser: argparse.ArgumentParser, options: argparse.Namespace) 
         parser.error("--line needs --file, the binary that it is a line of")
     if getattr(options, "follow", False) and not options.pid:
         parser.error("--follow goes with --pid")
-    if getattr(options, "wait_for", None) and (options.script or options.pid or options.arguments):
-        parser.error("--wait-for goes with a --recipe, without --pid and without a command")
+    if getattr(options, "wait_for", None) and (options.pid or options.arguments):
+        parser.error("--wait-for goes without --pid and without a command")
 
 
 def _serve(commands: Commands) -> None:

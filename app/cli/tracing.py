@@ -25,7 +25,6 @@ from app.cli.pictures import map_lines
 from app.cli.screen import Screen
 from app.config import Settings
 from app.errors import BadInput, NotFound
-from app.host.awaited import Awaited
 from app.host.tools import Held
 from app.trace.bpftrace import Bpftrace
 from app.trace.model import Diagnostic, ScriptRequest, Session
@@ -40,7 +39,8 @@ _WATCH_SECONDS = 0.02
 _PICTURE_SECONDS = 1.0
 _TEXTS = {"printf", "time", "cat", "join", "strftime", "syscall"}
 _MAPS = {"map", "hist", "stats", "lhist"}
-# Ends of a session that need no word: a person or the script asked for them. So is a --duration.
+# Ends of a session that need no word: a person or the script asked for them. So is a --duration, and the end
+# of the process that was waited for.
 _EXPECTED = {None, "stopped", "exited"}
 _HINT = (
     "See what the file offers with probescope functions or usdt, and what this machine lacks "
@@ -92,17 +92,13 @@ async def _trace(options: argparse.Namespace, sessions: Sessions) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     held = Held(options.arguments, stdout_to_stderr=options.json) if options.arguments else None
-    awaited = Awaited(options.wait_for) if options.wait_for else None
     try:
         await sessions.start()
         request = _request(options)
         if held is not None:
             request = replace(request, pid=held.pid, starting=True)
-        if awaited is not None:
-            with_name = {**request.options, "comm": options.wait_for}
-            request = replace(request, options=with_name, besides=awaited.others)
         session = await sessions.create(request, OWNER)
-        return await _follow(options, sessions, session, held, awaited, stop)
+        return await _follow(options, sessions, session, held, stop)
     finally:
         await sessions.close()
         if held is not None:
@@ -116,12 +112,10 @@ async def _follow(
     sessions: Sessions,
     session: Session,
     held: Held | None,
-    awaited: Awaited | None,
     stop: asyncio.Event,
 ) -> int:
     printer = _Printer(options.json)
-    pause = _WATCH_SECONDS if awaited is not None else _WAIT_SECONDS
-    waits = _Waits(awaited)
+    waits = _Waits()
     following = session.id
     last = 0
     stopping = False
@@ -134,6 +128,8 @@ async def _follow(
             sys.stdout.flush()
             if held is not None and session.state == "running":
                 held.let_go()
+            waits.tell(session)
+            printer.tell(session)
             if lines:
                 continue
             if session.state in {"ended", "failed"}:
@@ -142,13 +138,13 @@ async def _follow(
                     break
                 following, last = next_one, 0
                 continue
-            over = (held is not None and held.code is not None) or waits.over(session)
+            over = held is not None and held.code is not None
             if not stopping and (stop.is_set() or over):
                 stopping = True
                 await sessions.stop(following)
                 continue
             printer.picture_in_time()
-            await sessions.changed(following, last, pause)
+            await sessions.changed(following, last, _WAIT_SECONDS)
     except BrokenPipeError:
         await sessions.stop(following)
         raise
@@ -174,21 +170,18 @@ async def _next(sessions: Sessions, session: Session, stop: asyncio.Event) -> st
 class _Waits:
     """Says what it waits for, once each: that a process comes, that it came."""
 
-    def __init__(self, awaited: Awaited | None) -> None:
-        self._awaited = awaited
+    def __init__(self) -> None:
         self._said = self._came = False
 
-    def over(self, session: Session) -> bool:
-        """Whether the awaited process has come and gone."""
-        if self._awaited is None or session.state != "running":
-            return False
+    def tell(self, session: Session) -> None:
+        if session.wait_for is None or session.state == "starting":
+            return
         if not self._said:
-            note(f"Waiting for a process named {self._awaited.name} to start; Ctrl-C ends it.")
+            note(f"Waiting for a process named {session.wait_for} to start; Ctrl-C ends it.")
             self._said = True
-        if not self._came and self._awaited.pid is not None:
-            note(f"Process {self._awaited.pid} ({self._awaited.name}) started.")
+        if not self._came and session.pid is not None:
+            note(f"Process {session.pid} ({session.wait_for}) started.")
             self._came = True
-        return self._awaited.over
 
 
 def _outcome(options: argparse.Namespace, session: Session, held: Held | None) -> int:
@@ -204,6 +197,8 @@ def _outcome(options: argparse.Namespace, session: Session, held: Held | None) -
     if held is not None and held.code is not None:
         if held.code:
             note(f"The command ended with exit code {held.code}.")
+    elif session.wait_for and session.code == "target_gone":
+        return 0
     elif session.code not in _EXPECTED and not (session.code == "deadline" and options.duration):
         note(session.reason or f"The session ended: {session.code}.")
     return 0
@@ -218,6 +213,15 @@ class _Printer:
         self._maps: dict[tuple[str, str], dict[str, Any]] = {}
         self._changed = False
         self._drawn = time.monotonic()
+        self._progress = ""
+
+    def tell(self, session: Session) -> None:
+        """How many probes are attached while that changes, which takes its time with many; on a terminal."""
+        line = progress(session)
+        if self._json or not self._screen.live or line == self._progress:
+            return
+        self._progress, self._changed = line, True
+        self._draw(last=False)
 
     def take(self, line: bytes) -> int:
         """Prints one event; returns its number, of a gap the last that it covers."""
@@ -250,9 +254,20 @@ class _Printer:
     def _draw(self, last: bool) -> None:
         if not self._json and (self._changed or (last and self._maps)):
             lines = [shown(line) for line in map_lines(list(self._maps.values()))]
+            if self._progress and not last:
+                lines.append(self._progress)
             self._screen.picture(lines, last=last)
         self._changed = False
         self._drawn = time.monotonic()
+
+
+def progress(session: Session) -> str:
+    """How many probes are attached, where they are being attached or detached, else ""."""
+    if session.state == "starting" and session.attached_probes is not None and session.expected_probes:
+        return f"Attached {session.attached_probes:,} of {session.expected_probes:,} probes."
+    if session.state == "stopping" and session.still_attached:
+        return f"Detaching: {session.still_attached:,} of {session.attached_probes or 0:,} probes are left."
+    return ""
 
 
 def _request(options: argparse.Namespace) -> ScriptRequest:
@@ -266,6 +281,7 @@ def _request(options: argparse.Namespace) -> ScriptRequest:
             options.pid,
             duration,
             follow=getattr(options, "follow", False),
+            wait_for=getattr(options, "wait_for", None),
             options=dict(options.options),
         )
     return ScriptRequest(
@@ -273,6 +289,7 @@ def _request(options: argparse.Namespace) -> ScriptRequest:
         duration=duration,
         script=_read(options.script),
         follow=getattr(options, "follow", False),
+        wait_for=getattr(options, "wait_for", None),
     )
 
 

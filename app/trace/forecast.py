@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from app.errors import BadInput, TooLarge
@@ -70,6 +71,8 @@ def counting(request: ScriptRequest, able: Capabilities) -> ScriptRequest:
         chosen.append(quote(entry))
     bounded(len(chosen), able)
     options = {name: value for name, value in request.options.items() if name in COUNTED}
+    if request.wait_for and "comm" not in options:
+        options["comm"] = Path(request.wait_for).name
     return ScriptRequest("count", tuple(dict.fromkeys(chosen)), request.pid, SECONDS, options=options)
 
 

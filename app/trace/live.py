@@ -9,6 +9,7 @@ by the number of probes (each takes 0.13 to 0.2 s to detach in 0.17) before SIGK
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.errors import AppError, StorageFull
+from app.host.awaited import Awaited
 from app.host.processes import alive
 from app.trace import diagnostics
 from app.trace.bpftrace import Capabilities, Child
@@ -35,6 +37,9 @@ TERM_SECONDS = 10.0
 KILL_SECONDS = 30.0
 SECONDS_A_PROBE = 0.4
 WATCH_SECONDS = 0.25
+ATTACH_SECONDS = 0.05
+# Between looks for a process that is waited for.
+COME_SECONDS = 0.02
 # Between looks at what the targets of stacks map: short, so that a short-lived one is met all the same, but
 # long beside what a look takes, which stops a large target's own mapping of memory.
 MAPS_SECONDS, MAPS_SHARE = 0.02, 0.05
@@ -54,9 +59,10 @@ class Live:
         saved: Callable[[Session], None],
         unchanged: Callable[[], None],
         symboliser: Symboliser | None = None,
+        awaited: Awaited | None = None,
     ) -> None:
         """``unchanged`` raises AppError when a file of a probe was replaced. ``symboliser``: where the script
-        has stacks to name; closed at the end."""
+        has stacks to name; closed at the end. ``awaited``: becomes the target once it has come."""
         self.log = log
         self.changed_at = time.monotonic()
         self.woken = asyncio.Event()
@@ -69,6 +75,8 @@ class Live:
         self._saved = saved
         self._unchanged = unchanged
         self._symboliser = symboliser
+        self._awaited = awaited
+        self._armed = False
         self._own = own_probes(session.script)
         self._kernel_loss = 0
         self._server_loss = 0
@@ -179,7 +187,9 @@ class Live:
             return
         elif event.type == "attached_probes":
             self._reported = max(0, _integer(data.get("probes")) - self._own)
-            self._change(attached_probes=self._reported)
+            if self._session.state != "starting":
+                # Old versions say it before they attach, and then fail.
+                self._change(attached_probes=self._reported)
         elif event.type == "lost_events":
             self._kernel_loss += _integer(data.get("events"))
         elif event.type in MAP_TYPES and isinstance(data.get("@n"), int):
@@ -205,7 +215,8 @@ class Live:
         begun = time.monotonic()
         while not self._child.attached.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._child.attached.wait(), WATCH_SECONDS)
+                await asyncio.wait_for(self._child.attached.wait(), ATTACH_SECONDS)
+            await self._attaching()
             if self._reported is not None and time.monotonic() - begun > NOTICE_SECONDS:
                 break
             if time.monotonic() - begun > START_SECONDS:
@@ -219,22 +230,58 @@ class Live:
                 break
             await asyncio.sleep(0.05)
         if self._stop is None:
-            self._change(state="running")
+            self._armed = True
+            self._change(state="running", attached_probes=self._reported)
             self._compare()
             try:
                 # bpftrace opened the path itself, after it was compared.
                 await asyncio.to_thread(self._unchanged)
             except AppError as error:
                 self.stop("replaced", error.message, "failed")
+        if self._awaited is not None and not await self._came(self._awaited):
+            return
         session = self._session
         deadline = time.monotonic() + session.duration
+        pid, starttime = session.pid, session.pid_starttime
         while (left := deadline - time.monotonic()) > 0:
             await asyncio.sleep(min(WATCH_SECONDS, left))
-            pid, starttime = session.pid, session.pid_starttime
             if pid is not None and starttime is not None and not alive(pid, starttime):
                 self.stop("target_gone", f"Process {pid} ended.")
                 return
         self.stop("deadline", f"It ran for the {session.duration:g} s that it was given.")
+
+    async def _came(self, awaited: Awaited) -> bool:
+        """Waits for the process of a name, as long as the session may run, and makes it the target."""
+        seconds = self._session.duration
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            found = await asyncio.to_thread(getattr, awaited, "process")
+            if found is not None:
+                self._change(pid=found[0], pid_starttime=found[1])
+                return True
+            await asyncio.sleep(min(COME_SECONDS, left))
+        self.stop("nothing_came", f"No process named {awaited.name} was seen in {seconds:g} s.")
+        return False
+
+    async def _attaching(self) -> None:
+        """Tells how many probes are attached by now."""
+        expected = self._session.expected_probes
+        if not expected or self._session.state != "starting":
+            return
+        if self._multi and len(attach_points(self._session.script)) < expected:
+            return  # one link holds many probes
+        held = await asyncio.to_thread(self._child.perf_events)
+        # Beside the probes it has a buffer of each processor, and its own intervals.
+        attached = min(expected, max(0, held - (os.cpu_count() or 1) - self._own))
+        if attached and self._session.state == "starting":
+            self._moment(attached_probes=attached)
+
+    def _moment(self, **fields: Any) -> None:
+        """A change that is not saved: it is of the moment."""
+        if any(getattr(self._session, name) != value for name, value in fields.items()):
+            self._session = replace(self._session, **fields)
+            self.changed_at = time.monotonic()
+            self.wake()
 
     def _compare(self) -> None:
         """Versions before 0.27 leave out probes that they do not find, without a word."""
@@ -268,12 +315,7 @@ class Live:
             if others < 0 or not self._reported:
                 continue  # one link holds many probes, or none is known to be attached
             left = await asyncio.to_thread(self._child.perf_events) - others
-            left = min(self._reported, max(0, left))
-            if left != self._session.still_attached:
-                # Not saved: it is of the moment.
-                self._session = replace(self._session, still_attached=left)
-                self.changed_at = time.monotonic()
-                self.wake()
+            self._moment(still_attached=min(self._reported, max(0, left)))
 
     def _end(self, code: int) -> None:
         found = diagnostics.parse(self._child.stderr, self._session.script)
@@ -296,6 +338,7 @@ class Live:
             diagnostics=kept,
             stderr=said,
             still_attached=None,
+            attached_probes=self._session.attached_probes if self._armed else None,
         )
         self.log.seal()
 

@@ -76,6 +76,7 @@ class ScriptRequest:
     options: dict[str, Any] = field(default_factory=dict)
     starting: bool = False  # ``pid`` has not yet become the program that is meant
     besides: tuple[int, ...] = ()  # processes that are not meant, though a filter would take them
+    wait_for: str | None = None  # in place of ``pid``: the next process of this name, from its start
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ class Session:
     follow: bool = False  # goes on in another session when the target comes back
     follows: str | None = None  # the session that it goes on from
     followed_by: str | None = None  # the one that goes on from it
+    wait_for: str | None = None  # the name of a process that it waits for, or waited for: then ``pid`` is it
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from app.errors import BadInput
 from app.host.processes import process
@@ -37,7 +39,7 @@ def generate(request: ScriptRequest, capabilities: Capabilities, index: Catalogu
     """The script for ``request``. Raises BadInput, or NotFound for a pid that is gone."""
     if request.recipe not in RECIPES:
         raise BadInput(f"There is no recipe {request.recipe!r}.", f"Use one of: {', '.join(RECIPES)}.")
-    options = read_options(request.recipe, request.options)
+    options = read_options(request.recipe, _given(request))
     warnings: list[str] = []
     if request.recipe == "custom" and request.script is not None:
         return _own(request, request.script, capabilities, index)
@@ -74,6 +76,32 @@ def generate(request: ScriptRequest, capabilities: Capabilities, index: Catalogu
     narrower = _narrower(request.probes, targets, made.expected, most)
     against = crowd.against(text, request.recipe, made.expected, capabilities, narrower)
     return Script(text, _told(warnings), made.expected, against)
+
+
+def awaited_name(request: ScriptRequest) -> str | None:
+    """The name of the process that is waited for. Raises BadInput for one that cannot be."""
+    if request.wait_for is None:
+        return None
+    name = Path(request.wait_for).name
+    if not name:
+        raise BadInput(
+            "The name to wait for is empty.", "Give the name of a command, as ps -o comm shows it."
+        )
+    taken = [each for each in ("pids", "tid", "comm") if request.options.get(each)]
+    if request.pid is not None or taken:
+        raise BadInput(
+            f"The next process named {name} is none that runs already.",
+            "Give either a name to wait for, or a process, thread or command.",
+        )
+    return name
+
+
+def _given(request: ScriptRequest) -> dict[str, Any]:
+    """The options as they were given; a process that is waited for is filtered by its name."""
+    name = awaited_name(request)
+    return (
+        request.options if name is None or request.recipe == "custom" else {**request.options, "comm": name}
+    )
 
 
 def _targets(
@@ -138,5 +166,10 @@ def _own(request: ScriptRequest, text: str, capabilities: Capabilities, index: C
             warnings.append(
                 f"The script does not look at the pid: add /pid == {request.pid}/ to trace it alone."
             )
+    name = awaited_name(request)
+    if name is not None and "comm" not in text:
+        warnings.append(
+            f'The script does not look at comm: add /comm == "{name}"/ to trace what is waited for.'
+        )
     against = crowd.against(text, request.recipe, expected, capabilities)
     return Script(text, _told(warnings), expected, against)

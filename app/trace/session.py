@@ -42,7 +42,7 @@ from app.trace.library import Library
 from app.trace.live import OVER, Live
 from app.trace.log import Log
 from app.trace.model import Loss, ScriptRequest, Session
-from app.trace.script import generate
+from app.trace.script import awaited_name, generate
 from app.trace.stack_keys import shapes
 from app.trace.store import Store
 from app.trace.symbolise import Symboliser, pids_are_ours
@@ -130,6 +130,10 @@ class Sessions:
                 "Only a recipe over one process can follow it: a script of one's own names it itself.",
                 "Choose a recipe and a process, or leave out follow.",
             )
+        name = awaited_name(request)
+        awaited = None if name is None else await asyncio.to_thread(Awaited, name)
+        if awaited is not None:
+            request = replace(request, besides=awaited.others)
         bound = await asyncio.to_thread(self._bound, request)
         made = await asyncio.to_thread(generate, request, able, self._index)
         limits.accept(request, made)
@@ -160,6 +164,7 @@ class Sessions:
                 follow=request.follow,
                 follows=follows,
                 options=dict(request.options),
+                wait_for=name,
             )
             await asyncio.to_thread(
                 audit.write,
@@ -170,6 +175,7 @@ class Sessions:
                 recipe=session.recipe,
                 probes=session.probes,
                 pid=session.pid,
+                wait_for=name,
                 duration=duration,
                 script=session.script,
             )
@@ -192,7 +198,7 @@ class Sessions:
             self._logs[session.id] = log
             session = replace(session, bpftrace_pid=child.pid, bpftrace_starttime=child.starttime)
             unchanged = partial(self._unchanged, bound)
-            live = Live(session, log, child, able, self._stored.put, unchanged, symboliser)
+            live = Live(session, log, child, able, self._stored.put, unchanged, symboliser, awaited)
             self._live[session.id] = live
             with suppress(StorageFull):
                 self._stored.put(session)

@@ -57,6 +57,7 @@ class ScriptBody(Body):
     pid: int | None = Field(default=None, ge=1, le=2**22)
     duration: float | None = Field(default=None, gt=0)
     parent: str | None = Field(default=None, max_length=64)
+    wait_for: str | None = Field(default=None, min_length=1, max_length=4096)  # the next process of this name
     follow: bool = False  # when the process ends, goes on with the next one of its name
     forecast: bool = False  # of POST /api/v1/scripts: counts hits for a moment
     options: dict[str, Any] = Field(default_factory=dict)
@@ -70,5 +71,6 @@ class ScriptBody(Body):
             script=self.script,
             parent=self.parent or None,
             follow=self.follow,
+            wait_for=self.wait_for,
             options=dict(self.options),
         )

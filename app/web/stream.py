@@ -154,6 +154,8 @@ def status(session: Session) -> str:
             "expected_probes": session.expected_probes,
             "attached_probes": session.attached_probes,
             "still_attached": session.still_attached,
+            "pid": session.pid,
+            "wait_for": session.wait_for,
             "events": session.events,
             "viewers": session.viewers,
             "started": session.started,

@@ -6,6 +6,8 @@ import csv
 import json
 import re
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, WebSocketRoute, expect
@@ -200,3 +202,25 @@ def test_a_script_is_checked_as_it_is_edited_and_run_as_it_stands(
     expect(cells).to_have_attribute("data-value", str(made))
     session = page.url.rsplit("/", 1)[1].partition("?")[0]
     assert server.get(f"/api/v1/sessions/{session}")["script"].split() == edited.split()
+
+
+def test_a_process_is_waited_for_and_then_traced(
+    tab: Tab, server: Server, shopd: Path, new_shop: Callable[[], Shop]
+) -> None:
+    page = tab.open(f'/sessions/new?probe=uprobe:"{shopd}":checkout&recipe=count')
+    page.get_by_label("Or the next process named").fill(shopd.name)
+    page.get_by_label("Or the next process named").blur()
+    expect(page.locator("#preview")).to_contain_text(f'comm == "{shopd.name}"')
+    page.locator("[data-start]").click()
+    expect_state(page, "running")
+    waiting = page.get_by_text(f"Waiting for a process named {shopd.name} to start")
+    expect(waiting).to_be_visible()
+    expect(page.locator("[data-process]")).to_have_text(f"the next named {shopd.name}")
+    shop = new_shop()
+    expect(waiting).to_have_count(0)
+    expect(page.locator("[data-process] a")).to_have_text(str(shop.pid))
+    shop.sell(5)
+    expect(page.locator("[data-map-table] [data-value]").first).to_have_attribute("data-value", "5")
+    shop.close()
+    expect_state(page, "ended")
+    expect(page.locator("[data-reason]")).to_contain_text(f"Process {shop.pid} ended.")

@@ -31,7 +31,6 @@ WRONG = [
     ["script", "--recipe", "count", "--probe", PROBE, "-o", "sample"],
     ["script", "--recipe", "count", "--line", "main.c:3"],
     ["script", "--script", "f.bt", "-o", "sample=2"],
-    ["trace", "--script", "f.bt", "--wait-for", "bash"],
     ["trace", "--recipe", "count", "--probe", PROBE, "--wait-for", "bash", "--pid", "1"],
     ["trace", "--recipe", "count", "--probe", PROBE, "--wait-for", "bash", "--", "true"],
     ["serve", "--port", "65536"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -9,12 +10,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.cli.tracing import _Printer
 from tests.cli.conftest import Run
+from tests.cli.test_screen import Terminal
 from tests.support.programs import compile_c
+from tests.support.sessions import left
 from tests.trace.conftest import no_bpftrace_stays  # noqa: F401 - used by every test here
 
 pytestmark = pytest.mark.skipif(
@@ -167,6 +173,40 @@ def test_the_next_process_of_a_name_is_traced_from_its_start(
             process.communicate()
 
 
+def test_a_process_that_does_not_come_is_said(run: Run, probe: str) -> None:
+    result = run(
+        "trace", "--recipe", "count", "--probe", probe, "--wait-for", "no-such-one", "--duration", "0.5"
+    )
+    assert result.code == 0
+    assert result.err.splitlines()[-1] == "probescope: No process named no-such-one was seen in 0.5 s."
+
+
+def test_a_terminal_shows_how_many_probes_are_attached(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    printer = _Printer(as_json=False)
+    starting = left(tmp_path, "s1", (), state="starting", expected_probes=300, attached_probes=None)
+    seen = []
+    changed: tuple[dict[str, Any], ...] = (
+        {},
+        {"attached_probes": 41},
+        {"attached_probes": 300, "state": "running"},
+        {"attached_probes": 300, "state": "stopping", "still_attached": 12},
+        {"attached_probes": 300, "state": "ended"},
+    )
+    for changes in changed:
+        printer.tell(replace(starting, **changes))
+        seen.append([line for line in terminal.lines() if line])
+    attached, detaching = "Attached 41 of 300 probes.", "Detaching: 12 of 300 probes are left."
+    assert seen == [[], [attached], [], [detaching], []]
+    pipe = io.StringIO()
+    monkeypatch.setattr("sys.stdout", pipe)
+    _Printer(as_json=False).tell(replace(starting, attached_probes=41))
+    assert pipe.getvalue() == ""
+
+
 def test_a_log_for_people(run: Run, probe: str, program: Path) -> None:
     result = run("trace", "--recipe", "log", "--probe", probe, "--", program)
     assert result.code == 0
@@ -221,14 +261,20 @@ def test_a_process_is_filtered_and_an_interrupt_ends_in_order(
         assert tracer.stdout is not None
         first = next(line for line in tracer.stdout if json.loads(line)["type"] == "printf")
         tracer.send_signal(signal.SIGINT)
-        rest, said = tracer.communicate(timeout=60)
-        assert (tracer.returncode, said) == (0, "")
-        lines = [
-            event["data"]
-            for event in map(json.loads, [first, *rest.splitlines()])
-            if event["type"] == "printf"
-        ]
+        # Not communicate(), which knows nothing of what was read ahead with the first line.
+        rest = tracer.stdout.read()
+        _, said = tracer.communicate(timeout=60)
+        events = [json.loads(line) for line in [first, *rest.splitlines()]]
+        lines = [event["data"] for event in events if event["type"] == "printf"]
         assert all(line.endswith(f"{target.pid}]\n") for line in lines)
+        assert [event["n"] for event in events[1:]] == list(range(events[1]["n"], events[-1]["n"] + 1))
+        # A busy machine may lose lines at the end: the script's own count is the truth, and the rest is told.
+        told = sum(event["data"]["events"] for event in events if event["type"] == "lost_events")
+        counted = [event["data"]["@n"] for event in events if event["type"] == "map"][-1]
+        lost = max(told, counted - len(lines))
+        assert lost >= 0
+        expected = f"probescope: {lost} events were lost in the kernel, 0 here.\n" if lost else ""
+        assert (tracer.returncode, said) == (0, expected)
     finally:
         for process in (tracer, target, other):
             process.kill()

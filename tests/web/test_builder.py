@@ -150,3 +150,31 @@ def test_a_forecast_of_a_wildcard_counts_what_it_stands_for(server: Server, tmp_
     )
     assert answer.status_code == 413
     assert "Counting 100 probes" in answer.json()["error"]["message"]
+
+
+def test_the_next_process_of_a_name_is_chosen_in_the_builder(server: Server) -> None:
+    page = server.client.get("/sessions/new", params={"probe": PROBE, "wait_for": "cron"}).text
+    assert 'name="wait_for" value="cron"' in page
+    assert '/comm == "cron"/' in script_in(page)
+    form = {"probe": PROBE, "recipe": "count", "wait_for": "cron"}
+    assert '/comm == "cron"/' in script_in(server.client.post("/sessions/preview", data=form).text)
+    both = server.client.post("/sessions/new", data={**form, "pid": str(os.getpid())})
+    assert both.status_code == 400
+    assert "The next process named cron is none that runs already." in both.text
+
+
+def test_a_session_that_waits_says_so_until_it_is_stopped(server: Server) -> None:
+    body = {"recipe": "count", "probes": [PROBE], "wait_for": "/usr/sbin/no-such-one", "duration": 60}
+    made = server.client.post("/api/v1/scripts", json=body).json()["script"]
+    assert '/comm == "no-such-one"/' in made
+    answer = server.client.post("/api/v1/sessions", json=body)
+    assert answer.status_code == 201, answer.text
+    session = server.until(answer.json()["id"], "running")
+    assert (session["wait_for"], session["pid"]) == ("no-such-one", None)
+    page = server.client.get(f"/sessions/{session['id']}").text
+    assert "Waiting for a process named no-such-one to start" in page
+    again = re.search(r'href="(/sessions/new\?[^"]*wait_for=no-such-one[^"]*)"', html.unescape(page))
+    assert again is not None and "pid=" not in again[1]
+    server.client.post(f"/api/v1/sessions/{session['id']}/stop")
+    assert server.until(session["id"], "ended")["code"] == "stopped"
+    assert "Waiting for" not in server.client.get(f"/sessions/{session['id']}").text

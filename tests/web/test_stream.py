@@ -11,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from tests.support.programs import compile_c
 from tests.support.server import Server, running
 
 COUNTING = 'interval:ms:20 { @n = count(); printf("line %d\\n", 7); print(@n); }'
@@ -64,6 +65,26 @@ def test_frames_have_the_fields_of_the_contract_and_number_every_event(server: S
     assert found[-1]["session"]["events"] == len(events)
     # What came live is what is kept.
     assert events == server.events(session)
+
+
+def test_frames_tell_how_many_probes_are_attached_while_a_session_ends(
+    server: Server, tmp_path: Path
+) -> None:
+    names = [f"f{n}" for n in range(24)]
+    source = "".join(f"int {name}(int a) {{ return a + 1; }}\n" for name in names)
+    path = compile_c(tmp_path, source + "int main(void) { return 0; }\n", "several")
+    body = {"recipe": "count", "probes": [f'uprobe:"{path}":{name}' for name in names], "duration": 0.5}
+    session = server.client.post("/api/v1/sessions", json=body).raise_for_status().json()["id"]
+    with socket(server, session) as connection:
+        found = [frame["session"] for frame in frames(connection)]
+    starting = [each["attached_probes"] or 0 for each in found if each["state"] == "starting"]
+    assert starting == sorted(starting) and all(0 <= number <= 24 for number in starting)
+    stopping = [each["still_attached"] for each in found if each["still_attached"] is not None]
+    assert stopping == sorted(stopping, reverse=True)
+    if not server.get("/api/v1/host")["tracing"]["multi"]:
+        assert len(set(stopping)) > 3
+    assert {(each["pid"], each["wait_for"]) for each in found} == {(None, None)}
+    assert (found[-1]["attached_probes"], found[-1]["still_attached"]) == (24, None)
 
 
 @pytest.mark.parametrize("number", [1, 2, 17])

@@ -43,6 +43,7 @@ class Form:
     options: dict[str, str] = field(default_factory=dict)
     parent: str = ""  # hash of the library's script that the text came from
     follow: bool = False
+    wait_for: str = ""  # the name of a process that is to come
 
     @property
     def filtered(self) -> bool:
@@ -115,6 +116,7 @@ def _from_query(request: Request) -> Form:
         {each.name: query.get(f"option.{each.name}", "") for each in FIELDS},
         query.get("parent", ""),
         query.get("follow", "") == "1",
+        query.get("wait_for", ""),
     )
 
 
@@ -135,6 +137,7 @@ async def _from_body(request: Request) -> Form:
         {each.name: text(f"option.{each.name}") for each in FIELDS},
         text("parent"),
         text("follow") == "1",
+        text("wait_for"),
     )
 
 
@@ -155,6 +158,7 @@ def _body(form: Form) -> ScriptBody:
             },
             parent=form.parent or None,
             follow=form.follow,
+            wait_for=form.wait_for or None,
         )
     except ValidationError as error:
         first = error.errors()[0]

@@ -217,7 +217,18 @@ class Live {
     }
     const seconds = (this.replay.on ? this.elapsed : t) / 1000;
     if (seconds) this.find("[data-elapsed]").textContent = seconds < 60 ? `${seconds.toFixed(1)} s` : `${Math.floor(seconds / 60)} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
+    this.waiting(session);
     this.state(session);
+  }
+
+  // The process of a name that the session waits for has come, or will not.
+  waiting(session) {
+    const place = this.find("[data-waiting]");
+    if (!place || (session.pid == null && !OVER.has(session.state))) return;
+    place.remove();
+    if (session.pid == null) return;
+    this.find("[data-process]").replaceChildren(make("a", { href: `/processes/${session.pid}` }, String(session.pid)));
+    say(`Process ${session.pid} (${plain(session.wait_for)}) started.`);
   }
 
   state(session) {
