@@ -130,6 +130,10 @@ def _command(name: str) -> Command:
         from app.cli import tracing
 
         return tracing.COMMANDS[name]
+    if name == "mark":
+        from app.cli import remote
+
+        return remote.COMMANDS[name]
     if name in {"info", "index"}:
         from app.cli import indexing
 

@@ -95,6 +95,13 @@ SETTINGS: tuple[Setting, ...] = (
         "The admin's token; random at each start when not set.",
     ),
     Setting(
+        "url",
+        "PROBESCOPE_URL",
+        None,
+        str,
+        "The dashboard that mark speaks with, perhaps with its token; when not set, that of host and port.",
+    ),
+    Setting(
         "roots",
         "PROBESCOPE_ROOTS",
         (),
@@ -359,6 +366,7 @@ class Settings:
     port: int
     data: Path
     token: str | None
+    url: str | None
     roots: tuple[str, ...]
     public_urls: tuple[str, ...]
     read_only: bool

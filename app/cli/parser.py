@@ -139,6 +139,13 @@ def _trace(commands: Commands) -> None:
     trace.epilog = "After -- comes a COMMAND to run under the session from its first instruction."
 
 
+def _mark(commands: Commands) -> None:
+    mark = _command(commands, "mark", "put a marker into the log of a session that runs in a dashboard")
+    mark.add_argument("session", metavar="SESSION", help="its id, as the dashboard shows it")
+    mark.add_argument("text", metavar="TEXT", help="what happens now, in at most 200 characters")
+    mark.add_argument("--url", metavar="URL", help="the dashboard (PROBESCOPE_URL)")
+
+
 def _doctor(commands: Commands) -> None:
     doctor = _command(commands, "doctor", "what this machine can do and lacks, with the mends")
     doctor.add_argument("--prove", action="store_true", help="attach a uprobe for a moment to prove it")
@@ -312,6 +319,7 @@ _COMMANDS: dict[str | None, Callable[[Commands], None]] = {
     "diff": _diff,
     "script": _script,
     "trace": _trace,
+    "mark": _mark,
     "doctor": _doctor,
     "serve": _serve,
 }
