@@ -16,10 +16,9 @@ from app.views.histogram import Histogram, histograms
 from app.views.table import MapView, maps
 from app.views.timeline import Timeline, empty
 from app.views.window import Spanned, Window
-from app.web.reading import batches_of, end_of, lines_of, map_events, rows_of
+from app.web.reading import LOG_ROWS, batches_of, end_of, lines_of, map_events, rows_of
 from app.web.services import Services
 
-LOG_ROWS = 200
 BINS = 240
 CELLS = 1000
 POINTS = 200

@@ -11,9 +11,11 @@ from app.errors import BadInput
 from app.trace.heads import Span, head, is_print, numbers
 from app.trace.live import OVER
 from app.trace.model import Session
+from app.views.table import MapView, maps
 from app.web.services import Services
 
 READ_LINES = 5000
+LOG_ROWS = 200  # of a page
 _LONGEST_MS = 10**12
 
 
@@ -40,6 +42,15 @@ def lines_of(found: Services, session_id: str, start: int, last: int | None = No
 def map_events(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """The prints among the lines, parsed."""
     return (json.loads(line) for line in lines if is_print(line))
+
+
+def last_maps(found: Services, session: Session) -> dict[str, MapView]:
+    """Every map as it was printed last, of what is kept."""
+    latest: dict[str, dict[str, Any]] = {}
+    for event in map_events(lines_of(found, session.id, 1)):
+        if isinstance(event["data"], dict):
+            latest |= dict.fromkeys(event["data"], event)
+    return maps(latest.values())
 
 
 def rows_of(found: Services, session: Session, span: Span, most: int) -> list[dict[str, Any]]:
