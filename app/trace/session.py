@@ -8,7 +8,6 @@ what cannot be written to the audit log first.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import secrets
 import shutil
@@ -38,6 +37,7 @@ from app.trace import limits, policy, symbol_directory
 from app.trace.bound import Bound, bind, check
 from app.trace.bpftrace import Bpftrace, Capabilities
 from app.trace.catalogue import Catalogue
+from app.trace.data_lock import hold
 from app.trace.library import Library
 from app.trace.live import OVER, Live
 from app.trace.log import Log
@@ -51,8 +51,6 @@ SWEEP_SECONDS = 600.0
 FOLLOW_SECONDS = 0.1  # between looks for the next process of a name
 CLOSE_SECONDS = 60.0
 MARKER_LONGEST = 200
-# A server that is replaced may still be ending.
-LOCK_SECONDS = 3.0
 T = TypeVar("T")
 Lines = list[bytes]  # inside the class, `list` is its method
 # A change that came while a viewer was sending still wakes it.
@@ -82,7 +80,7 @@ class Sessions:
 
         Raises Conflict when a server that lives uses the same data, and StorageFull.
         """
-        await self._lock()
+        self._held = await hold(self._settings.data)
         self._store = await asyncio.to_thread(Store, self._settings.data)
         for session in await asyncio.to_thread(self._store.all):
             found = session if session.state in OVER else await self._recover(session)
@@ -352,25 +350,6 @@ class Sessions:
             live.stop("stopped", "It was stopped to be removed.")
             await asyncio.wait({live.task})
         await self._remove(id)
-
-    async def _lock(self) -> None:
-        """Keeps a second server from taking this one's sessions for left ones; a dead one's lock is free."""
-        path = self._settings.data / "sessions.lock"
-        try:
-            self._settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise StorageFull(f"{path} cannot be made: {error.strerror}.", "Make room there.") from error
-        for _ in range(round(LOCK_SECONDS / 0.1)):
-            with suppress(BlockingIOError):
-                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            await asyncio.sleep(0.1)
-        os.close(self._held)
-        self._held = -1
-        raise Conflict(
-            f"Another server uses {self._settings.data}.", "Stop it, or give this one its own with --data."
-        )
 
     @property
     def library(self) -> Library:

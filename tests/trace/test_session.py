@@ -634,7 +634,7 @@ def test_closing_stops_what_runs_and_the_next_server_knows_it(program: Path, tmp
 def test_a_second_server_leaves_the_sessions_of_the_first_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.trace.session.LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("app.trace.data_lock.LOCK_SECONDS", 0.1)
 
     async def work() -> None:
         async with opened(tmp_path) as sessions:
