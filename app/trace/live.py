@@ -76,6 +76,7 @@ class Live:
         self._unchanged = unchanged
         self._symboliser = symboliser
         self._awaited = awaited
+        self._arrived = asyncio.Event()  # the awaited process
         self._armed = False
         self._own = own_probes(session.script)
         self._kernel_loss = 0
@@ -205,6 +206,8 @@ class Live:
             began = time.thread_time()
             return symboliser.watch(), time.thread_time() - began
 
+        if self._awaited is not None:
+            await self._arrived.wait()
         left = True
         while left:
             left, took = await asyncio.to_thread(look)
@@ -258,6 +261,9 @@ class Live:
             found = await asyncio.to_thread(getattr, awaited, "process")
             if found is not None:
                 self._change(pid=found[0], pid_starttime=found[1])
+                if self._symboliser is not None:
+                    await asyncio.to_thread(self._symboliser.also, found[0])
+                self._arrived.set()
                 return True
             await asyncio.sleep(min(COME_SECONDS, left))
         self.stop("nothing_came", f"No process named {awaited.name} was seen in {seconds:g} s.")

@@ -112,14 +112,23 @@ class Symboliser:
 
         Waits for that, and longer for what could not be read any more once they are gone.
         """
+        self._files.wait(self._prepare(self._pids))
+
+    def also(self, pid: int) -> None:
+        """Another process that the session is about from now on; looked at before this returns."""
+        self._pids = tuple(dict.fromkeys([*self._pids, pid]))
+        self._prepare([pid])
+
+    def _prepare(self, pids: Sequence[int]) -> float:
+        """How many seconds what they run may take to be read."""
         patience = 0.0
-        for pid in self._pids if self._ours else ():
+        for pid in pids if self._ours else ():
             look = self._processes.meet(pid)
             if look is not None and look.regions:
                 program = look.regions[0].file
                 self._files.prepare(program)
                 patience = max(patience, FLEETING_SECONDS if program.fleeting else BEGIN_SECONDS)
-        self._files.wait(patience)
+        return patience
 
     def watch(self) -> bool:
         """Looks again at those of them that changed; whether one is left."""

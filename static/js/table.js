@@ -63,6 +63,7 @@ function functionName(item, raw) {
   const cell = nameCell(raw ? item.linkage_name : item.short, raw ? item.demangled : item.linkage_name, item.url, null);
   if (!raw) cell.append(make("span", { class: "muted" }, plain(signature(item))));
   if (item.aliases.length) cell.append(" ", badge(`+${item.aliases.length}`, plain(item.aliases.join(", "))));
+  if (item.clones.length) cell.append(" ", badge("copies", plain(item.clones.join(", "))));
   if (item.type === "IFUNC") cell.append(" ", badge("IFUNC"));
   return cell;
 }

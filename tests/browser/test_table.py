@@ -93,3 +93,17 @@ def expect_no_markup(page: Page) -> None:
     """Nothing of a name became an element, and no script in one ran."""
     assert page.locator("body img, body script").count() == 0
     assert page.title() != "taken"
+
+
+def test_functions_whose_copies_take_the_calls_are_found_by_their_verdict(
+    tab: Tab, server: Server, tmp_path: Path
+) -> None:
+    source = Path(__file__).parents[1] / "runtime/programs/fast.c"
+    binary = indexed(server, compile_c(tmp_path, source.read_text(), "fast"))
+    page = tab.open(f"/binaries/{binary}/functions")
+    facet = page.get_by_role("group", name="verdict")
+    facet.get_by_role("link", name=re.compile("^clone takes calls 1$")).click()
+    expect(page.locator("[data-total-rows]").first).to_have_attribute("data-total-rows", "1")
+    assert "verdict=clone_takes_calls" in page.url
+    badge = page.locator("[data-table] .badge", has_text="copies")
+    expect(badge).to_have_attribute("title", "split.constprop.0")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from app import config
 from app.errors import BadInput
+from app.index.service import Index
 from app.trace.model import ScriptRequest, Session
 from app.trace.session import Sessions
 from tests.support.programs import compile_c
@@ -91,6 +96,36 @@ def test_the_time_of_tracing_begins_when_it_has_come(program: Path, index: Fake,
             assert session.code == "deadline"
 
     run(work)
+
+
+def test_the_stacks_of_one_that_lives_shortly_have_names(program: Path, tmp_path: Path) -> None:
+    stripped = tmp_path / program.name
+    shutil.copy(program, stripped)
+    debug = tmp_path / f"{program.name}.debug"
+    subprocess.run(["objcopy", "--only-keep-debug", stripped, debug], check=True)
+    subprocess.run(["strip", stripped], check=True)
+    subprocess.run(["objcopy", f"--add-gnu-debuglink={debug}", stripped], check=True)
+    data = tmp_path / "data"
+    real = Index(replace(config.load({}), data=data))
+    real.start(serving=False)
+
+    async def work() -> None:
+        async with opened(data, real) as sessions:
+            asked = request(stripped, "stacks", "work", wait_for=stripped.name, duration=60)
+            session = await sessions.create(asked, "a")
+            await until(sessions, session.id, "running")
+            with running(stripped) as target:
+                target.call("w", 3)
+                await came(sessions, session.id)
+            session = await sessions.wait(session.id, 60)
+            (row,) = views(sessions, session.id)["@stacks"].rows
+            assert row.value == 3
+            assert row.key is not None and "work" in row.key and "main" in row.key, row.key
+
+    try:
+        run(work)
+    finally:
+        real.close()
 
 
 def test_what_cannot_be_waited_for_is_refused(program: Path, index: Fake, tmp_path: Path) -> None:
