@@ -27,8 +27,8 @@ NODES, TURNS = 100_000, 20
 QUICK_TURNS = 3
 SESSION = "flame"
 DEPTH, SHARED, FUNCTIONS = 30, 25, 3000
-# Notes each picture of the flame canvas: when it was painted, and the answer whose boxes it shows. An answer is
-# the one that the page parsed last before; its end is that of the request that was made at that time.
+# Notes each picture of the flame canvas: when it was painted, and the answer whose boxes it shows, which is
+# the one that the page parsed last before. Its end is that of the request that was made at that time.
 WATCH = """
 const painted = [];
 let answer = null;

@@ -23,6 +23,8 @@ DOUBLED_FROM, DOUBLED_UNTIL = (0, 20, 0), (0, 27, 0)
 OVERFLOWN = -(1 << 31)
 TEXT_LONGEST = 16 * 1024
 
+# How all three begin a line of printf, which is most of what they print when they print much.
+_PRINTF = '{"type": "printf", "data": "'
 _BYTES = re.compile(r"((?:\\uffffff[89a-f][0-9a-f])+)|\\.", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _RAW = re.compile(r"[^,\]}]*")
@@ -41,6 +43,9 @@ def decode(line: bytes, version: Version | None = None) -> Decoded | None:
     text = line.decode("utf-8", "backslashreplace").strip("\r\n \t")
     if not text:
         return None
+    said = _printf(text)
+    if said is not None:
+        return Decoded("printf", said, None)
     found = _parse(text)
     if not isinstance(found, dict) or not isinstance(found.get("type"), str):
         return Decoded("text", text[:TEXT_LONGEST], None)
@@ -63,12 +68,23 @@ def keyed(kind: str, value: Any) -> bool:
     return not (kind == "stats" and set(value) == STATS)
 
 
+def _printf(text: str) -> str | None:
+    """The text of a line of printf that needs no mending; None for any other line."""
+    if not text.startswith(_PRINTF) or "\\uffffff" in text:
+        return None
+    try:
+        found, end = _JSON.raw_decode(text, len(_PRINTF) - 1)
+    except ValueError:
+        return None
+    return str(found) if text[end:] == "}" else None
+
+
 def _parse(text: str) -> Any:
     if "\\uffffff" in text:
         text = _BYTES.sub(_bytes, text)
     for mend in (_as_it_is, _quote_bare, _quote_flat):
         try:
-            return json.loads(mend(text), strict=False, parse_constant=str, object_pairs_hook=_pairs)
+            return _JSON.decode(mend(text))
         except (ValueError, RecursionError):
             continue
     return None
@@ -83,6 +99,9 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for key, value in pairs:
         found[apart(key, found)] = value
     return found
+
+
+_JSON = json.JSONDecoder(strict=False, parse_constant=str, object_pairs_hook=_pairs)
 
 
 def apart(key: str, others: Container[str]) -> str:
