@@ -16,14 +16,17 @@ from markupsafe import Markup
 
 from app import __version__
 from app.paths import asset_dir
+from app.trace.heads import Span
 from app.trace.model import Session
 from app.views import flame
 from app.views.flame_svg import flame_svg
 from app.views.histogram import histograms
 from app.views.histogram_svg import histogram_svg
 from app.views.samples import samples
+from app.web.past import latest_maps
+from app.web.pictures import LOG_ROWS
+from app.web.reading import rows_of
 from app.web.render import environment
-from app.web.replayed import replayed
 from app.web.services import services
 
 STYLE = "css/document.css"
@@ -33,7 +36,7 @@ PICTURES = 50
 def session_document(request: Request, session: Session) -> str:
     """The whole file as text."""
     found = services(request)
-    log, maps = replayed(found, session)
+    log, maps = rows_of(found, session, Span(), LOG_ROWS), latest_maps(found, session)
     style = (asset_dir("static") / STYLE).read_text()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     graphs = []

@@ -23,6 +23,7 @@ from app.trace.session import Sessions
 from app.web import failures, replay, stream
 from app.web.auth import Lock
 from app.web.guard import Guard, Origins
+from app.web.kept import Kept
 from app.web.routes import (
     binaries,
     comparison,
@@ -119,7 +120,14 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await rooms.open()
         app.state.services = Services(
-            settings, rooms.index, rooms.sessions, rooms.bpftrace, lock, origins, unsigned
+            settings,
+            rooms.index,
+            rooms.sessions,
+            rooms.bpftrace,
+            lock,
+            origins,
+            unsigned,
+            Kept(settings.kept_bytes),
         )
         try:
             yield
