@@ -47,6 +47,7 @@ from app.web.routes import (
     usdt,
 )
 from app.web.services import Services
+from app.web.sockets import Websocket
 from app.web.unsigned import Unsigned, access_of
 
 WEBSOCKET_BYTES = 64 * 1024
@@ -236,6 +237,7 @@ def _run(settings: Settings, listener: socket.socket) -> int:
     config = uvicorn.Config(
         app,
         log_level="warning",
+        ws=Websocket,
         ws_max_size=WEBSOCKET_BYTES,
         ws_ping_interval=20.0,
         proxy_headers=False,
