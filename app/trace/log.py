@@ -26,6 +26,7 @@ SEGMENTS = 8
 # Of the newest lines; as much as a flood brings in a third of a second.
 TAIL_BYTES = 1 << 20
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_encode_text = json.encoder.encode_basestring_ascii
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -225,12 +226,12 @@ class Log:
 
 def _line(n: int, t: int, event: Decoded) -> bytes:
     try:
-        data = _encode(event.data)
+        data = _encode_text(event.data) if type(event.data) is str else _encode(event.data)
     except ValueError:
         # A number too large for a float is infinite, which JSON cannot say.
         data = _encode(repr(event.data))
-    key = "" if event.key is None else f',"key":{_encode(event.key)}'
-    return f'{{"n":{n},"t":{t},"type":{_encode(event.type)},"data":{data}{key}}}'.encode()
+    key = "" if event.key is None else f',"key":{_encode_text(event.key)}'
+    return f'{{"n":{n},"t":{t},"type":{_encode_text(event.type)},"data":{data}{key}}}'.encode()
 
 
 def _gap(start: int, end: int) -> bytes:
