@@ -13,6 +13,8 @@ import re
 from collections.abc import Container
 from typing import Any, NamedTuple
 
+import orjson
+
 Version = tuple[int, int, int]
 MAP_TYPES = frozenset({"map", "hist", "stats"})
 # The fields of stats() without a key; with keys they stand one level deeper.
@@ -24,7 +26,7 @@ OVERFLOWN = -(1 << 31)
 TEXT_LONGEST = 16 * 1024
 
 # How all three begin a line of printf, which is most of what they print when they print much.
-_PRINTF = '{"type": "printf", "data": "'
+_PRINTF = b'{"type": "printf", "data": "'
 _BYTES = re.compile(r"((?:\\uffffff[89a-f][0-9a-f])+)|\\.", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _RAW = re.compile(r"[^,\]}]*")
@@ -40,12 +42,12 @@ class Decoded(NamedTuple):
 
 def decode(line: bytes, version: Version | None = None) -> Decoded | None:
     """One line, with or without its newline; None for a blank one. Never raises."""
+    said = _printf(line)
+    if said is not None:
+        return Decoded("printf", said, None)
     text = line.decode("utf-8", "backslashreplace").strip("\r\n \t")
     if not text:
         return None
-    said = _printf(text)
-    if said is not None:
-        return Decoded("printf", said, None)
     found = _parse(text)
     if not isinstance(found, dict) or not isinstance(found.get("type"), str):
         return Decoded("text", text[:TEXT_LONGEST], None)
@@ -68,15 +70,14 @@ def keyed(kind: str, value: Any) -> bool:
     return not (kind == "stats" and set(value) == STATS)
 
 
-def _printf(text: str) -> str | None:
+def _printf(line: bytes) -> str | None:
     """The text of a line of printf that needs no mending; None for any other line."""
-    if not text.startswith(_PRINTF) or "\\uffffff" in text:
+    if not line.startswith(_PRINTF) or not line.endswith(b"}") or b"\\uffffff" in line:
         return None
     try:
-        found, end = _JSON.raw_decode(text, len(_PRINTF) - 1)
-    except ValueError:
+        return str(orjson.loads(line[len(_PRINTF) - 1 : -1]))
+    except orjson.JSONDecodeError:
         return None
-    return str(found) if text[end:] == "}" else None
 
 
 def _parse(text: str) -> Any:

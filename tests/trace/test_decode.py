@@ -158,5 +158,5 @@ def test_lines_of_printf_are_what_the_parser_makes_of_them(
 ) -> None:
     line = f'{{"type": "printf", "data": "{told}"{end}'.encode()
     found = decode(line)
-    monkeypatch.setattr(decoding, "_PRINTF", "no line begins so")
+    monkeypatch.setattr(decoding, "_PRINTF", b"no line begins so")
     assert found == decode(line)
