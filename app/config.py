@@ -342,6 +342,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("sessions", "PROBESCOPE_SESSIONS", 8, int, "Sessions that may run at once."),
     Setting("viewers", "PROBESCOPE_VIEWERS", 20, int, "Viewers that one session may have."),
     Setting(
+        "kept_bytes",
+        "PROBESCOPE_KEPT_BYTES",
+        64 * MIB,
+        int,
+        "Bytes of memory for what was read of sessions' logs, so that the next viewer need not wait for it.",
+    ),
+    Setting(
         "send_timeout",
         "PROBESCOPE_SEND_TIMEOUT",
         10.0,
@@ -409,6 +416,7 @@ class Settings:
     session_probes: int
     sessions: int
     viewers: int
+    kept_bytes: int
     send_timeout: float
     retention: float
 

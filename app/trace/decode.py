@@ -13,6 +13,8 @@ import re
 from collections.abc import Container
 from typing import Any, NamedTuple
 
+import orjson
+
 Version = tuple[int, int, int]
 MAP_TYPES = frozenset({"map", "hist", "stats"})
 # The fields of stats() without a key; with keys they stand one level deeper.
@@ -23,6 +25,8 @@ DOUBLED_FROM, DOUBLED_UNTIL = (0, 20, 0), (0, 27, 0)
 OVERFLOWN = -(1 << 31)
 TEXT_LONGEST = 16 * 1024
 
+# How all three begin a line of printf, which is most of what they print when they print much.
+_PRINTF = b'{"type": "printf", "data": "'
 _BYTES = re.compile(r"((?:\\uffffff[89a-f][0-9a-f])+)|\\.", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _RAW = re.compile(r"[^,\]}]*")
@@ -38,6 +42,9 @@ class Decoded(NamedTuple):
 
 def decode(line: bytes, version: Version | None = None) -> Decoded | None:
     """One line, with or without its newline; None for a blank one. Never raises."""
+    said = _printf(line)
+    if said is not None:
+        return Decoded("printf", said, None)
     text = line.decode("utf-8", "backslashreplace").strip("\r\n \t")
     if not text:
         return None
@@ -63,12 +70,22 @@ def keyed(kind: str, value: Any) -> bool:
     return not (kind == "stats" and set(value) == STATS)
 
 
+def _printf(line: bytes) -> str | None:
+    """The text of a line of printf that needs no mending; None for any other line."""
+    if not line.startswith(_PRINTF) or not line.endswith(b"}") or b"\\uffffff" in line:
+        return None
+    try:
+        return str(orjson.loads(line[len(_PRINTF) - 1 : -1]))
+    except orjson.JSONDecodeError:
+        return None
+
+
 def _parse(text: str) -> Any:
     if "\\uffffff" in text:
         text = _BYTES.sub(_bytes, text)
     for mend in (_as_it_is, _quote_bare, _quote_flat):
         try:
-            return json.loads(mend(text), strict=False, parse_constant=str, object_pairs_hook=_pairs)
+            return _JSON.decode(mend(text))
         except (ValueError, RecursionError):
             continue
     return None
@@ -83,6 +100,9 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for key, value in pairs:
         found[apart(key, found)] = value
     return found
+
+
+_JSON = json.JSONDecoder(strict=False, parse_constant=str, object_pairs_hook=_pairs)
 
 
 def apart(key: str, others: Container[str]) -> str:

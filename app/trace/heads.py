@@ -17,10 +17,12 @@ from app.trace.decode import MAP_TYPES
 
 Read = Callable[[int, int], list[bytes]]  # (number, limit) to lines, as Log.read
 _HEAD = re.compile(rb'\{"n":(\d+),"t":(\d+),"type":"([^"\\]*)"')
-_TIME_AND_TYPE = re.compile(rb'^\{"n":\d+,"t":(\d+),"type":"([^"\\]*)"', re.MULTILINE)
+# With the rest of the line, so that the next search begins where the next line does.
+_TIME_AND_TYPE = re.compile(rb'^\{"n":\d+,"t":(\d+,"type":"[^"\\]*)"[^\n]*\n?', re.MULTILINE)
 _PRINT = re.compile(
     rb'\{"n":\d+,"t":\d+,"type":"(?:' + b"|".join(kind.encode() for kind in MAP_TYPES) + rb')"'
 )
+_MARKS = tuple(f',"type":"{kind}"'.encode() for kind in MAP_TYPES)
 
 
 class Head(NamedTuple):
@@ -63,12 +65,29 @@ def is_print(line: bytes) -> bool:
     return _PRINT.match(line) is not None
 
 
+def prints(lines: Sequence[bytes]) -> list[bytes]:
+    """Those of the lines that are prints of maps; of many lines, those that are none are hardly looked at."""
+    text = b"\n".join(lines)
+    starts = set()
+    for mark in _MARKS:
+        at = text.find(mark)
+        while at >= 0:
+            starts.add(text.rfind(b"\n", 0, at) + 1)
+            at = text.find(mark, at + 1)
+    text += b"\n"
+    return [text[at : text.index(b"\n", at)] for at in sorted(starts) if _PRINT.match(text, at)]
+
+
 def tally(lines: Sequence[bytes]) -> dict[tuple[int, str], int]:
     """How many of the lines have which time and type; for many lines at once, it is all done in C."""
     found = _TIME_AND_TYPE.findall(b"\n".join(lines))
     if len(found) != len(lines):
         return Counter((each.t, each.type) for each in map(head, lines))
-    return {(int(t), kind.decode("utf-8", "replace")): count for (t, kind), count in Counter(found).items()}
+    counts: Counter[tuple[int, str]] = Counter()
+    for told, count in Counter(found).items():
+        t, _, kind = told.partition(b',"type":"')
+        counts[int(t), kind.decode("utf-8", "replace")] += count
+    return counts
 
 
 def numbers(read: Read, first: int, last: int, span: Span) -> tuple[int, int]:

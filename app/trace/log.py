@@ -2,8 +2,9 @@
 
 A directory of segments, each named by the number of its first event; the oldest goes when the kept bytes or
 events pass their caps, and a reader who asks for what is gone gets one ``gap`` event instead. Lines are
-written whole, without fsync: a crash can tear the last one, and opening cuts it off. A segment that is full
-is packed by a thread of its own, that ends when there is no more to pack. Safe among threads.
+written whole, without fsync: a crash can tear the last one, and opening cuts it off. The newest lines stay in
+memory while the log grows, for the viewers that read them as they come. A segment that is full is packed by a
+thread of its own, that ends when there is no more to pack. Safe among threads.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from app.trace.decode import Decoded
 from app.trace.segment import LEAST_PACKED, PARTIAL, PLAIN, STRIDE, Segment, pack, scan
 
 SEGMENTS = 8
+# Of the newest lines; as much as a flood brings in a third of a second.
+TAIL_BYTES = 1 << 20
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_encode_text = json.encoder.encode_basestring_ascii
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -35,6 +40,8 @@ class Log:
         self._segment_events = max(1, events_kept // SEGMENTS)
         self._lock = threading.Lock()
         self._segments: list[Segment] = []
+        self._tail: list[bytes] = []  # the lines up to ``last``, without newline
+        self._tail_size = 0
         self._descriptor = -1
         self._full: list[Segment] = []  # those that are to be packed
         self._packer: threading.Thread | None = None
@@ -79,15 +86,28 @@ class Log:
         number = segment.first + segment.count
         lines = [_line(number + at, t, event) for at, (t, event) in enumerate(events)]
         try:
-            self._write(b"".join(lines))
+            self._write(b"\n".join(lines) + b"\n")
         except OSError as error:
             os.ftruncate(self._descriptor, segment.size)
             raise _full(self._directory, error) from error
         for line in lines:
             if segment.count % STRIDE == 0:
                 segment.places.append(segment.size)
-            segment.size += len(line)
+            segment.size += len(line) + 1
             segment.count += 1
+            self._tail_size += len(line)
+        self._tail += lines
+        self._shorten()
+
+    def _shorten(self) -> None:
+        """Half of what the tail may have at once, so that it is not for each line."""
+        if self._tail_size <= TAIL_BYTES:
+            return
+        gone = 0
+        while self._tail_size > TAIL_BYTES // 2:
+            self._tail_size -= len(self._tail[gone])
+            gone += 1
+        del self._tail[:gone]
 
     def read(self, start: int, limit: int) -> list[bytes]:
         """At most ``limit`` lines (without newline) from number ``start`` on, as far as there are.
@@ -100,6 +120,9 @@ class Log:
         while len(out) < limit:
             with self._lock:
                 first, last = self.first, self.last
+                newest = start - (last + 1 - len(self._tail))
+                if newest >= 0 and start >= first:
+                    return out + self._tail[newest : newest + limit - len(out)]
                 segment = next((each for each in self._segments if start < each.first + each.count), None)
             if start < first <= last:
                 out.append(_gap(start, first - 1))
@@ -119,6 +142,7 @@ class Log:
         """Closes the log of a session that is over: its last segment is packed too, in a thread."""
         with self._lock:
             self._shut()
+            self._tail, self._tail_size = [], 0
             if self._segments:
                 self._pack(self._segments[-1])
 
@@ -201,15 +225,13 @@ class Log:
 
 
 def _line(n: int, t: int, event: Decoded) -> bytes:
-    entry = {"n": n, "t": t, "type": event.type, "data": event.data}
-    if event.key is not None:
-        entry["key"] = event.key
     try:
-        return json.dumps(entry, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        data = _encode_text(event.data) if type(event.data) is str else _encode(event.data)
     except ValueError:
         # A number too large for a float is infinite, which JSON cannot say.
-        entry["data"] = repr(event.data)
-        return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+        data = _encode(repr(event.data))
+    key = "" if event.key is None else f',"key":{_encode_text(event.key)}'
+    return f'{{"n":{n},"t":{t},"type":{_encode_text(event.type)},"data":{data}{key}}}'.encode()
 
 
 def _gap(start: int, end: int) -> bytes:

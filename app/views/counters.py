@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.trace.decode import MAP_TYPES
@@ -118,38 +118,59 @@ class Counters:
         return {key: one.get(key, 0.0) + other.get(key, 0.0) for key in {**one, **other}}
 
 
-def counters(
-    events: Iterable[Mapping[str, Any]], usage: Usage, name: str = "", span: Span | None = None
-) -> Counters:
-    """A map's series in ``span``; ``name`` "": the first map that is printed."""
-    span = span or Span()
-    found = Counters(name)
-    names: dict[str, None] = {}
-    at = 0
-    for event in events:
-        kind, data = event.get("type"), event.get("data")
-        if kind not in MAP_TYPES or not isinstance(data, dict):
-            continue
-        t = int(event.get("t") or 0)
-        if not span.before(t):
-            break
-        names.update(dict.fromkeys(data))
+class CountersReader:
+    """Takes events in their order; ``drawn`` gives a map's series in ``span`` of what came so far.
+
+    ``name`` "": the first map that is printed.
+    """
+
+    def __init__(self, usage: Usage, name: str = "", span: Span | None = None) -> None:
+        self._over = False  # what comes now is past the span
+        self._usage = usage
+        self._span = span or Span()
+        self._found = Counters(name)
+        self._names: dict[str, None] = {}
+        self._at = 0
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Takes an event; what is no print of a map, or past the span, changes nothing."""
+        kind, data, t = event.get("type"), event.get("data"), int(event.get("t") or 0)
+        if kind not in MAP_TYPES or not isinstance(data, dict) or self._over:
+            return
+        if not self._span.before(t):
+            self._over = True
+            return
+        found = self._found
+        self._names.update(dict.fromkeys(data))
         found.map = found.map or next(iter(data), "")
         if found.map not in data:
-            continue
-        found.cleared = found.map in usage.cleared
-        found.counted = kind != "map" or found.map in usage.counted
+            return
+        found.cleared = found.map in self._usage.cleared
+        found.counted = kind != "map" or found.map in self._usage.counted
         pairs = by_key(kind, data[found.map])
         values = {key: _plain(weight(value)) for key, value in pairs.items()}
         found.keys, found.n = len(values), int(event.get("n") or 0)
         largest = dict(heapq.nlargest(MOST_SERIES, values.items(), key=lambda pair: pair[1]))
-        if span.after(t):
-            found._put(at, t, largest)
+        if self._span.after(t):
+            found._put(self._at, t, largest)
         else:
             found.base = largest
-        at = t
-    found.maps = list(names)
-    return found
+        self._at = t
+
+    def drawn(self) -> Counters:
+        """As they are now; what comes later does not change them."""
+        points = [replace(point) for point in self._found.points]
+        return replace(self._found, maps=list(self._names), points=points)
+
+
+def counters(
+    events: Iterable[Mapping[str, Any]], usage: Usage, name: str = "", span: Span | None = None
+) -> Counters:
+    """The series of these events; see CountersReader."""
+    reader = CountersReader(usage, name, span)
+    for event in events:
+        reader.add(event)
+    return reader.drawn()
 
 
 def rate(now: float | None, before: float | None, passed: int, counted: bool, cleared: bool) -> float | None:

@@ -9,7 +9,7 @@ prints one holds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.trace.heads import Span
@@ -127,6 +127,66 @@ class Heatmap:
             self.columns = [_together(one, other) for one, other in pairs]
 
 
+class HeatmapReader:
+    """Takes events in their order; ``drawn`` gives the heatmap of the prints in ``span`` that came so far.
+
+    ``name`` "": the first histogram; ``key`` None: all keys. Prints before the span are what the first one in
+    it is compared with. ``cleared``: maps that the script empties as it goes.
+    """
+
+    def __init__(
+        self, name: str = "", key: str | None = None, cleared: Iterable[str] = (), span: Span | None = None
+    ) -> None:
+        self._over = False  # what comes now is past the span
+        self._span = span or Span()
+        self._emptied = frozenset(cleared)
+        self._found = Heatmap(name, key, name in self._emptied)
+        self._names: dict[str, None] = {}
+        self._keys: dict[str, None] = {}
+        self._before: dict[str | None, Buckets] = {}
+        self._at = 0
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Takes an event; what is no histogram, or past the span, changes nothing."""
+        data, t = event.get("data"), int(event.get("t") or 0)
+        if event.get("type") != "hist" or not isinstance(data, dict) or self._over:
+            return
+        if not self._span.before(t):
+            self._over = True
+            return
+        found = self._found
+        self._names.update(dict.fromkeys(data))
+        if not found.map and data:
+            found.map = next(iter(data))
+            found.cleared = found.map in self._emptied
+        if found.map not in data:
+            return
+        counts: Buckets = {}
+        now = {each: buckets_of(value) for each, value in by_key("hist", data[found.map]).items()}
+        for each, buckets in now.items():
+            if each is not None:
+                self._keys[each] = None
+            if found.key is None or each == found.key:
+                found.rows.update(dict.fromkeys(buckets))
+                counts = added(counts, grown(buckets, None if found.cleared else self._before.get(each)))
+        self._before = now
+        found.n = int(event.get("n") or 0)
+        if self._span.after(t):
+            found._put(self._at, t, counts)
+        self._at = t
+
+    def drawn(self) -> Heatmap:
+        """As it is now; what comes later does not change it."""
+        return replace(
+            self._found,
+            maps=list(self._names),
+            keys=list(self._keys)[:MOST_KEYS],
+            keys_total=len(self._keys),
+            columns=[replace(column) for column in self._found.columns],
+            rows=dict(self._found.rows),
+        )
+
+
 def heatmap(
     events: Iterable[Mapping[str, Any]],
     name: str = "",
@@ -134,46 +194,11 @@ def heatmap(
     cleared: Iterable[str] = (),
     span: Span | None = None,
 ) -> Heatmap:
-    """The heatmap of the prints in ``span``; ``name`` "": the first histogram; ``key`` None: all keys.
-
-    Prints before the span are what the first one in it is compared with. ``cleared``: maps that the script
-    empties as it goes.
-    """
-    span = span or Span()
-    emptied = frozenset(cleared)
-    found = Heatmap(name, key, name in emptied)
-    names: dict[str, None] = {}
-    keys: dict[str, None] = {}
-    before: dict[str | None, Buckets] = {}
-    at = 0
+    """The heatmap of these events; see HeatmapReader."""
+    reader = HeatmapReader(name, key, cleared, span)
     for event in events:
-        data = event.get("data")
-        if event.get("type") != "hist" or not isinstance(data, dict):
-            continue
-        t = int(event.get("t") or 0)
-        if not span.before(t):
-            break
-        names.update(dict.fromkeys(data))
-        if not found.map and data:
-            found.map = next(iter(data))
-            found.cleared = found.map in emptied
-        if found.map not in data:
-            continue
-        counts: Buckets = {}
-        now = {each: buckets_of(value) for each, value in by_key("hist", data[found.map]).items()}
-        for each, buckets in now.items():
-            if each is not None:
-                keys[each] = None
-            if key is None or each == key:
-                found.rows.update(dict.fromkeys(buckets))
-                counts = added(counts, grown(buckets, None if found.cleared else before.get(each)))
-        before = now
-        found.n = int(event.get("n") or 0)
-        if span.after(t):
-            found._put(at, t, counts)
-        at = t
-    found.maps, found.keys, found.keys_total = list(names), list(keys)[:MOST_KEYS], len(keys)
-    return found
+        reader.add(event)
+    return reader.drawn()
 
 
 def _together(one: Column, other: Column | None) -> Column:

@@ -23,7 +23,8 @@ from app.views.flame_svg import flame_svg
 from app.views.histogram import histograms
 from app.views.histogram_svg import histogram_svg
 from app.views.samples import samples
-from app.web.reading import LOG_ROWS, last_maps, rows_of
+from app.web.past import latest_maps
+from app.web.reading import LOG_ROWS, rows_of
 from app.web.render import environment
 from app.web.services import services
 
@@ -34,7 +35,7 @@ PICTURES = 50
 def session_document(request: Request, session: Session) -> str:
     """The whole file as text."""
     found = services(request)
-    log, maps = rows_of(found, session, Span(), LOG_ROWS), last_maps(found, session)
+    log, maps = rows_of(found, session, Span(), LOG_ROWS), latest_maps(found, session)
     style = (asset_dir("static") / STYLE).read_text()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     graphs = []

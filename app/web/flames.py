@@ -12,10 +12,9 @@ from typing import Any
 
 import orjson
 from fastapi import Request
-from isal import igzip
-from starlette.responses import Response
 
 from app.errors import BadInput, NotFound
+from app.trace.heads import Read, Span, numbers
 from app.trace.model import Session
 from app.trace.prints import Print, latest_print
 from app.views import flame
@@ -33,6 +32,7 @@ from app.views.samples import (
     sums,
     turned,
 )
+from app.web.answers import pack
 from app.web.render import build_url
 from app.web.services import Services
 
@@ -56,7 +56,7 @@ class FlameAsk:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One print of a map with stacks."""
+    """One print of a map with stacks; ``print`` without its value."""
 
     print: Print
     samples: Samples
@@ -94,22 +94,51 @@ def _time(text: str | None, name: str) -> float | None:
 
 def profile(found: Services, session: Session, ask: FlameAsk, *, heads: bool = True) -> Profile | None:
     """What the session's log has for it; None where no such map with stacks was printed by then."""
+    moments = _moments(found, session, ask)
+    key = ("profile", FlameAsk(map=ask.map, apart=ask.apart, t0=ask.t0), heads)
+    return found.kept.once(session, key, moments, lambda: _profile(found, session, ask, heads, *moments))
 
-    def read(start: int, limit: int) -> list[bytes]:
-        return found.sessions.read(session.id, start, limit)
+
+def _moments(found: Services, session: Session, ask: FlameAsk) -> tuple[int, int | None]:
+    """The numbers of the last events at or before ``t1`` and ``t0``: all that an answer depends on."""
+    return found.kept.once(
+        session,
+        "moments",
+        (session.last, ask.t1, ask.t0),
+        lambda: (
+            session.last if ask.t1 is None else _last_until(found, session, ask.t1),
+            None if ask.t0 is None else _last_until(found, session, ask.t0),
+        ),
+    )
+
+
+def _last_until(found: Services, session: Session, t: float) -> int:
+    span = Span(None, math.floor(t))
+    return numbers(_reader(found, session), session.first, session.last, span)[1]
+
+
+def _reader(found: Services, session: Session) -> Read:
+    return lambda start, limit: found.sessions.read(session.id, start, limit)
+
+
+def _profile(
+    found: Services, session: Session, ask: FlameAsk, heads: bool, last: int, begin: int | None
+) -> Profile | None:
+    read = _reader(found, session)
 
     def fits(name: str, value: Any) -> bool:
         return (not ask.map or name == ask.map) and has_stacks(value)
 
-    last = latest_print(read, session.first, session.last, fits, ask.t1)
-    if last is None:
+    after = latest_print(read, session.first, last, fits)
+    if after is None:
         return None
-    value, cleared = last.value, False
-    if ask.t0 is not None:
-        before = latest_print(read, session.first, session.last, lambda name, _: name == last.name, ask.t0)
+    value, cleared = after.value, False
+    if begin is not None:
+        before = latest_print(read, session.first, begin, lambda name, _: name == after.name)
         if before is not None and isinstance(before.value, dict):
-            value, cleared = increase(before.value, last.value)
-    return Profile(last, samples(value, apart=ask.apart, heads=heads), cleared)
+            value, cleared = increase(before.value, after.value)
+    # The samples are what counts of the value.
+    return Profile(replace(after, value=None), samples(value, apart=ask.apart, heads=heads), cleared)
 
 
 def need_profile(found: Services, session: Session, ask: FlameAsk, *, heads: bool = True) -> Profile:
@@ -124,13 +153,15 @@ def need_profile(found: Services, session: Session, ask: FlameAsk, *, heads: boo
     return got
 
 
-def packed(request: Request, body: bytes) -> Response:
-    """JSON as it is, or as the fastest gzip has it: the usual one takes longer than all else about it."""
-    headers = {"vary": "Accept-Encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        body = igzip.compress(body, 1)
-        headers["content-encoding"] = "gzip"
-    return Response(body, media_type="application/json", headers=headers)
+def flame_body(found: Services, session: Session, ask: FlameAsk, zipped: bool) -> bytes:
+    """The answer of the API, made once for all who look at the same moment. Raises NotFound."""
+
+    def make() -> bytes:
+        body = flame_json(need_profile(found, session, ask), ask)
+        return pack(body) if zipped else body
+
+    key = ("flame", replace(ask, t1=None), zipped)
+    return found.kept.once(session, key, _moments(found, session, ask), make)
 
 
 def drawn(found: Samples, ask: FlameAsk) -> Samples:
@@ -209,6 +240,14 @@ def flame_part(found: Services, session: Session, ask: FlameAsk, maps: Sequence[
     """
     if not ask.map and maps:
         ask = replace(ask, map=maps[0])
+    key = ("flame part", replace(ask, t1=None), tuple(maps))
+    made = found.kept.once(
+        session, key, _moments(found, session, ask), lambda: _part(found, session, ask, maps)
+    )
+    return {**made, "t1": ask.t1}
+
+
+def _part(found: Services, session: Session, ask: FlameAsk, maps: Sequence[str]) -> dict[str, Any]:
     part = _controls(ask, maps)
     got = profile(found, session, ask)
     if got is None:

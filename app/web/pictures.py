@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from app.trace.heads import Span
 from app.trace.model import Session
-from app.trace.usage import usage
-from app.views.counters import Counters, counters
-from app.views.heatmap import Column, Heatmap, heatmap
+from app.views.counters import Counters
+from app.views.heatmap import Column, Heatmap
 from app.views.histogram import Histogram, histograms
 from app.views.table import MapView, maps
-from app.views.timeline import Timeline, empty
-from app.views.window import Spanned, Window
-from app.web.reading import LOG_ROWS, batches_of, end_of, lines_of, map_events, rows_of
+from app.views.timeline import Timeline
+from app.views.window import Spanned
+from app.web.past import counters_of, heatmap_of, latest_maps, maps_in, timeline_of
+from app.web.reading import LOG_ROWS, rows_of
 from app.web.services import Services
 
 BINS = 240
@@ -46,45 +46,28 @@ class Pictures:
 
 def pictures(found: Services, session: Session, view: str, span: Span, query: Mapping[str, str]) -> Pictures:
     """What the session's page shows of ``span``; ``query`` may choose ``hist`` and ``key``, or ``series``."""
-    use = usage(session.script)
-    line = empty(end_of(found, session), BINS)
-    window = Window(span, use)
-    latest: dict[str, dict[str, Any]] = {}
-    for lines in batches_of(found, session.id, 1):
-        line.add(lines)
-        for event in map_events(lines):
-            window.add(event)
-            if isinstance(event["data"], dict):
-                latest |= dict.fromkeys(event["data"], event)
-    inside = window.maps()
+    inside = maps_in(found, session, span)
     shown = maps(each.as_event() for each in inside.values())
+    series = query.get("series") or query.get("map", "")
     return Pictures(
         span=span,
-        log=tuple(rows_of(found, session, span, LOG_ROWS)),
-        whole=maps(latest.values()),
+        log=rows_of(found, session, span, LOG_ROWS),
+        whole=latest_maps(found, session),
         maps=shown,
         how={each.name: _how(each, span) for each in inside.values()},
         histograms=tuple(histograms(shown)),
-        timeline=line,
+        timeline=timeline_of(found, session, BINS, Span()),
         heatmap=_heatmap(found, session, span, query) if view == "heatmap" else None,
-        counters=counters(_maps(found, session), use, query.get("series") or query.get("map", ""), span)
-        if view == "counters"
-        else None,
+        counters=counters_of(found, session, series, span) if view == "counters" else None,
     )
 
 
 def _heatmap(found: Services, session: Session, span: Span, query: Mapping[str, str]) -> Heatmap:
-    cleared = usage(session.script).cleared
-    name = query.get("hist") or query.get("map", "")
-    drawn = heatmap(_maps(found, session), name, query.get("key"), cleared, span)
+    drawn = heatmap_of(found, session, query.get("hist") or query.get("map", ""), query.get("key"), span)
     if drawn.maps and drawn.map not in drawn.maps:
         # A name that was chosen for another view.
-        drawn = heatmap(_maps(found, session), "", None, cleared, span)
+        drawn = heatmap_of(found, session, "", None, span)
     return drawn
-
-
-def _maps(found: Services, session: Session) -> Iterator[dict[str, Any]]:
-    return map_events(lines_of(found, session.id, 1))
 
 
 def _how(each: Spanned, span: Span) -> str:

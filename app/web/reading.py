@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from app.errors import BadInput
-from app.trace.heads import Span, head, is_print, numbers
+from app.trace.heads import Span, head, is_print, numbers, prints
 from app.trace.live import OVER
 from app.trace.model import Session
-from app.views.table import MapView, maps
 from app.web.services import Services
 
 READ_LINES = 5000
@@ -39,22 +38,18 @@ def lines_of(found: Services, session_id: str, start: int, last: int | None = No
         yield from lines
 
 
-def map_events(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def map_events(lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:
     """The prints among the lines, parsed."""
-    return (json.loads(line) for line in lines if is_print(line))
+    return (json.loads(line) for line in prints(lines))
 
 
-def last_maps(found: Services, session: Session) -> dict[str, MapView]:
-    """Every map as it was printed last, of what is kept."""
-    latest: dict[str, dict[str, Any]] = {}
-    for event in map_events(lines_of(found, session.id, 1)):
-        if isinstance(event["data"], dict):
-            latest |= dict.fromkeys(event["data"], event)
-    return maps(latest.values())
-
-
-def rows_of(found: Services, session: Session, span: Span, most: int) -> list[dict[str, Any]]:
+def rows_of(found: Services, session: Session, span: Span, most: int) -> tuple[dict[str, Any], ...]:
     """The last events of a span that are no prints of maps, at most so many."""
+    key = ("rows", span, most)
+    return found.kept.once(session, key, session.last, lambda: _rows(found, session, span, most))
+
+
+def _rows(found: Services, session: Session, span: Span, most: int) -> tuple[dict[str, Any], ...]:
     first, last = numbers_in(found, session, span)
     rows: list[bytes] = []
     if span.t0 is None and session.first > 1:
@@ -70,13 +65,22 @@ def rows_of(found: Services, session: Session, span: Span, most: int) -> list[di
         last = start - 1
     if len(taken) < most:
         taken = [*rows, *taken]
-    return [json.loads(line) for line in taken]
+    return tuple(json.loads(line) for line in taken)
 
 
 def numbers_in(found: Services, session: Session, span: Span) -> tuple[int, int]:
     """First and last number of the session's kept events in a span; the last is lower where there is none."""
-    return numbers(
-        lambda start, limit: found.sessions.read(session.id, start, limit), session.first, session.last, span
+
+    def read(start: int, limit: int) -> list[bytes]:
+        return found.sessions.read(session.id, start, limit)
+
+    if span.whole:
+        return session.first, session.last
+    return found.kept.once(
+        session,
+        ("numbers", span),
+        session.last,
+        lambda: numbers(read, session.first, session.last, span),
     )
 
 
@@ -84,8 +88,12 @@ def end_of(found: Services, session: Session) -> int:
     """Until when the session's line of time goes: its last event once it is over, else now; in ms."""
     if session.state not in OVER:
         return max(0, round((time.time() - session.started) * 1000))
-    lines = found.sessions.read(session.id, session.last, 1)
-    return head(lines[-1]).t if lines else 0
+
+    def last() -> int:
+        lines = found.sessions.read(session.id, session.last, 1)
+        return head(lines[-1]).t if lines else 0
+
+    return found.kept.once(session, "end", session.last, last)
 
 
 def span_of(query: Mapping[str, str]) -> Span:

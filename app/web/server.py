@@ -23,6 +23,7 @@ from app.trace.session import Sessions
 from app.web import failures, replay, stream
 from app.web.auth import Lock
 from app.web.guard import Guard, Origins
+from app.web.kept import Kept
 from app.web.routes import (
     binaries,
     comparison,
@@ -46,6 +47,7 @@ from app.web.routes import (
     usdt,
 )
 from app.web.services import Services
+from app.web.sockets import Websocket
 from app.web.unsigned import Unsigned, access_of
 
 WEBSOCKET_BYTES = 64 * 1024
@@ -119,7 +121,14 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await rooms.open()
         app.state.services = Services(
-            settings, rooms.index, rooms.sessions, rooms.bpftrace, lock, origins, unsigned
+            settings,
+            rooms.index,
+            rooms.sessions,
+            rooms.bpftrace,
+            lock,
+            origins,
+            unsigned,
+            Kept(settings.kept_bytes),
         )
         try:
             yield
@@ -228,6 +237,7 @@ def _run(settings: Settings, listener: socket.socket) -> int:
     config = uvicorn.Config(
         app,
         log_level="warning",
+        ws=Websocket,
         ws_max_size=WEBSOCKET_BYTES,
         ws_ping_interval=20.0,
         proxy_headers=False,

@@ -12,6 +12,7 @@ from app.trace.bpftrace import Bpftrace
 from app.trace.session import Sessions
 from app.web.auth import Lock
 from app.web.guard import Origins
+from app.web.kept import Kept
 from app.web.unsigned import Unsigned
 
 
@@ -24,6 +25,7 @@ class Services:
     lock: Lock
     origins: Origins
     unsigned: Unsigned
+    kept: Kept
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -173,7 +173,7 @@ def _elapsed(session: Session) -> int:
 
 def frame(t: int, first: int, last: int, lines: list[bytes], told: str) -> str:
     """Joins the log's own lines, which are JSON already; ``t`` in ms, ``told``: see ``status``."""
-    events = b",".join(line.rstrip(b"\n") for line in lines).decode("utf-8", "replace")
+    events = b",".join(lines).decode("utf-8", "replace")
     return f'{{"v":1,"first":{first},"last":{last},"t":{t},"events":[{events}],{told}}}'
 
 

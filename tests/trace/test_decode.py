@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.trace import decode as decoding
 from app.trace.decode import Decoded, decode
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
@@ -134,3 +135,28 @@ def test_a_hundred_thousand_random_lines_never_raise() -> None:
         line = rng.randbytes(size) if number % 2 else bytes(rng.choices(alphabet, k=size))
         found = decode(line, (0, 23, 0) if number % 3 else None)
         assert (found is None) == (not line.decode("utf-8", "backslashreplace").strip("\r\n \t"))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *(
+            r"text\n",
+            r"\"q\" \\ \/ \u00e9 \ud800 \ud83d\ude00",
+            "\t\x01é",
+            "",
+            r"\uffffff9f",
+            r"\u12",
+            r"\q",
+            'a", "b": "c',
+        )
+    ],
+)
+@pytest.mark.parametrize("end", ["}", "", " }", "}}", ', "more": 1}', "} x"])
+def test_lines_of_printf_are_what_the_parser_makes_of_them(
+    told: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = f'{{"type": "printf", "data": "{told}"{end}'.encode()
+    found = decode(line)
+    monkeypatch.setattr(decoding, "_PRINTF", b"no line begins so")
+    assert found == decode(line)

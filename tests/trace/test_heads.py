@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.trace.decode import MAP_TYPES, Decoded
-from app.trace.heads import Head, Span, head, is_print, numbers, tally
+from app.trace.heads import Head, Span, head, is_print, numbers, prints, tally
 from app.trace.log import Log
 
 
@@ -27,6 +27,18 @@ def test_prints_of_maps_are_told_by_the_head(tmp_path: Path, kind: str) -> None:
     log = Log(tmp_path, 1 << 20, 1000)
     log.append([(7, Decoded(kind, '"type":"map"', None))])
     assert is_print(log.read(1, 1)[0]) is (kind in MAP_TYPES)
+    log.close()
+
+
+def test_of_many_lines_the_prints_are_those_that_each_alone_is_told_to_be(tmp_path: Path) -> None:
+    log = Log(tmp_path, 1 << 20, 1000)
+    nested = {"type": "map", "more": [{"a": 1, "type": "hist"}]}
+    kinds = ["printf", "map", "value", "hist", "mapper", "stats", "printf", "map"]
+    log.append([(n, Decoded(kind, nested, None)) for n, kind in enumerate(kinds)])
+    lines = log.read(1, 100)
+    for batch in (lines, lines[:1], lines[-1:], []):
+        assert prints(batch) == [line for line in batch if is_print(line)]
+    assert len(prints(lines)) == 4
     log.close()
 
 

@@ -10,8 +10,17 @@ from pathlib import Path
 import pytest
 
 from app.errors import StorageFull
+from app.trace import log as log_module
 from app.trace.decode import Decoded
-from app.trace.log import Log
+from app.trace.log import TAIL_BYTES, Log
+from app.trace.segment import Segment
+
+
+@pytest.fixture(autouse=True, params=[0, 300, TAIL_BYTES])
+def tail(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Whether the newest lines come from the disk, partly, or from memory changes nothing."""
+    monkeypatch.setattr(log_module, "TAIL_BYTES", request.param)
+    return int(request.param)
 
 
 def fill(log: Log, count: int, size: int = 10, batch: int = 7) -> None:
@@ -106,3 +115,25 @@ def test_a_full_disk_is_told_and_what_was_written_stays(small_disk: Path) -> Non
     again = Log(small_disk / "s", 1 << 30, 1 << 30)
     assert again.last == last
     again.delete()
+
+
+def test_who_reads_what_came_last_opens_no_file(
+    tmp_path: Path, tail: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Log(tmp_path / "s", 1 << 20, 1000)
+    fill(log, 300)
+    opened: list[int] = []
+    read = Segment.lines
+    monkeypatch.setattr(
+        Segment,
+        "lines",
+        lambda segment, start, wanted: opened.append(start) or read(segment, start, wanted),
+    )
+    assert numbers(log.read(300, 10)) == [300]
+    assert bool(opened) == (tail == 0)
+    # It is of bounded size, and given back once nothing more comes.
+    assert sum(map(len, log._tail)) <= tail
+    log.seal()
+    assert numbers(log.read(298, 10)) == [298, 299, 300]
+    assert opened
+    log.close()

@@ -111,6 +111,7 @@ def test_a_reader_misses_nothing_while_segments_are_packed(tmp_path: Path) -> No
 def test_a_file_that_was_taken_away_ends_the_reading(tmp_path: Path) -> None:
     log = Log(tmp_path / "s", 1 << 20, 1000)
     fill(log, 100)
+    log.seal()
     next((tmp_path / "s").iterdir()).unlink()
     assert log.read(1, 10) == []
     log.close()

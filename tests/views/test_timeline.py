@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
 
-from app.trace.heads import Span
-from app.views.timeline import MOST_MARKS, Mark, bin_of, step_of, timeline
+from app.trace.heads import Span, head
+from app.views.timeline import MOST_BINS, MOST_MARKS, Mark, TimelineReader, bin_of, step_of, timeline
 
 
 def line(n: int, t: int, type: str = "printf", data: Any = "x\n") -> bytes:
@@ -41,11 +42,11 @@ def test_markers_losses_and_gaps_are_told_with_what_they_say() -> None:
         line(10, 50, "lost_events", {"events": 7}),
     ]
     found = timeline([lines], 100, 10)
-    assert found.marks == [
+    assert found.marks == (
         Mark(8, 0, "gap", gap),
         Mark(9, 40, "marker", "deployed"),
         Mark(10, 50, "lost_events", {"events": 7}),
-    ]
+    )
     many = timeline([[line(n, n, "marker", "m")] for n in range(1, MOST_MARKS + 4)], 1000, 10)
     assert (len(many.marks), many.marks_left_out) == (MOST_MARKS, 3)
 
@@ -67,3 +68,36 @@ def test_bins_are_round(length: int, bins: int, step: int) -> None:
 
 def test_an_empty_log_has_an_empty_line() -> None:
     assert list(timeline([], 0, 240).rows()) == []
+
+
+@pytest.mark.parametrize("span", [None, Span(70, None), Span(None, 90_000), Span(1234, 777_777)])
+def test_a_reader_tells_at_any_time_what_all_lines_at_once_come_to(span: Span | None) -> None:
+    chance = random.Random(3)
+    kinds = ["printf", "map", "hist", "marker"]
+    t, lines = 0, []
+    for n in range(1, 2001):
+        t += chance.choice([0, 1, 9, 40, 700, 9000])
+        lines.append(line(n, t, chance.choice(kinds)))
+    reader = TimelineReader(span)
+    at = 0
+    while at < len(lines):
+        size = chance.randrange(1, 400)
+        reader.add(lines[at : at + size])
+        at = min(len(lines), at + size)
+        for bins in (1, 240, 999, 1000):
+            found = reader.timeline(0, bins)
+            assert found == timeline([lines[:at]], 0, bins, span)
+            counted = [0] * len(found.bins)
+            for each in map(head, lines[:at]):
+                if found.t0 < each.t <= found.t1:
+                    counted[bin_of(each.t - found.t0, found.step)] += 1
+            assert [sum(counts.values()) for counts in found.bins] == counted
+
+
+def test_a_long_session_takes_no_more_room_than_its_timelines_need() -> None:
+    reader = TimelineReader()
+    reader.add([line(n, n * 3_600_000) for n in range(1, 101)])
+    for at in range(200):
+        reader.add([line(101 + at, 360_000_000 + at * 10)])
+    assert len(reader._bins) <= 10 * MOST_BINS
+    assert sum(sum(counts.values()) for counts in reader.timeline(0, MOST_BINS).bins) == 300

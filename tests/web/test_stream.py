@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from app.web.sockets import WINDOW_BITS, Websocket
 from tests.support.programs import compile_c
 from tests.support.server import Server, running
 
@@ -188,3 +193,32 @@ def test_viewers_and_kept_events_have_ceilings(tmp_path: Path) -> None:
     assert gap["type"] == "gap"
     assert gap["data"] == {"from": 1, "to": events[1]["n"] - 1, "count": events[1]["n"] - 1}
     assert [event["n"] for event in events[1:]] == list(range(events[1]["n"], found["last"] + 1))
+
+
+def test_frames_are_packed_for_who_takes_it_and_say_the_same(server: Server, ended: str) -> None:
+    with socket(server, ended) as packed, socket(server, ended, compression=None) as plain:
+        assert [extension.name for extension in packed.protocol.extensions] == ["permessage-deflate"]
+        assert plain.protocol.extensions == []
+        found = [[event for frame in frames(each) for event in frame["events"]] for each in (packed, plain)]
+    assert found[0] == found[1] == server.events(ended)
+
+
+async def _nothing(scope: Any, receive: Any, send: Any) -> None: ...
+
+
+def test_frames_are_packed_at_the_fastest_level() -> None:
+    config = uvicorn.Config(_nothing, log_config=None)
+    loop = asyncio.new_event_loop()
+    try:
+        made = Websocket(config=config, server_state=ServerState(), app_state={}, _loop=loop)
+    finally:
+        loop.close()
+    (offered,) = made.conn.available_extensions
+    settings = offered.compress_settings
+    assert settings["level"] == 1
+    text = b",".join(b'{"n":%d,"t":%d,"type":"printf","data":"sold(%d)\\n"}' % (n, n, n) for n in range(1500))
+    sizes = []
+    for level in (settings["level"], 6):
+        packer = zlib.compressobj(level, zlib.DEFLATED, -WINDOW_BITS, settings["memLevel"])
+        sizes.append(len(packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH)))
+    assert sizes[0] < 1.5 * sizes[1] < len(text) / 4

@@ -25,6 +25,7 @@ from app.views.histogram import Histogram
 from app.views.histogram_svg import histogram_svg
 from app.views.samples import by_stack
 from app.views.table import MapView
+from app.web.answers import packed
 from app.web.flames import (
     FlameAsk,
     Profile,
@@ -32,10 +33,9 @@ from app.web.flames import (
     difference_part,
     drawn,
     need_profile,
-    packed,
     read_ask,
 )
-from app.web.reading import last_maps
+from app.web.past import latest_maps
 from app.web.render import page
 from app.web.routes.sessions import as_row
 from app.web.services import Services, services
@@ -53,7 +53,7 @@ def _stack_maps(before: dict[str, MapView], after: dict[str, MapView]) -> list[s
 def _compared(
     found: Services, before: Session, after: Session
 ) -> tuple[list[MapChange], list[HistogramPair], list[str]]:
-    one, two = last_maps(found, before), last_maps(found, after)
+    one, two = latest_maps(found, before), latest_maps(found, after)
     return map_changes(one, two), histogram_pairs(one, two), _stack_maps(one, two)
 
 
@@ -95,7 +95,7 @@ def _profiles(request: Request, session_id: str, other: str) -> tuple[Profile, P
     ask = read_ask(request)
     before, after = (found.sessions.get(each) for each in (session_id, other))
     if not ask.map:
-        common = _stack_maps(last_maps(found, before), last_maps(found, after))
+        common = _stack_maps(latest_maps(found, before), latest_maps(found, after))
         if not common:
             raise NotFound(
                 "The two sessions have no map with stacks in common.", "Count by stack in both, and print it."

@@ -16,7 +16,7 @@ from app.views.histogram_svg import histograms_svg
 from app.views.profiles import folded, speedscope
 from app.web.document import PICTURES, session_document
 from app.web.flames import Profile, drawn, need_profile, profile, read_ask
-from app.web.reading import last_maps
+from app.web.past import latest_maps
 from app.web.services import services
 
 router = APIRouter()
@@ -50,7 +50,7 @@ def svg_picture(request: Request, session_id: str) -> Response:
     ask = read_ask(request)
     got = profile(found, session, ask)
     if got is None:
-        pictures = histograms(last_maps(found, session))
+        pictures = histograms(latest_maps(found, session))
         pictures = [each for each in pictures if not ask.map or each.name == ask.map]
         if not pictures:
             raise NotFound(

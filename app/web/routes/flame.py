@@ -18,7 +18,8 @@ from app.trace.model import Session, Verdict
 from app.trace.policy import attach_points
 from app.trace.quoting import parse_probe
 from app.trace.verdict import function_verdict
-from app.web.flames import flame_json, need_profile, packed, read_ask
+from app.web.answers import json_answer, takes_gzip
+from app.web.flames import flame_body, read_ask
 from app.web.render import build_url
 from app.web.services import Services, services
 
@@ -53,8 +54,8 @@ class Traceable:
 def flame(request: Request, session_id: str) -> Response:
     found = services(request)
     session = found.sessions.get(session_id)
-    ask = read_ask(request)
-    return packed(request, flame_json(need_profile(found, session, ask), ask))
+    zipped = takes_gzip(request)
+    return json_answer(flame_body(found, session, read_ask(request), zipped), zipped)
 
 
 @router.get("/api/v1/sessions/{session_id}/frame")

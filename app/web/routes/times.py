@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from app.trace.usage import usage
-from app.views.counters import MOST_SERIES, counters
-from app.views.heatmap import heatmap
-from app.views.timeline import MOST_BINS, timeline
-from app.views.window import in_span
-from app.web.reading import (
-    batches_of,
-    end_of,
-    lines_of,
-    map_events,
-    numbers_in,
-    span_of,
-    value_bound,
-    whole_number,
-)
+from app.views.counters import MOST_SERIES
+from app.views.timeline import MOST_BINS
+from app.web.answers import packed
+from app.web.past import counters_of, heatmap_of, maps_in, timeline_of
+from app.web.reading import numbers_in, span_of, value_bound, whole_number
 from app.web.schemas import MarkerBody
 from app.web.services import services
 
@@ -31,36 +22,31 @@ BINS = 240
 
 
 @router.get("/api/v1/sessions/{session_id}/heatmap")
-def heatmap_json(request: Request, session_id: str) -> dict[str, Any]:
+def heatmap_json(request: Request, session_id: str) -> Response:
     found, query = services(request), request.query_params
     session = found.sessions.get(session_id)
-    name = query.get("map", "")
-    events = map_events(lines_of(found, session_id, 1))
-    drawn = heatmap(events, name, query.get("key"), usage(session.script).cleared, span_of(query))
+    drawn = heatmap_of(found, session, query.get("map", ""), query.get("key"), span_of(query))
     low, high = value_bound(query, "low"), value_bound(query, "high")
     box = drawn.box(low, high) if low is not None or high is not None else None
     inside = {"low": box.low, "high": box.high, "count": box.count, "share": box.share} if box else None
-    return {**drawn.as_dict(), "box": inside}
+    return _answer(request, {**drawn.as_dict(), "box": inside})
 
 
 @router.get("/api/v1/sessions/{session_id}/counters")
-def counters_json(request: Request, session_id: str) -> dict[str, Any]:
+def counters_json(request: Request, session_id: str) -> Response:
     found, query = services(request), request.query_params
     session = found.sessions.get(session_id)
     top = whole_number(query, "top", MOST_SERIES) or MOST_SERIES
-    events = map_events(lines_of(found, session_id, 1))
-    return counters(events, usage(session.script), query.get("map", ""), span_of(query)).as_dict(top)
+    drawn = counters_of(found, session, query.get("map", ""), span_of(query))
+    return _answer(request, drawn.as_dict(top))
 
 
 @router.get("/api/v1/sessions/{session_id}/timeline")
-def timeline_json(request: Request, session_id: str) -> dict[str, Any]:
+def timeline_json(request: Request, session_id: str) -> Response:
     found, query = services(request), request.query_params
     session, span = found.sessions.get(session_id), span_of(query)
     bins = whole_number(query, "bins", MOST_BINS) or BINS
-    first, last = numbers_in(found, session, span)
-    # From 1, so that what is not kept any more is told.
-    batches = batches_of(found, session_id, 1 if span.t0 is None else first, last)
-    return timeline(batches, end_of(found, session), bins, span).as_dict()
+    return _answer(request, timeline_of(found, session, bins, span).as_dict())
 
 
 @router.get("/api/v1/sessions/{session_id}/maps")
@@ -69,14 +55,18 @@ def maps_json(request: Request, session_id: str) -> dict[str, Any]:
     found = services(request)
     session, span = found.sessions.get(session_id), span_of(request.query_params)
     first, last = numbers_in(found, session, span)
-    maps = in_span(map_events(lines_of(found, session_id, 1, last)), span, usage(session.script))
     return {
         "t0": span.t0,
         "t1": span.t1,
         "first": first,
         "last": last,
-        "maps": [each.as_dict() for each in maps.values()],
+        "maps": [each.as_dict() for each in maps_in(found, session, span).values()],
     }
+
+
+def _answer(request: Request, body: dict[str, Any]) -> Response:
+    """As JSON, without the copy that a route's own answer is checked by: it may have many numbers."""
+    return packed(request, json.dumps(body, separators=(",", ":"), allow_nan=False).encode())
 
 
 @router.post("/api/v1/sessions/{session_id}/markers")

@@ -2,6 +2,7 @@
 import { make, number, plain } from "../page.js";
 import { Activity } from "./activity.js";
 import { History } from "./history.js";
+import { OverTime, seldom } from "./overtime.js";
 import { colour } from "./paint.js";
 import { Series } from "./series.js";
 
@@ -11,7 +12,6 @@ const COLOURS = ["--accent", "--warn", "--ok", "--usdt", "--err", "--text"];
 const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
 const HEIGHT = 260;
 const MOST_ROWS = 200;
-const TABLE_MS = 500;
 const EVENTS = "";
 
 async function plotter() {
@@ -39,33 +39,19 @@ function dash(at) {
   return DASHES[Math.floor(at / COLOURS.length) % DASHES.length];
 }
 
-export class Counters {
+export class Counters extends OverTime {
   constructor(panel, only, live) {
-    this.panel = panel;
-    this.live = live;
+    super(panel, live);
     this.bar = panel.querySelector("[data-counters-bar]");
     this.choice = panel.querySelector("[data-counters-map]");
     this.most = panel.querySelector("[data-counters-top]");
     this.how = panel.querySelector("[data-counters-how]");
     this.place = panel.querySelector("[data-counters]");
     this.map = panel.dataset.chosenMap ?? only ?? EVENTS;
-    this.latest = new Map();
-    const changed = (loaded) => {
-      this.dirty = true;
-      this.live.schedule(loaded);
-    };
-    this.series = new History(() => this.live.api("counters", { map: this.map, ...this.live.bounds() }), (body) => new Series(body, this.live.span), changed);
+    const changed = (loaded) => this.changed(loaded);
+    this.history = new History(() => this.live.api("counters", { map: this.map, ...this.live.bounds() }), (body) => new Series(body, this.live.span), changed);
     this.activity = new History(() => this.live.api("timeline", { bins: 300, ...this.live.bounds() }), (body) => new Activity(body, this.live.span), changed);
-    this.opened = false;
-    this.dirty = false;
-    this.written = 0;
-  }
-
-  // The last print of each map is kept, as it is what the next is compared with.
-  add(event) {
-    if (!event.data || typeof event.data !== "object") return;
-    for (const name of Object.keys(event.data)) this.latest.set(name, event);
-    this.series.add(event);
+    this.write = seldom(() => this.fill());
   }
 
   // Of all events, maps or not.
@@ -73,23 +59,9 @@ export class Counters {
     for (const event of events) this.activity.add(event);
   }
 
-  reset() {
-    this.latest.clear();
-    this.load();
-  }
-
-  setSpan() {
-    this.load();
-  }
-
-  missed() {
-    if (this.opened) this.series.again();
-  }
-
   load() {
-    if (!this.opened) return;
-    this.series.load([...new Set(this.latest.values())]);
-    this.activity.load();
+    super.load();
+    if (this.opened) this.activity.load();
   }
 
   async open() {
@@ -118,7 +90,7 @@ export class Counters {
     this.choice.addEventListener("change", () => {
       this.map = this.choice.value;
       this.live.address({ series: this.map || null });
-      this.series.load([...new Set(this.latest.values())]);
+      super.load();
     });
     this.most.addEventListener("change", redraw);
     this.how.addEventListener("change", redraw);
@@ -136,7 +108,7 @@ export class Counters {
   paint() {
     if (this.panel.hidden) return;
     if (!this.opened) this.open();
-    const ready = this.map === EVENTS ? this.activity.model : this.series.model?.map === this.map;
+    const ready = this.map === EVENTS ? this.activity.model : this.history.model?.map === this.map;
     if (!this.dirty || !this.Plot || !this.activity.model || !ready) return;
     this.dirty = false;
     if (!this.figure) this.start();
@@ -147,7 +119,7 @@ export class Counters {
   }
 
   choices() {
-    const maps = this.series.model ? [...this.series.model.maps] : [];
+    const maps = this.history.model ? [...this.history.model.maps] : [];
     const options = [[EVENTS, "events a second"], ...maps.map((name) => [name, plain(name)])];
     if (this.choice.options.length !== options.length) this.choice.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
     if (this.choice.value !== this.map) this.choice.value = this.map;
@@ -169,7 +141,7 @@ export class Counters {
   }
 
   lines() {
-    const { model } = this.series;
+    const { model } = this.history;
     const rated = this.how.value === "rate";
     const keys = model.top(Number(this.most.value));
     const pick = (point, key) => (rated ? point.rates : point.values).get(key) ?? null;
@@ -251,17 +223,8 @@ export class Counters {
     pen.restore();
   }
 
-  // The latest first; not with every frame.
-  write() {
-    const wait = this.written + TABLE_MS - performance.now();
-    if (wait > 0) {
-      this.later ||= setTimeout(() => {
-        this.later = 0;
-        this.write();
-      }, wait);
-      return;
-    }
-    this.written = performance.now();
+  // The table, the latest first.
+  fill() {
     const { t, columns } = this.shown;
     const rows = [];
     for (let at = t.length - 1; at >= Math.max(0, t.length - MOST_ROWS); at--) {

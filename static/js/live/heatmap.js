@@ -5,16 +5,15 @@ import { Grid } from "./grid.js";
 import { HeatPicture } from "./heatpicture.js";
 import { label } from "./histogram.js";
 import { History } from "./history.js";
+import { OverTime, seldom } from "./overtime.js";
 import { onRedraw, seconds } from "./paint.js";
 
 const MOST_CELLS = 500; // rows of the table
-const TABLE_MS = 500;
 const ALL = "\u0000all"; // no key that bpftrace prints
 
-export class Heatmap {
+export class Heatmap extends OverTime {
   constructor(panel, only, live) {
-    this.panel = panel;
-    this.live = live;
+    super(panel, live);
     this.bar = panel.querySelector("[data-heatmap-bar]");
     this.mapChoice = panel.querySelector("[data-heatmap-map]");
     this.keyChoice = panel.querySelector("[data-heatmap-key]");
@@ -23,22 +22,14 @@ export class Heatmap {
     this.map = panel.dataset.chosenMap ?? only ?? "";
     this.key = panel.dataset.chosenKey ?? null;
     this.rowsChosen = this.fromAddress();
-    this.latest = new Map(); // name to the last event that printed it
     this.history = new History(() => this.url(), (body) => this.build(body), (loaded) => this.changed(loaded));
-    this.opened = false;
-    this.dirty = false;
     this.figure = null;
-    this.written = 0;
+    this.write = seldom(() => this.fillTable(this.history.model));
   }
 
   fromAddress() {
     const { low, high } = this.panel.dataset;
     return low === undefined && high === undefined ? null : { low: low ? Number(low) : null, high: high ? Number(high) : null };
-  }
-
-  changed(loaded) {
-    this.dirty = true;
-    this.live.schedule(loaded);
   }
 
   url() {
@@ -52,30 +43,6 @@ export class Heatmap {
     if (other) this.history.again();
     this.brush?.reset();
     return new Grid(body, this.live.span, label);
-  }
-
-  add(event) {
-    if (!event.data || typeof event.data !== "object") return;
-    for (const name of Object.keys(event.data)) this.latest.set(name, event);
-    this.history.add(event);
-  }
-
-  reset() {
-    this.latest.clear();
-    this.load();
-  }
-
-  setSpan() {
-    this.load();
-  }
-
-  // Some prints were left out on the way here.
-  missed() {
-    if (this.opened) this.history.again();
-  }
-
-  load() {
-    if (this.opened) this.history.load([...new Set(this.latest.values())]);
   }
 
   paint() {
@@ -97,7 +64,7 @@ export class Heatmap {
     this.tell(grid);
     const rows = this.rowsChosen && grid.between(this.rowsChosen.low, this.rowsChosen.high);
     this.picture.draw(grid, { rows, brush: this.brush, log: this.scale.checked });
-    this.write(grid);
+    this.write();
   }
 
   empty() {
@@ -211,17 +178,8 @@ export class Heatmap {
     this.paint();
   }
 
-  // The same numbers, the latest first; not with every frame.
-  write(grid) {
-    const wait = this.written + TABLE_MS - performance.now();
-    if (wait > 0) {
-      this.later ||= setTimeout(() => {
-        this.later = 0;
-        this.write(this.history.model);
-      }, wait);
-      return;
-    }
-    this.written = performance.now();
+  // The same numbers, the latest first.
+  fillTable(grid) {
     const rows = [];
     let cells = 0;
     for (let at = grid.columns.length - 1; at >= 0; at--) {

@@ -1,12 +1,12 @@
 // The strip below the views: events over time, marks on it, and the time that all views show.
 import { make, number, plain, post, say } from "../page.js";
 import { Activity } from "./activity.js";
+import { seldom } from "./overtime.js";
 import { colour, onRedraw, prepare, seconds, ticks } from "./paint.js";
 
 const BOTTOM = 18;
 const TOP = 12;
 const EDGE = 4;
-const TABLE_MS = 500;
 const PAINT_MS = 200;
 const MOST_ROWS = 500;
 const NUDGE_MS = 300;
@@ -23,13 +23,13 @@ export class Timeline {
     this.activity = new Activity(JSON.parse(root.dataset.timeline), null);
     this.place = null; // where a replay is, in ms
     this.dragged = null;
-    this.written = 0;
+    this.write = seldom(() => this.fill());
     this.canvas.hidden = false;
     onRedraw(this.canvas, () => this.paint());
     this.attachDrag();
     this.attachForm();
     this.attachMarker();
-    this.table.addEventListener("toggle", () => this.write());
+    this.table.addEventListener("toggle", () => this.table.open && this.write());
   }
 
   add(event) {
@@ -226,18 +226,8 @@ export class Timeline {
     if (this.canvas.getAttribute("aria-label") !== text) this.canvas.setAttribute("aria-label", text);
   }
 
-  // The same as a table; not with every frame.
-  write() {
-    if (!this.table.open) return;
-    const wait = this.written + TABLE_MS - performance.now();
-    if (wait > 0) {
-      this.later ||= setTimeout(() => {
-        this.later = 0;
-        this.write();
-      }, wait);
-      return;
-    }
-    this.written = performance.now();
+  // The same as a table.
+  fill() {
     const rows = this.activity.rows().filter((row) => row.lines + row.maps);
     const cells = (row) => [row.t0 / 1000, row.t1 / 1000, row.lines, row.maps].map((value) => make("td", { class: "num" }, number(value)));
     this.table.querySelector("tbody").replaceChildren(...rows.slice(-MOST_ROWS).map((row) => make("tr", {}, ...cells(row))));
