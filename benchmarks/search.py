@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from app.elf import scan
 from app.elf.reader import read_facts
-from app.elf.scan import Lines
+from app.elf.search import scan
+from app.elf.search.scan import Lines
 from app.index.everywhere import Everywhere
 from app.index.model import MODES, Ask
 from app.index.names import Part

@@ -3,7 +3,7 @@ from typing import Any
 
 from typing_extensions import Buffer
 
-from app.elf.scopes import ScopeColumns
+from app.elf.dwarf.scopes import ScopeColumns
 
 class Arrival:
     """A section that one thread puts while it is read: a buffer of its size from the start."""
@@ -27,7 +27,7 @@ def read(
 def split_names(sections: _Sections, *, big: bool) -> list[tuple[str, str, int]]: ...
 def start_threads(count: int, /) -> int: ...
 
-# The rest answers single questions from a handle; see app.elf.native_dies.
+# The rest answers single questions from a handle; see app.elf.dwarf.native_dies.
 
 def open_details(
     main: _Sections,

@@ -1,4 +1,4 @@
-"""Names to ranks in C; see app.elf.scan for what each does. Buffers are numpy arrays."""
+"""Names to ranks in C; see app.elf.search.scan for what each does. Buffers are numpy arrays."""
 
 from typing import Any
 

@@ -13,26 +13,26 @@ from typing import Any
 
 import numpy as np
 
-from app.elf.debug import Debug, as_addresses, open_debug
-from app.elf.declarations import declaration
-from app.elf.declarators import tight_text
-from app.elf.dies import At, Die, Tag
-from app.elf.dwarf_registers import register_name
-from app.elf.entry import entry_address, parameter_dies, parameters_at_entry
-from app.elf.frame_rules import FrameRules
-from app.elf.golines import GoLines
-from app.elf.gopclntab import read_gopclntab
+from app.elf.dwarf.debug import Debug, as_addresses, open_debug
+from app.elf.dwarf.declarations import declaration
+from app.elf.dwarf.declarators import tight_text
+from app.elf.dwarf.dies import At, Die, Tag
+from app.elf.dwarf.entry import entry_address, parameter_dies, parameters_at_entry
+from app.elf.dwarf.frame_rules import FrameRules
+from app.elf.dwarf.locate import Location, Locator
+from app.elf.dwarf.registers import register_name
+from app.elf.dwarf.shapes import shape_of
+from app.elf.dwarf.structs import Member, Struct, read_struct
+from app.elf.dwarf.variables import variable_dies, variables_at
+from app.elf.go.lines import GoLines
+from app.elf.go.pclntab import read_gopclntab
 from app.elf.image import Image
-from app.elf.locate import Location, Locator
 from app.elf.model import SymbolColumns
-from app.elf.names import demangle
 from app.elf.notes import notes
-from app.elf.shapes import shape_of
-from app.elf.structs import Member, Struct, read_struct
-from app.elf.symbols import SHT_SYMTAB, read_symbols
-from app.elf.usdt import read_usdt, stored
-from app.elf.usdt_debug import typed
-from app.elf.variables import variable_dies, variables_at
+from app.elf.symbols.names import demangle
+from app.elf.symbols.rows import SHT_SYMTAB, read_symbols
+from app.elf.usdt.debug import typed
+from app.elf.usdt.notes import read_usdt, stored
 
 # What one question may ask for; a page shows no more.
 MOST_ADDRESSES = 100_000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.elf.image import SHT_NOBITS, Image
 from app.elf.notes import build_id, notes
-from app.elf.symbols import SHT_DYNSYM, SHT_SYMTAB
+from app.elf.symbols.rows import SHT_DYNSYM, SHT_SYMTAB
 
 _SHF_ALLOC = 2
 _DWARF = (".debug_info", ".zdebug_info")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.elf import dwarf
+from app.elf.dwarf import columns as dwarf
 from app.elf.image import Image, decode
 from app.elf.notes import build_id, notes
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from app.elf.image import Image
 from app.elf.joining import joined
-from app.elf.minidebuginfo import as_outer
 from app.elf.model import TABLES, Facts
 from app.elf.problem import Problem
-from app.elf.symbols import SHT_SYMTAB, read_symbols
+from app.elf.symbols.minidebuginfo import as_outer
+from app.elf.symbols.rows import SHT_SYMTAB, read_symbols
 
 _SYMTAB = TABLES.index("symtab")
 

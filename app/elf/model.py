@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from app.elf.problem import Problem, State
-from app.elf.usdt_operands import UNKNOWN, Operand
+from app.elf.usdt.operands import UNKNOWN, Operand
 
 if TYPE_CHECKING:
     from app.elf.image import Headers

@@ -30,7 +30,7 @@ def notes(image: Image) -> Iterator[Note]:
             found = True
             raw = bytes(image.part(row.offset, row.size))
             if relocatable:
-                from app.elf.relocations import relocate
+                from app.elf.dwarf.relocations import relocate
 
                 raw = bytes(relocate(image, image.sections[index], raw))
             yield from _notes(image, raw, row.offset, row.size, 8 if row.align == 8 else 4)

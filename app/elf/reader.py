@@ -12,16 +12,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from app.elf import dynamic, traits
-from app.elf.frame_pointers import frame_pointers
-from app.elf.gomarks import may_be_go
+from app.elf.go.marks import may_be_go
 from app.elf.image import SHT_NOBITS, Data, Image, decode, open_image
 from app.elf.joining import joined
-from app.elf.minidebuginfo import read_minidebuginfo
 from app.elf.model import Facts
 from app.elf.notes import build_id, notes
 from app.elf.problem import Problem, State
-from app.elf.symbols import SHT_SYMTAB, read_symbols
-from app.elf.usdt import read_usdt
+from app.elf.symbols.frame_pointers import frame_pointers
+from app.elf.symbols.minidebuginfo import read_minidebuginfo
+from app.elf.symbols.rows import SHT_SYMTAB, read_symbols
+from app.elf.usdt.notes import read_usdt
 
 PT_INTERP = 3
 _SHF_EXECINSTR = 4
@@ -69,7 +69,7 @@ def _facts(image: Image) -> Facts:
         symbols = joined(symbols, hidden)
     stripped = SHT_SYMTAB not in image.section_types
     if stripped and may_be_go(image):
-        from app.elf.gopclntab import as_symbols, read_gopclntab
+        from app.elf.go.pclntab import as_symbols, read_gopclntab
 
         functions = read_gopclntab(image)
         if functions is not None:

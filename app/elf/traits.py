@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from itertools import compress
 from typing import Literal, NamedTuple
 
+from app.elf.dwarf.languages import language_name
 from app.elf.image import Image
-from app.elf.languages import language_name
 from app.elf.model import SymbolColumns
-from app.elf.symbols import native_marks
+from app.elf.symbols.rows import native_marks
 
 Runtime = Literal["compiled", "interpreter", "jit"]
 # Functions that an interpreter or a JIT compiler defines itself; a program that embeds one only needs them.
@@ -99,7 +99,7 @@ def name_marks(symbols: SymbolColumns | None) -> Marks:
         return Marks(frozenset(), 0, 0)
     found = native_marks(symbols, _WANTED)
     if found is None:
-        from app.elf.numpy_marks import defined, mangled
+        from app.elf.symbols.numpy_marks import defined, mangled
 
         return Marks(frozenset(defined(symbols, _WANTED)), *mangled(symbols))
     there, rust, cpp = found

@@ -99,7 +99,7 @@ class Answers:
     def usdt(self, binary_id: str, names: Sequence[tuple[str, str]] | None) -> list[Answer]:
         """USDT probes of these providers and names, or all, their arguments named and typed by DWARF.
 
-        As ``app.elf.usdt.stored`` writes them.
+        As ``app.elf.usdt.notes.stored`` writes them.
         """
         found: list[Answer] = self._ask(binary_id, "usdt", {"names": names})["probes"]
         return found

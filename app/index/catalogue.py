@@ -191,6 +191,13 @@ class Catalogue:
         rows = self._rows("SELECT * FROM binaries WHERE build_id = ? ORDER BY indexed", build_id)
         return [self._binary(row) for row in rows]
 
+    def shared_builds(self) -> set[str]:
+        """The build-ids that several binaries have."""
+        rows = self._rows(
+            "SELECT build_id FROM binaries WHERE build_id IS NOT NULL GROUP BY build_id HAVING count(*) > 1"
+        )
+        return {row[0] for row in rows}
+
     def binaries(self) -> list[BinaryRow]:
         """All, the latest first."""
         paths: dict[str, list[str]] = {}

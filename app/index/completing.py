@@ -119,27 +119,28 @@ class Completing:
 
         And common parts (dwz) that came after the files which lean on them.
         """
-        if arrived:
-            task.update(phase="merging")
-        self._lean(task, arrived)
-        for binary_id in arrived:
+        if not arrived:
+            return
+        task.update(phase="merging")
+        catalogue = self._store.catalogue
+        rows = [row for binary_id in arrived if (row := catalogue.binary(binary_id)) is not None]
+        self._lean(task, rows)
+        shared = catalogue.shared_builds()
+        for arrival in rows:
             if task.cancelled():
                 return
-            new = self._store.catalogue.binary(binary_id)
+            new = catalogue.binary(arrival.id) if arrival.build_id in shared else None
             if new is None or new.build_id is None:
                 continue
-            for row in self._store.catalogue.of_build(new.build_id):
+            for row in catalogue.of_build(new.build_id):
                 if row.id != new.id and _gains(row, new):
                     # One whose bytes are damaged or out of reach stays as it was; who opens it is told.
                     with suppress(Conflict, StorageUnavailable):
                         self.merge(row)
 
-    def _lean(self, task: Task, arrived: Sequence[str]) -> None:
+    def _lean(self, task: Task, rows: Sequence[BinaryRow]) -> None:
         """Reads again what was read before its common part came."""
-        rows = (self._store.catalogue.binary(binary_id) for binary_id in arrived)
-        common = {
-            row.build_id: row for row in rows if row is not None and row.build_id and is_common(row.info)
-        }
+        common = {row.build_id: row for row in rows if row.build_id and is_common(row.info)}
         for leaning, build_id in self._store.catalogue.leaning() if common else ():
             found = common.get(build_id)
             row = self._store.catalogue.binary(leaning) if found is not None else None

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from app.elf import dwarf
+from app.elf.dwarf import columns as dwarf
 from app.elf.identity import identity
 from app.elf.image import Image, open_image
 from app.elf.links import Links, alternate_link, fitting_alternate, split_parts
 from app.elf.merging import with_debug_file
 from app.elf.model import Facts
 from app.elf.reader import facts_of, out_of_memory, with_debug
-from app.elf.symbols import is_native
+from app.elf.symbols.rows import is_native
 from app.index.column_file import write_columns
 from app.index.tables import tables
 
@@ -35,10 +35,17 @@ def can_be_light() -> bool:
 
 def load_all(answers: bool) -> None:
     """Loads what is loaded late, because few files need it; ``answers``: also what questions need."""
-    from app.elf import gopclntab, relocations  # noqa: F401
+    from app.elf.dwarf import relocations  # noqa: F401
+    from app.elf.go import pclntab as gopclntab  # noqa: F401
 
     if not can_be_light():
-        from app.elf import dwarf_slow, numpy_frames, numpy_marks, numpy_symbols, slow_dies  # noqa: F401
+        from app.elf.dwarf.slow import columns as dwarf_slow  # noqa: F401
+        from app.elf.dwarf.slow import dies as slow_dies  # noqa: F401
+        from app.elf.symbols import (
+            numpy_frames,  # noqa: F401
+            numpy_marks,  # noqa: F401
+        )
+        from app.elf.symbols import numpy_rows as numpy_symbols  # noqa: F401
         from app.index import python_tables  # noqa: F401
     if answers:
         from app.elf import details  # noqa: F401
@@ -130,7 +137,7 @@ def answer(question: str, data: Data, further: Further, arguments: dict[str, Any
     if question == "section":
         return {"place": image.place(str(arguments["name"]))}
     from app.elf import details
-    from app.elf.debug import open_debug
+    from app.elf.dwarf.debug import open_debug
 
     debug = _debug_file(image, further)
     source = debug if debug is not None and identity(debug).has["dwarf"] else image

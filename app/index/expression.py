@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from app.elf.scan import Choice, Letter
+from app.elf.search.scan import Choice, Letter
 
 _CHOICES = 32  # alternatives up to which groups are multiplied out
 _ITEMS = 512

@@ -13,8 +13,8 @@ from functools import partial
 
 import numpy as np
 
-from app.elf import scan
-from app.elf.scan import Lines, Ranks
+from app.elf.search import scan
+from app.elf.search.scan import Lines, Ranks
 from app.index import matching
 from app.index.catalogue import BinaryRow
 from app.index.model import Ask, Hit

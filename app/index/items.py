@@ -17,7 +17,7 @@ from app.elf.model import (
     Section,
     Segment,
 )
-from app.elf.usdt import restored
+from app.elf.usdt.notes import restored
 from app.index.clones import Clones, clones
 from app.index.column_file import NO_ADDRESS
 from app.index.columns import BadColumns, Columns

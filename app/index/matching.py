@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import re2
 
-from app.elf import scan
-from app.elf.scan import EXACT, INSIDE, NONE, PREFIX, UNQUALIFIED, Lines, Ranks
+from app.elf.search import scan
+from app.elf.search.scan import EXACT, INSIDE, NONE, PREFIX, UNQUALIFIED, Lines, Ranks
 from app.errors import BadInput, Busy
 from app.index import expression
 from app.index.columns import Columns

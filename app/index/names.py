@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.elf import scan
-from app.elf.scan import Lines
+from app.elf.search import scan
+from app.elf.search.scan import Lines
 from app.errors import AppError
 from app.index.columns import Columns
 from app.index.rows import RowKind, keys_of, lines_of, rows_of, spellings_of

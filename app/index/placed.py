@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from app.elf.languages import language_name
+from app.elf.dwarf.languages import language_name
 from app.index.columns import Columns
 
 EXTERNAL = 1  # a bit of fn_flags and var_flags

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from app.elf.arrays import SymbolArrays
 from app.elf.model import Facts, SymbolColumns
-from app.elf.names import demangle_many
+from app.elf.symbols.names import demangle_many
 from app.index.column_file import ARRAYS, NO_ADDRESS, Buffer
 from app.index.tables import is_relocatable
 

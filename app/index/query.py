@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.elf import spell
-from app.elf.languages import language_name
+from app.elf.dwarf.languages import language_name
 from app.elf.model import TABLES
 from app.errors import BadInput
 from app.index import matching

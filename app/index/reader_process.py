@@ -43,7 +43,7 @@ _IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30, "ppc64le": 273, "s39
 _IDLE = 3 << 13  # ioprio_set's class for who takes only what nobody else wants
 _MESSAGE = 1 << 16
 # What a file may need and is soon imported: a light reader does it as long as there is nothing else to do.
-_SPARE = ("hashlib", "app.elf.names", "zstandard")
+_SPARE = ("hashlib", "app.elf.symbols.names", "zstandard")
 
 
 class NotLoaded(ImportError):

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from app.elf.scan import Lines
+from app.elf.search.scan import Lines
 from app.index.column_file import NO_ADDRESS
 from app.index.columns import Array, Columns
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from app.elf.model import TABLES
-from app.elf.symbol_file import Kind, Named
-from app.elf.symbol_file import symbol_file as written
+from app.elf.symbols.symbol_file import Kind, Named
+from app.elf.symbols.symbol_file import symbol_file as written
 from app.index import matching
 from app.index.column_file import NO_ADDRESS
 from app.index.columns import Columns

@@ -12,8 +12,8 @@ from itertools import chain
 from typing import Any
 
 from app.elf.model import TABLES, Facts, Header, SymbolColumns
-from app.elf.symbols import native_tables, no_symbols
-from app.elf.usdt import stored
+from app.elf.symbols.rows import native_tables, no_symbols
+from app.elf.usdt.notes import stored
 from app.index.column_file import Buffer
 
 _AS_THEY_ARE = (

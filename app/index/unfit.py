@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.elf.names import demangle
+from app.elf.symbols.names import demangle
 from app.index import items, matching
 from app.index.columns import Columns
 from app.index.difference import Side, Unfit

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any
 
 from app.elf.model import UsdtSite
-from app.elf.usdt import restored
+from app.elf.usdt.notes import restored
 from app.errors import AppError
 from app.index.columns import Columns
 from app.index.model import Usdt
@@ -26,7 +26,7 @@ Ask = Callable[[str, list[_Name] | None], list[dict[str, Any]]]
 
 
 class UsdtTypes:
-    """``ask`` gives the probes of a binary, of these names or all, as ``app.elf.usdt.stored`` writes them."""
+    """``ask`` gives a binary's probes, of these names or all, as ``usdt.notes.stored`` writes them."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.elf.entry import register_expression
+from app.elf.dwarf.entry import register_expression
 from app.trace.declarations import Declarations, sayable
 from app.trace.values import Value
 

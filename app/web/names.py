@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from app.elf.simplify import simplify
+from app.elf.symbols.simplify import simplify
 
 
 @lru_cache(maxsize=8192)

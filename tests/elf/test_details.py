@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from app.elf.arrays import SymbolArrays
-from app.elf.debug import Debug, open_debug
 from app.elf.details import Details, answer
+from app.elf.dwarf.debug import Debug, open_debug
+from app.elf.dwarf.slow.dies import SlowSource
 from app.elf.image import Image, open_image
-from app.elf.slow_dies import SlowSource
-from app.elf.symbols import read_symbols
-from tests.elf.inlined import program
+from app.elf.symbols.rows import read_symbols
+from tests.elf.dwarf.inlined import program
 
 
 def opened(*made: str) -> Image:

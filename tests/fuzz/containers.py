@@ -11,7 +11,7 @@ from pathlib import Path
 import zstandard
 
 from app.elf.image import Image, open_image
-from app.elf.scan import Choice, Letter, program
+from app.elf.search.scan import Choice, Letter, program
 from tests.fuzz.corpus import seeds
 from tests.support.bytewriter import Endian
 from tests.support.elfwriter import Section, Symbol, write_elf

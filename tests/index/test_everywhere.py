@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
-from app.elf import scan
+from app.elf.search import scan
 from app.errors import BadInput
 from app.index import everywhere
 from app.index.model import Ask, Hit, Mode

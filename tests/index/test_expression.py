@@ -12,11 +12,11 @@ import re2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.elf import scan
+from app.elf.search import scan
 from app.errors import BadInput, Busy
 from app.index import expression, matching
 from app.index.model import Mode
-from tests.elf.test_scan import lines_of
+from tests.elf.search.test_scan import lines_of
 
 NAMES = st.lists(st.text("abAB_:(x1. ", max_size=9).map(str.encode), min_size=1, max_size=8)
 ATOM = st.sampled_from(

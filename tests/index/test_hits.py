@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.elf.scan import Lines
+from app.elf.search.scan import Lines
 from app.index.everywhere import Everywhere
 from app.index.model import Ask, Hit, Mode
 from app.index.names import lines_from

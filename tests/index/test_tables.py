@@ -13,7 +13,7 @@ import pytest
 
 from app.elf.model import Facts
 from app.elf.reader import read_facts
-from app.elf.symbols import is_native, native_tables, no_symbols
+from app.elf.symbols.rows import is_native, native_tables, no_symbols
 from app.index.column_file import ARRAYS
 from app.index.columns import Array
 from app.index.python_tables import python_tables

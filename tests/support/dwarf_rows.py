@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.elf.dwarf import DwarfColumns
+from app.elf.dwarf.columns import DwarfColumns
 
 _PLAIN = {
     "unit": ("offset", "language", "version", "lines"),

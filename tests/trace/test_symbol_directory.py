@@ -14,7 +14,7 @@ import pytest
 
 from app.config import Settings, load
 from app.elf.image import open_image
-from app.elf.symbols import read_symbols
+from app.elf.symbols.rows import read_symbols
 from app.index.model import Ask
 from app.index.service import Index
 from app.trace import symbol_directory

@@ -151,7 +151,7 @@ static PyObject *pairs(const Range *ranges, size_t count)
     return list;
 }
 
-/* The fields of app.elf.dies.Unit, in their order. A split unit lacks what its skeleton says. */
+/* The fields of app.elf.dwarf.dies.Unit, in their order. A split unit lacks what its skeleton says. */
 static PyObject *unit_tuple(const Unit *unit)
 {
     const Unit *skeleton = unit->skeleton ? unit->skeleton : unit;

@@ -379,7 +379,7 @@ static int executed(PyObject *module)
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, executed}, {0, NULL}};
 
 static PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "_search", "Names at speed; see app.elf.scan.", 0, methods, slots, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT, "_search", "Names at speed; see app.elf.search.scan.", 0, methods, slots, NULL, NULL, NULL,
 };
 
 PyMODINIT_FUNC PyInit__search(void)

@@ -1,6 +1,6 @@
-/* A needle in a text: two of its bytes are compared at 32 places at once, the rest only where both are met.
+/* A needle in a text: three of its bytes are compared at 32 places at once, the rest only where all are met.
  *
- * The two are those that names have least often, so that few places are looked at closer. Letters are compared
+ * They are those that names have least often, so that few places are looked at closer. Letters are compared
  * with bit 0x20 set where case does not count. Every load is checked against the size before.
  * Source of the method: W. Mula, "SIMD-friendly algorithms for substring searching", 2016.
  */
@@ -23,6 +23,16 @@ static unsigned rarity(uint8_t byte)
     return found ? (unsigned)(found - FREQUENT) : sizeof FREQUENT;
 }
 
+/* The place of the byte that names have least often, of those that are not taken. */
+static size_t rarest(const uint8_t *needle, size_t length, size_t taken, size_t also_taken)
+{
+    size_t found = length;
+    for (size_t i = 0; i < length; i++)
+        if (i != taken && i != also_taken && (found == length || rarity(needle[i]) > rarity(needle[found])))
+            found = i;
+    return found;
+}
+
 bool wide_instructions(void)
 {
 #if defined(__x86_64__)
@@ -43,20 +53,13 @@ bool scan_start(Scan *scan, const Lines *lines, const uint8_t *needle, size_t le
     scan->length = length;
     scan->work = 0;
     scan->portable = portable || !wide_instructions();
-    size_t rare = 0, other = length - 1;
     for (size_t i = 0; i < length; i++) {
         scan->needle[i] = needle[i];
         scan->bits[i] = fold && is_lower(needle[i]) ? 0x20 : 0;
-        if (rarity(needle[i]) > rarity(needle[rare]))
-            rare = i;
     }
-    if (other == rare)
-        other = 0;
-    for (size_t i = 0; i < length; i++)
-        if (i != rare && rarity(needle[i]) > rarity(needle[other]))
-            other = i;
-    scan->rare = rare;
-    scan->other = other;
+    scan->rare = rarest(needle, length, length, length);
+    scan->other = length > 1 ? rarest(needle, length, scan->rare, length) : scan->rare;
+    scan->third = length > 2 ? rarest(needle, length, scan->rare, scan->other) : scan->other;
     return true;
 }
 
@@ -93,30 +96,40 @@ static size_t next_portable(Scan *scan, uint32_t *places)
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static inline uint32_t both(const Scan *scan, size_t at, __m256i rare,
-                                                             __m256i other, __m256i rare_bit,
-                                                             __m256i other_bit)
+/* A byte of the needle as 32 of it. */
+typedef struct {
+    size_t place;
+    __m256i byte, bit;
+} Wide;
+
+__attribute__((target("avx2"))) static inline Wide wide(const Scan *scan, size_t place)
 {
-    __m256i a = _mm256_loadu_si256((const __m256i *)(scan->text + at + scan->rare));
-    __m256i b = _mm256_loadu_si256((const __m256i *)(scan->text + at + scan->other));
-    a = _mm256_cmpeq_epi8(_mm256_or_si256(a, rare_bit), rare);
-    b = _mm256_cmpeq_epi8(_mm256_or_si256(b, other_bit), other);
-    return (uint32_t)_mm256_movemask_epi8(_mm256_and_si256(a, b));
+    return (Wide){place, _mm256_set1_epi8((char)scan->needle[place]),
+                  _mm256_set1_epi8((char)scan->bits[place])};
+}
+
+__attribute__((target("avx2"))) static inline __m256i met(const uint8_t *text, const Wide *wide)
+{
+    __m256i bytes = _mm256_loadu_si256((const __m256i *)(text + wide->place));
+    return _mm256_cmpeq_epi8(_mm256_or_si256(bytes, wide->bit), wide->byte);
+}
+
+__attribute__((target("avx2"))) static inline uint32_t all_met(const uint8_t *text, const Wide wides[3])
+{
+    __m256i two = _mm256_and_si256(met(text, &wides[0]), met(text, &wides[1]));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_and_si256(two, met(text, &wides[2])));
 }
 
 __attribute__((target("avx2"))) static size_t next_wide(Scan *scan, uint32_t *places)
 {
-    const __m256i rare = _mm256_set1_epi8((char)scan->needle[scan->rare]);
-    const __m256i other = _mm256_set1_epi8((char)scan->needle[scan->other]);
-    const __m256i rare_bit = _mm256_set1_epi8((char)scan->bits[scan->rare]);
-    const __m256i other_bit = _mm256_set1_epi8((char)scan->bits[scan->other]);
+    const Wide wides[3] = {wide(scan, scan->rare), wide(scan, scan->other), wide(scan, scan->third)};
     size_t count = 0, at = scan->at;
     size_t stop = at + MUCH;
-    bool checked = scan->length <= 2;
+    bool checked = scan->length <= 3;
     /* A block of 64 places reads at most `length - 1 + 64` bytes from its start. */
     while (count <= PLACES - 64 && at + 63 + scan->length <= scan->size && at < stop && scan->work < MUCH) {
-        uint64_t found = both(scan, at, rare, other, rare_bit, other_bit);
-        found |= (uint64_t)both(scan, at + 32, rare, other, rare_bit, other_bit) << 32;
+        uint64_t found = all_met(scan->text + at, wides);
+        found |= (uint64_t)all_met(scan->text + at + 32, wides) << 32;
         while (found) {
             size_t place = at + (size_t)__builtin_ctzll(found);
             found &= found - 1;

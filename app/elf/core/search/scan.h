@@ -11,7 +11,7 @@ typedef struct {
     size_t size;
     size_t at; /* where to go on */
     size_t length;
-    size_t rare, other;         /* the two bytes of the needle that are looked for */
+    size_t rare, other, third;  /* the places of the needle whose bytes are looked for */
     bool portable;              /* without the processor's wider instructions */
     uint64_t work;              /* steps since the caller last looked */
     uint8_t needle[NEEDLE_MOST];

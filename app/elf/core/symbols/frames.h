@@ -1,4 +1,4 @@
-/* A sample of a file's functions to how many of them begin by making a frame: see app.elf.frame_pointers. */
+/* A sample of a file's functions to how many of them begin by making a frame: see app.elf.symbols.frame_pointers. */
 #ifndef PROBESCOPE_FRAMES_H
 #define PROBESCOPE_FRAMES_H
 

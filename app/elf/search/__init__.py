@@ -1,0 +1,1 @@
+"""A text and names to ranks."""
