@@ -1,6 +1,6 @@
 """An Image's DWARF as columns: functions, parameters, variables, inline sites, types, and their texts.
 
-The one place that knows the native core; without it ``slow.columns`` makes the same, some hundred times slower.
+The one place that knows the native core; without it ``slow.columns`` makes the same, a hundred times slower.
 Refuses nothing: what cannot be read is a Problem. Source: DWARF 2 to 5.
 """
 
