@@ -23,13 +23,15 @@ from playwright.sync_api import Browser, sync_playwright
 
 from app.config import load
 from app.trace.bpftrace import Bpftrace
-from benchmarks.report import table, write
+from benchmarks.plot import lines
+from benchmarks.report import RESULTS, table, write
 from benchmarks.watch import Plain, Seen, watched
 from tests.support.browser import chromium
 from tests.support.programs import compile_c
 from tests.support.server import Server, running
 
 RATES, SECONDS = (1_000, 5_000, 10_000, 20_000, 40_000), 10.0
+EVENTS, LAG = "stream-events.svg", "stream-lag.svg"
 QUICK_RATES, QUICK_SECONDS = (1_000, 5_000), 3.0
 NOTICE = "__BPFTRACE_NOTIFY_PROBES_ATTACHED"
 # As the server gives it.
@@ -110,6 +112,7 @@ class Turn:
 
     rate: int
     alone: tuple[int, int]  # calls, events
+    alone_seconds: float
     calls: int
     seconds: float
     logged: int
@@ -119,14 +122,23 @@ class Turn:
     server_cpu: float
     bpftrace_cpu: float
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """Events a second, by where they were counted."""
+        return {
+            "bpftrace alone": self.alone[1] / self.alone_seconds,
+            "in the log": self.logged / self.seconds,
+            "Chromium": self.page.events / self.seconds,
+        }
+
 
 def choice(path: Path, pid: int) -> dict[str, object]:
     probe = f'uprobe:"{path}":work'
     return {"recipe": "log", "probes": [probe], "pid": pid, "options": {"returns": False}}
 
 
-def alone(server: Server, path: Path, rate: int, seconds: float) -> tuple[int, int]:
-    """(calls made, events that bpftrace wrote) of the same script without a server."""
+def alone(server: Server, path: Path, rate: int, seconds: float) -> tuple[int, int, float]:
+    """(calls made, events that bpftrace wrote, seconds of the calls) of the same script without a server."""
     with called(path, rate, seconds) as caller:
         answer = server.client.post("/api/v1/scripts", json=choice(path, caller.pid)).raise_for_status()
         process = subprocess.Popen(
@@ -143,13 +155,14 @@ def alone(server: Server, path: Path, rate: int, seconds: float) -> tuple[int, i
             made = pool.submit(call_and_end, caller, process)
             events = sum(b'"printf"' in line for line in process.stdout)
         process.wait()
-    return made.result(), events
+    calls, took = made.result()
+    return calls, events, took
 
 
-def call_and_end(caller: Caller, process: subprocess.Popen[bytes]) -> int:
-    calls, _ = caller.call()
+def call_and_end(caller: Caller, process: subprocess.Popen[bytes]) -> tuple[int, float]:
+    made = caller.call()
     process.send_signal(signal.SIGTERM)
-    return calls
+    return made
 
 
 def cpu_seconds(pid: int) -> float:
@@ -158,7 +171,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def turn(server: Server, browser: Browser, path: Path, rate: int, seconds: float) -> Turn:
-    beside = alone(server, path, rate, seconds)
+    *beside, alone_seconds = alone(server, path, rate, seconds)
     with called(path, rate, seconds) as caller:
         answer = server.client.post("/api/v1/sessions", json=choice(path, caller.pid))
         session = answer.raise_for_status().json()["id"]
@@ -180,7 +193,8 @@ def turn(server: Server, browser: Browser, path: Path, rate: int, seconds: float
         plain.join()
     return Turn(
         rate=rate,
-        alone=beside,
+        alone=(beside[0], beside[1]),
+        alone_seconds=alone_seconds,
         calls=calls,
         seconds=took,
         logged=sum(event["type"] == "printf" for event in events),
@@ -211,6 +225,7 @@ def delivered(turns: Sequence[Turn]) -> list[list[str]]:
             "Chromium",
             "bpftrace alone",
             "log : alone",
+            "events/s, log : alone",
         ]
     ]
     for each in turns:
@@ -223,6 +238,7 @@ def delivered(turns: Sequence[Turn]) -> list[list[str]]:
                 *(share(part, each.calls) for part in (each.logged, each.plain.events, each.page.events)),
                 f"{each.alone[1]:,} of {each.alone[0]:,} ({alone_share:.2%})",
                 f"{each.logged / each.calls / alone_share:.4f}",
+                f"{each.rates['in the log'] / each.rates['bpftrace alone']:.2f}",
             ]
         )
     return rows
@@ -268,6 +284,25 @@ def viewing(turns: Sequence[Turn]) -> list[list[str]]:
     return rows
 
 
+def pictures(turns: Sequence[Turn]) -> None:
+    """Events a second and lag over the rate that was asked for."""
+    events: dict[str, list[tuple[float, float]]] = {}
+    lags: dict[str, list[tuple[float, float]]] = {}
+    for each in turns:
+        for name, rate in each.rates.items():
+            events.setdefault(name, []).append((each.rate, max(1.0, rate)))
+        for name, seen in (("Chromium", each.page), ("plain websocket", each.plain)):
+            for point in (50, 95):
+                lag = percentile(seen.lags, point)
+                if lag != "none":
+                    lags.setdefault(f"{name}, p{point}", []).append((each.rate, max(1.0, float(lag))))
+    RESULTS.mkdir(exist_ok=True)
+    across = "calls a second that were asked for"
+    (RESULTS / EVENTS).write_text(lines("Events that came", across, "events a second", events))
+    if lags:
+        (RESULTS / LAG).write_text(lines("How late they were", across, "milliseconds", lags))
+
+
 def run(quick: bool) -> None:
     able = Bpftrace(load({})).capabilities()
     if not able.available:
@@ -288,8 +323,10 @@ def run(quick: bool) -> None:
         "## Delivered",
         "Events of calls, and their share of the calls made in the same turn. bpftrace alone: the same "
         "script and ring buffers in another turn of the program, its JSON counted at the end of a pipe; the "
-        "last column is the ratio of the two shares.",
+        "column behind it is the ratio of the two shares, the last one that of events a second: where more is "
+        "asked for than the machine gives, bpftrace and the viewers take of what the program could have made.",
         table(delivered(turns)),
+        f"![Events a second]({EVENTS})",
         "## Lost",
         "What the session says of it.",
         table(losses(turns)),
@@ -298,5 +335,7 @@ def run(quick: bool) -> None:
         "into the document. Frame: between two animation frames. Busy: the main thread's tasks. Heap: "
         "JavaScript's growth, garbage taken out; the page keeps the last 100,000 lines. CPU: of one core.",
         table(viewing(turns)),
+        f"![Lag]({LAG})",
     ]
+    pictures(turns)
     write("stream", "Stream: events from bpftrace to the page", parts, versions)
