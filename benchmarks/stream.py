@@ -323,8 +323,8 @@ def run(quick: bool) -> None:
         "## Delivered",
         "Events of calls, and their share of the calls made in the same turn. bpftrace alone: the same "
         "script and ring buffers in another turn of the program, its JSON counted at the end of a pipe; the "
-        "column behind it is the ratio of the two shares, the last one that of events a second: where more is "
-        "asked for than the machine gives, bpftrace and the viewers take of what the program could have made.",
+        "column behind it is the ratio of the two shares, the last that of events a second: where more is "
+        "asked for than the machine has, bpftrace and the viewers take of what the program could make.",
         table(delivered(turns)),
         f"![Events a second]({EVENTS})",
         "## Lost",
