@@ -1,8 +1,9 @@
 """Events a second from bpftrace to the page: a program that calls at a set rate, traced and watched.
 
-At each rate the program is traced twice: by bpftrace alone, whose JSON goes to a pipe and is only counted,
-and by a session of a real server, watched by a headless Chromium and a plain websocket client at once. The
-script is the same: the recipe log, one printf a call.
+At each rate the program is traced several times in turn: by bpftrace alone, whose JSON goes to a file; by a
+session of a real server with its page open in a headless Chromium; and by one that only a plain websocket
+client watches. Once more it is traced with both viewers, each event's lag and each animation frame measured.
+The script is the same: the recipe log, one printf a call.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -25,14 +27,14 @@ from app.config import load
 from app.trace.bpftrace import Bpftrace
 from benchmarks.plot import lines
 from benchmarks.report import RESULTS, table, write
-from benchmarks.watch import Plain, Seen, watched
+from benchmarks.watch import Plain, Seen, opened, watched
 from tests.support.browser import chromium
 from tests.support.programs import compile_c
 from tests.support.server import Server, running
 
-RATES, SECONDS = (1_000, 5_000, 10_000, 20_000, 40_000), 10.0
+RATES, SECONDS, ROUNDS = (1_000, 5_000, 10_000, 20_000, 40_000), 6.0, 5
 EVENTS, LAG = "stream-events.svg", "stream-lag.svg"
-QUICK_RATES, QUICK_SECONDS = (1_000, 5_000), 3.0
+QUICK_RATES, QUICK_SECONDS, QUICK_ROUNDS = (1_000, 5_000), 3.0, 1
 NOTICE = "__BPFTRACE_NOTIFY_PROBES_ATTACHED"
 # As the server gives it.
 RING_PAGES = "256"
@@ -106,32 +108,46 @@ def called(path: Path, rate: int, seconds: float) -> Iterator[Caller]:
         caller.close()
 
 
-@dataclass
-class Turn:
-    """One rate: alone and through the server."""
+@dataclass(frozen=True)
+class Count:
+    """One turn: calls that the program made and their seconds, events that came of them."""
 
-    rate: int
-    alone: tuple[int, int]  # calls, events
-    alone_seconds: float
     calls: int
     seconds: float
-    logged: int
+    events: int
+
+    @property
+    def rate(self) -> float:
+        return self.events / self.seconds
+
+
+@dataclass(frozen=True)
+class Rate:
+    """All turns at one rate."""
+
+    rate: int
+    alone: list[Count]
+    page: list[Count]  # with a Chromium
+    plain: list[Count]  # with a plain client only
+    seen: Viewed
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Median events a second, by how the program was traced."""
+        each = {"bpftrace alone": self.alone, "dashboard": self.page, "dashboard, no Chromium": self.plain}
+        return {name: statistics.median(count.rate for count in counts) for name, counts in each.items()}
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """The turn whose viewers are measured."""
+
+    count: Count
     loss: dict[str, int]
     page: Seen
     plain: Seen
     server_cpu: float
     bpftrace_cpu: float
-    without_page: float  # events a second in the log of a session that only the plain client watches
-
-    @property
-    def rates(self) -> dict[str, float]:
-        """Events a second, by where they were counted."""
-        return {
-            "bpftrace alone": self.alone[1] / self.alone_seconds,
-            "in the log": self.logged / self.seconds,
-            "in the log, no Chromium": self.without_page,
-            "Chromium": self.page.events / self.seconds,
-        }
 
 
 def choice(path: Path, pid: int) -> dict[str, object]:
@@ -139,32 +155,24 @@ def choice(path: Path, pid: int) -> dict[str, object]:
     return {"recipe": "log", "probes": [probe], "pid": pid, "options": {"returns": False}}
 
 
-def alone(server: Server, path: Path, rate: int, seconds: float) -> tuple[int, int, float]:
-    """(calls made, events that bpftrace wrote, seconds of the calls) of the same script without a server."""
-    with called(path, rate, seconds) as caller:
+def alone(server: Server, path: Path, rate: int, seconds: float) -> Count:
+    """The same script without a server."""
+    with called(path, rate, seconds) as caller, tempfile.TemporaryFile() as written:
         answer = server.client.post("/api/v1/scripts", json=choice(path, caller.pid)).raise_for_status()
         process = subprocess.Popen(
             ["bpftrace", "-f", "json", "-e", answer.json()["script"]],
-            stdout=subprocess.PIPE,
+            stdout=written,
             stderr=subprocess.STDOUT,
             env={**os.environ, NOTICE: "1", "BPFTRACE_PERF_RB_PAGES": RING_PAGES},
         )
-        assert process.stdout
-        for line in process.stdout:
-            if NOTICE.encode() in line:
-                break
-        with ThreadPoolExecutor(1) as pool:
-            made = pool.submit(call_and_end, caller, process)
-            events = sum(b'"printf"' in line for line in process.stdout)
+        reading = written.fileno()
+        while NOTICE.encode() not in os.pread(reading, 1 << 16, 0):
+            time.sleep(0.05)
+        calls, took = caller.call()
+        process.send_signal(signal.SIGTERM)
         process.wait()
-    calls, took = made.result()
-    return calls, events, took
-
-
-def call_and_end(caller: Caller, process: subprocess.Popen[bytes]) -> tuple[int, float]:
-    made = caller.call()
-    process.send_signal(signal.SIGTERM)
-    return made
+        written.seek(0)
+        return Count(calls, took, sum(b'"printf"' in line for line in written))
 
 
 def cpu_seconds(pid: int) -> float:
@@ -172,25 +180,38 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def without_page(server: Server, path: Path, rate: int, seconds: float) -> float:
-    """Events a second in the log of a session that only a plain client watches: what the server takes."""
-    with called(path, rate, seconds) as caller:
-        answer = server.client.post("/api/v1/sessions", json=choice(path, caller.pid))
-        session = answer.raise_for_status().json()["id"]
-        plain = Plain(server, session, server.until(session, "running")["started"])
-        _, took = caller.call()
-        server.client.post(f"/api/v1/sessions/{session}/stop").raise_for_status()
-        server.until(session, "ended")
-        plain.join()
-        return sum(event["type"] == "printf" for event in server.events(session)) / took
+def begun(server: Server, path: Path, caller: Caller) -> dict[str, Any]:
+    answer = server.client.post("/api/v1/sessions", json=choice(path, caller.pid)).raise_for_status()
+    return server.until(answer.json()["id"], "running")
 
 
-def turn(server: Server, browser: Browser, path: Path, rate: int, seconds: float) -> Turn:
-    *beside, alone_seconds = alone(server, path, rate, seconds)
+def ended(server: Server, session: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The session and its events."""
+    server.client.post(f"/api/v1/sessions/{session}/stop").raise_for_status()
+    return server.until(session, "ended"), server.events(session)
+
+
+def printed(events: list[dict[str, Any]]) -> int:
+    return sum(event["type"] == "printf" for event in events)
+
+
+def through(server: Server, path: Path, rate: int, seconds: float, browser: Browser | None) -> Count:
+    """A session whose page is open, or without a browser that a plain client watches."""
+    with called(path, rate, seconds) as caller, ExitStack() as viewers:
+        found = begun(server, path, caller)
+        if browser:
+            viewers.enter_context(opened(browser, server, found["id"]))
+        else:
+            viewers.callback(Plain(server, found["id"], found["started"]).join)
+        calls, took = caller.call()
+        _, events = ended(server, found["id"])
+        return Count(calls, took, printed(events))
+
+
+def viewed(server: Server, browser: Browser, path: Path, rate: int, seconds: float) -> Viewed:
     with called(path, rate, seconds) as caller:
-        answer = server.client.post("/api/v1/sessions", json=choice(path, caller.pid))
-        session = answer.raise_for_status().json()["id"]
-        found = server.until(session, "running")
+        found = begun(server, path, caller)
+        session = found["id"]
         plain = Plain(server, session, found["started"])
         with watched(browser, server, session, found["started"]) as page:
             pids = (server.pid, found["bpftrace_pid"])
@@ -201,25 +222,26 @@ def turn(server: Server, browser: Browser, path: Path, rate: int, seconds: float
                 (cpu_seconds(pid) - used) / took for pid, used in zip(pids, before, strict=True)
             )
             page.end()
-            server.client.post(f"/api/v1/sessions/{session}/stop").raise_for_status()
-            found = server.until(session, "ended")
-            events = server.events(session)
+            found, events = ended(server, session)
             shown = page.seen(events)
         plain.join()
-    return Turn(
-        rate=rate,
-        alone=(beside[0], beside[1]),
-        alone_seconds=alone_seconds,
-        calls=calls,
-        seconds=took,
-        logged=sum(event["type"] == "printf" for event in events),
+    return Viewed(
+        count=Count(calls, took, printed(events)),
         loss=found["loss"],
         page=shown,
         plain=plain.seen,
         server_cpu=server_cpu,
         bpftrace_cpu=bpftrace_cpu,
-        without_page=without_page(server, path, rate, seconds),
     )
+
+
+def measured(server: Server, browser: Browser, path: Path, rate: int, seconds: float, rounds: int) -> Rate:
+    found = Rate(rate, [], [], [], viewed(server, browser, path, rate, seconds))
+    for _ in range(rounds):
+        found.alone.append(alone(server, path, rate, seconds))
+        found.page.append(through(server, path, rate, seconds, browser))
+        found.plain.append(through(server, path, rate, seconds, None))
+    return found
 
 
 def share(part: int, whole: int) -> str:
@@ -230,47 +252,67 @@ def percentile(values: Sequence[float], share: int) -> str:
     return f"{statistics.quantiles(values, n=100)[share - 1]:.0f}" if len(values) > 1 else "none"
 
 
-def delivered(turns: Sequence[Turn]) -> list[list[str]]:
+def spread(median: float, counts: Sequence[Count]) -> str:
+    rates = [count.rate for count in counts]
+    return f"{median:,.0f} ({min(rates):,.0f} to {max(rates):,.0f})"
+
+
+def delivered(found: Sequence[Rate]) -> list[list[str]]:
+    """What came of the calls, in all turns of a rate."""
     rows = [
         [
             "asked/s",
-            "made/s",
-            "calls",
-            "in the log",
+            "bpftrace alone",
+            "dashboard",
+            "no Chromium",
+            "measured: log",
             "plain websocket",
             "Chromium",
-            "bpftrace alone",
-            "log : alone",
-            "events/s, log : alone",
-            "the same without the Chromium",
         ]
     ]
-    for each in turns:
-        alone_share = each.alone[1] / each.alone[0]
+    for each in found:
+        turns = (each.alone, each.page, each.plain)
+        seen = each.seen
         rows.append(
             [
                 f"{each.rate:,}",
-                f"{each.calls / each.seconds:,.0f}",
-                f"{each.calls:,}",
-                *(share(part, each.calls) for part in (each.logged, each.plain.events, each.page.events)),
-                f"{each.alone[1]:,} of {each.alone[0]:,} ({alone_share:.2%})",
-                f"{each.logged / each.calls / alone_share:.4f}",
-                f"{each.rates['in the log'] / each.rates['bpftrace alone']:.2f}",
-                f"{each.without_page / each.rates['bpftrace alone']:.2f}",
+                *(share(sum(c.events for c in counts), sum(c.calls for c in counts)) for counts in turns),
+                *(
+                    share(n, seen.count.calls)
+                    for n in (seen.count.events, seen.plain.events, seen.page.events)
+                ),
             ]
         )
     return rows
 
 
-def losses(turns: Sequence[Turn]) -> list[list[str]]:
-    rows = [["asked/s", "never came (calls - log)", "told: kernel", "told: server", "told: viewers"]]
-    for each in turns:
-        told = (each.loss[name] for name in ("kernel", "server", "viewer"))
-        rows.append([f"{each.rate:,}", f"{each.calls - each.logged:,}", *(f"{count:,}" for count in told)])
+def speeds(found: Sequence[Rate]) -> list[list[str]]:
+    """Events a second, and the ratios to bpftrace alone."""
+    rows = [["asked/s", *found[0].rates, "dashboard : alone", "no Chromium : alone"]]
+    for each in found:
+        turns = (each.alone, each.page, each.plain)
+        medians = list(each.rates.values())
+        rows.append(
+            [
+                f"{each.rate:,}",
+                *map(spread, medians, turns),
+                *(f"{median / medians[0]:.2f}" for median in medians[1:]),
+            ]
+        )
     return rows
 
 
-def viewing(turns: Sequence[Turn]) -> list[list[str]]:
+def losses(found: Sequence[Rate]) -> list[list[str]]:
+    rows = [["asked/s", "never came (calls - log)", "told: kernel", "told: server", "told: viewers"]]
+    for each in found:
+        seen = each.seen
+        told = (seen.loss[name] for name in ("kernel", "server", "viewer"))
+        missing = seen.count.calls - seen.count.events
+        rows.append([f"{each.rate:,}", f"{missing:,}", *(f"{count:,}" for count in told)])
+    return rows
+
+
+def viewing(found: Sequence[Rate]) -> list[list[str]]:
     rows = [
         [
             "asked/s",
@@ -285,8 +327,8 @@ def viewing(turns: Sequence[Turn]) -> list[list[str]]:
             "of bpftrace",
         ]
     ]
-    for each in turns:
-        page, plain = each.page, each.plain
+    for each in found:
+        page, plain = each.seen.page, each.seen.plain
         rows.append(
             [
                 f"{each.rate:,}",
@@ -295,21 +337,21 @@ def viewing(turns: Sequence[Turn]) -> list[list[str]]:
                 f"{page.busy:.0%}",
                 f"{page.heap / 1e6:+.1f}",
                 *(percentile(plain.lags, point) for point in (50, 95)),
-                f"{each.server_cpu:.0%}",
-                f"{each.bpftrace_cpu:.0%}",
+                f"{each.seen.server_cpu:.0%}",
+                f"{each.seen.bpftrace_cpu:.0%}",
             ]
         )
     return rows
 
 
-def pictures(turns: Sequence[Turn]) -> None:
+def pictures(found: Sequence[Rate]) -> None:
     """Events a second and lag over the rate that was asked for."""
     events: dict[str, list[tuple[float, float]]] = {}
     lags: dict[str, list[tuple[float, float]]] = {}
-    for each in turns:
+    for each in found:
         for name, rate in each.rates.items():
             events.setdefault(name, []).append((each.rate, max(1.0, rate)))
-        for name, seen in (("Chromium", each.page), ("plain websocket", each.plain)):
+        for name, seen in (("Chromium", each.seen.page), ("plain websocket", each.seen.plain)):
             for point in (50, 95):
                 lag = percentile(seen.lags, point)
                 if lag != "none":
@@ -326,35 +368,38 @@ def run(quick: bool) -> None:
     if not able.available:
         sys.stdout.write(f"stream: not measured. {able.problem} {able.hint}\n")
         return
-    rates, seconds = (QUICK_RATES, QUICK_SECONDS) if quick else (RATES, SECONDS)
+    rates, seconds, rounds = (QUICK_RATES, QUICK_SECONDS, QUICK_ROUNDS) if quick else (RATES, SECONDS, ROUNDS)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         path = compile_c(scratch, CALLER, "caller", "-O2")
         server = stack.enter_context(running(scratch / "data"))
         browser = stack.enter_context(chromium(stack.enter_context(sync_playwright())))
-        turns = [turn(server, browser, path, rate, seconds) for rate in rates]
+        found = [measured(server, browser, path, rate, seconds, rounds) for rate in rates]
         versions = {"bpftrace": able.version_text, "Chromium": browser.version}
     parts = [
         f"A program calls a function at a set rate for {seconds:g} s; its recipe *log* prints a line a call. "
-        "One session is watched by a headless Chromium and a plain websocket client at once. "
-        "`made/s`: what the program reached while it was traced, by its own count.",
-        "## Delivered",
-        "Events of calls, and their share of the calls made in the same turn. bpftrace alone: the same "
-        "script and ring buffers in another turn of the program, its JSON counted at the end of a pipe; the "
-        "column behind it is the ratio of the two shares, then that of events a second: where more is "
-        "asked for than the machine has, bpftrace and viewers take of what the program could make; the last "
-        "is of a turn that only the plain client watches, so that a browser on the same cores is left out.",
-        table(delivered(turns)),
+        f"{rounds} rounds at each rate, three turns a round, one after the other: *bpftrace alone* runs the "
+        "same script with the same ring buffers, its JSON into a file; *dashboard* is a session whose page "
+        "is open in a headless Chromium; *no Chromium* one that a plain websocket client watches. The "
+        "program, bpftrace, the server and the browser share the cores: where more is asked for than these "
+        "make, what viewers take is taken from the program.",
+        "## Events a second",
+        "Median, least and most of the rounds.",
+        table(speeds(found)),
         f"![Events a second]({EVENTS})",
+        "## Delivered",
+        "Events, and their share of the calls made in the same turns. The last three columns are one more "
+        "turn that both viewers watch, and in which lags and frames are measured.",
+        table(delivered(found)),
         "## Lost",
-        "What the session says of it.",
-        table(losses(turns)),
+        "What the measured session says of it.",
+        table(losses(found)),
         "## Seen",
         "Lag: from the moment the server read an event to the animation frame after the one that put it "
         "into the document. Frame: between two animation frames. Busy: the main thread's tasks. Heap: "
         "JavaScript's growth, garbage taken out; the page keeps the last 100,000 lines. CPU: of one core.",
-        table(viewing(turns)),
+        table(viewing(found)),
         f"![Lag]({LAG})",
     ]
-    pictures(turns)
+    pictures(found)
     write("stream", "Stream: events from bpftrace to the page", parts, versions)

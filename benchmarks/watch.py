@@ -132,15 +132,23 @@ class Chromium:
 
 
 @contextmanager
-def watched(browser: Browser, server: Server, session: str, started: float) -> Iterator[Chromium]:
-    """Opens the session's log and waits until it is live."""
+def opened(browser: Browser, server: Server, session: str, script: str = "") -> Iterator[Page]:
+    """The session's log in a page of its own, once it is live."""
     context = browser.new_context(viewport=WINDOW)
-    context.add_init_script(SAMPLE)
+    if script:
+        context.add_init_script(script)
     context.request.get(f"{server.url}/?token={TOKEN}")
     page = context.new_page()
-    devtools = context.new_cdp_session(page)
-    devtools.send("Performance.enable")
     page.goto(f"{server.url}/sessions/{session}?view=log")
     expect(page.locator("[data-link]")).to_have_text("live")
-    yield Chromium(page, devtools, started)
+    yield page
     context.close()
+
+
+@contextmanager
+def watched(browser: Browser, server: Server, session: str, started: float) -> Iterator[Chromium]:
+    """The session's log, measured: to look at each animation frame makes the browser draw all of them."""
+    with opened(browser, server, session, SAMPLE) as page:
+        devtools = page.context.new_cdp_session(page)
+        devtools.send("Performance.enable")
+        yield Chromium(page, devtools, started)

@@ -1,4 +1,4 @@
-// The log: the last 100,000 lines in a ring, those in sight in the document, one paint a frame.
+// The log: the last 100,000 lines in a ring, those in sight in the document.
 import { make, number, plain } from "../page.js";
 
 const KEPT = 100_000;
@@ -42,7 +42,11 @@ export class Log {
     this.box.addEventListener("scroll", () => this.onScroll(), { passive: true });
     this.follow.addEventListener("change", () => this.touch());
     this.filter.addEventListener("input", () => this.refilter());
-    new ResizeObserver(() => this.touch()).observe(this.box);
+    this.tall = this.box.clientHeight;
+    new ResizeObserver(() => {
+      this.tall = this.box.clientHeight;
+      this.touch();
+    }).observe(this.box);
   }
 
   // Empty again, for another part of the log.
@@ -97,6 +101,7 @@ export class Log {
   // Scrolling up stops following; scrolling to the end takes it up again.
   onScroll() {
     const box = this.box;
+    if (this.follow.checked && box.scrollTop === this.wanted) return; // our own
     const end = box.scrollHeight - box.clientHeight;
     if (this.follow.checked && box.scrollTop < this.wanted - ROW && box.scrollTop < end - ROW) this.follow.checked = false;
     else if (!this.follow.checked && box.scrollTop >= end - 2 && end > 0) this.follow.checked = true;
@@ -117,23 +122,25 @@ export class Log {
       gone = this.dropped;
       total = this.matches.length;
     } else this.dropped = 0;
-    const box = this.box;
+    const { box } = this;
+    const follows = this.follow.checked;
     this.space.style.setProperty("height", `${total * ROW}px`);
-    if (this.follow.checked) {
-      box.scrollTop = total * ROW;
-      this.wanted = box.scrollTop;
-    } else if (this.shownFrom && gone > this.shownFrom) {
-      box.scrollTop -= (gone - this.shownFrom) * ROW;
-    }
+    if (!follows && this.shownFrom && gone > this.shownFrom) box.scrollTop -= (gone - this.shownFrom) * ROW;
     this.shownFrom = gone;
-    const first = Math.max(0, Math.min(total - 1, Math.floor(box.scrollTop / ROW) - SPARE));
-    const visible = Math.min(total - first, Math.ceil(box.clientHeight / ROW) + 2 * SPARE);
+    const top = follows ? Math.max(0, total * ROW - this.tall) : box.scrollTop;
+    const first = Math.max(0, Math.min(total - 1, Math.floor(top / ROW) - SPARE));
+    const visible = Math.min(total - first, Math.ceil(this.tall / ROW) + 2 * SPARE);
     this.pane.style.setProperty("transform", `translateY(${first * ROW}px)`);
     for (let row = 0; row < visible; row++) {
       const at = this.matches ? this.matches[first + row] : oldest + first + row;
       this.fill(this.pool[row] ?? this.grow(), this.ring[at % KEPT]);
     }
     while (this.pool.length > visible) this.pool.pop().row.remove();
+    // Last, so that the page is laid out once.
+    if (follows) {
+      box.scrollTop = total * ROW;
+      this.wanted = box.scrollTop;
+    }
     const kept = this.count > KEPT ? `, the last ${number(KEPT)} kept` : "";
     const shown = this.matches ? `${number(total)} of ` : "";
     this.note.textContent = `${shown}${number(this.count)} lines${kept}`;

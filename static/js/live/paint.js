@@ -17,17 +17,28 @@ export function prepare(canvas) {
 }
 
 let probe = null;
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const colours = new Map(); // of the theme that is shown: to ask the browser costs it a pass over the styles
+
+function onTheme(call) {
+  document.addEventListener("theme", call);
+  dark.addEventListener("change", call);
+}
+
+onTheme(() => colours.clear());
 
 // A token of the style sheet, such as "--accent", as a colour that a canvas takes.
 export function colour(name) {
-  probe ??= document.body.appendChild(make("span", { hidden: true }));
-  probe.style.setProperty("color", `var(${name})`);
-  return getComputedStyle(probe).color;
+  if (!colours.has(name)) {
+    probe ??= document.body.appendChild(make("span", { hidden: true }));
+    probe.style.setProperty("color", `var(${name})`);
+    colours.set(name, getComputedStyle(probe).color);
+  }
+  return colours.get(name);
 }
 
 export function onRedraw(canvas, redraw) {
-  document.addEventListener("theme", redraw);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  onTheme(redraw);
   new ResizeObserver(redraw).observe(canvas);
 }
 

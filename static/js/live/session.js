@@ -1,4 +1,4 @@
-// A session's page, live: frames of the feed go to the views, which paint once a frame; the status says all.
+// A session's page, live: frames of the feed go to the views, which paint at a reader's pace; the status says all.
 import { ask, icon, make, number, plain, say } from "../page.js";
 import { Counters } from "./counters.js";
 import { Flame } from "./flame.js";
@@ -6,6 +6,7 @@ import { Heatmap } from "./heatmap.js";
 import { Histograms } from "./histogram.js";
 import { Log } from "./log.js";
 import { MapTables } from "./maptable.js";
+import { seldom } from "./overtime.js";
 import { Replay } from "./replay.js";
 import { Feed } from "./socket.js";
 import { Spanned } from "./span.js";
@@ -13,13 +14,15 @@ import { Timeline } from "./timeline.js";
 import { attachWords } from "./words.js";
 
 const REPLAYED = 100_000;
+// Between two pictures of what comes: nobody reads faster, and a browser on the target's own cores takes its time.
+const PAINT_MS = 100;
 const SUMMARY_MS = 10_000;
 const RATE_MS = 1000;
 const FOLLOW_POLL_MS = 1000;
 const FOLLOWED_MS = 3_600_000;
 const OVER = new Set(["ended", "failed"]);
 // By the name of its panel: each has add(event) for the events of its types (null: those that no view names),
-// paint(), which is called once a frame, and reset(), which empties it. One with setSpan(span) loads a span of
+// paint(), which is called ten times a second, and reset(), which empties it. One with setSpan(span) loads a span of
 // time by itself; to the others the lines and maps of the span are given. frame(frame) takes every event,
 // missed() says that prints of maps were left out on the way.
 const VIEWS = {
@@ -60,6 +63,7 @@ class Live {
     this.paused = false;
     this.marks = [];
     this.find = (name) => root.querySelector(name);
+    this.paced = seldom(() => this.onFrame(), PAINT_MS);
     this.attachViews();
     this.attachPause();
     this.attachStop();
@@ -187,6 +191,11 @@ class Live {
   // What somebody asks to see is painted while the page is paused, too.
   schedule(asked = false) {
     this.asked ||= asked;
+    if (asked) this.onFrame();
+    else this.paced();
+  }
+
+  onFrame() {
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       if (!this.paused || this.asked) for (const view of Object.values(this.views)) view.paint();
