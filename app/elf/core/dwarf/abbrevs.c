@@ -10,6 +10,21 @@ static int by_code(const void *left, const void *right)
     return a->first_spec < b->first_spec ? -1 : a->first_spec > b->first_spec;
 }
 
+static bool leads_out(uint64_t form)
+{
+    switch (form) {
+    case DW_FORM_ref_addr:
+    case DW_FORM_ref_sig8:
+    case DW_FORM_ref_sup4:
+    case DW_FORM_ref_sup8:
+    case DW_FORM_GNU_ref_alt:
+    case DW_FORM_indirect: /* may be any */
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* One abbreviation's attributes; false when memory is out. */
 static bool read_specs(Cursor *at, AbbrevTable *table, Abbrev *abbrev)
 {
@@ -24,6 +39,7 @@ static bool read_specs(Cursor *at, AbbrevTable *table, Abbrev *abbrev)
         }
         if (at->bad || (!name && !form))
             return true;
+        table->crossing |= leads_out(form);
         if (!vec_push(&table->specs, spec))
             return false;
         abbrev->spec_count++;

@@ -71,8 +71,9 @@ typedef struct {
     VEC(Abbrev) abbrevs; /* in the order of their codes */
     VEC(AttrSpec) specs;
     VEC(int64_t) constants;
-    size_t size; /* bytes in the section */
-    bool cut;    /* the table does not end where it should, or says what cannot be */
+    size_t size;   /* bytes in the section */
+    bool cut;      /* the table does not end where it should, or says what cannot be */
+    bool crossing; /* a DIE of it may refer to another unit */
 } AbbrevTable;
 
 typedef enum { PART_MAIN, PART_ALT, PART_SPLIT } PartKind;
@@ -144,6 +145,7 @@ typedef struct {
     uint8_t version, address_size, offset_size;
     _Atomic(AbbrevTable *) table;
     _Atomic(struct Plans *) plans; /* of the walk */
+    atomic_uint users;             /* units that are still to be walked */
 } AbbrevSlot;
 
 typedef struct Dwarf {
@@ -152,6 +154,7 @@ typedef struct Dwarf {
     AbbrevSlot *slots;
     size_t slot_count;
     bool big, zero_is_used;
+    atomic_bool crossing; /* some unit that is ready may refer to another */
     atomic_size_t abbrevs_left; /* bytes of abbreviations that may still be read: tables that overlap end */
     struct Stream *stream; /* of the units while they arrive; NULL where they are there */
     bool units_cut; /* a unit header of the main file lies half outside its section */

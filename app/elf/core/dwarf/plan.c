@@ -331,3 +331,11 @@ void plans_free(Plans *plans)
         free(plans->steps);
     free(plans);
 }
+
+void plans_leave(Unit *unit)
+{
+    Dwarf *dwarf = unit->part->dwarf;
+    AbbrevSlot *slot = &dwarf->slots[unit->slot];
+    if (atomic_fetch_sub(&slot->users, 1) == 1 && !atomic_load(&dwarf->crossing))
+        plans_free(atomic_exchange(&slot->plans, NULL));
+}

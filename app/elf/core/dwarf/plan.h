@@ -124,6 +124,8 @@ typedef struct {
 /* NULL when memory is out. The slot gives the sizes of addresses and offsets. */
 Plans *plans_make(const AbbrevTable *table, const AbbrevSlot *sizes);
 void plans_free(Plans *plans);
+/* The unit was walked: where no unit refers to another, plans go with the last unit of their slot. */
+void plans_leave(Unit *unit);
 
 static inline bool has(const Fields *fields, Slot slot)
 {

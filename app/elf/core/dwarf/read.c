@@ -64,8 +64,10 @@ static bool order_units(Reading *reading)
         return false;
     for (size_t i = 0; i < reading->units.count; i++) {
         const UnitRows *rows = &reading->units.items[i];
-        if (rows->walked)
-            reading->order[reading->order_count++] = (Sized){rows->unit->end - rows->unit->offset, (uint32_t)i};
+        if (!rows->walked)
+            continue;
+        reading->order[reading->order_count++] = (Sized){rows->unit->end - rows->unit->offset, (uint32_t)i};
+        atomic_fetch_add(&reading->dwarf.slots[rows->unit->slot].users, 1);
     }
     qsort(reading->order, reading->order_count, sizeof *reading->order, by_size);
     return true;
@@ -74,14 +76,17 @@ static bool order_units(Reading *reading)
 static void prepare_task(void *context, size_t task, unsigned worker)
 {
     Reading *reading = context;
-    plans_of(&reading->workers[worker], reading->units.items[task].unit);
+    if (!unit_prepare(reading->units.items[task].unit))
+        reading->workers[worker].memory = true;
 }
 
 static void walk_task(void *context, size_t task, unsigned worker)
 {
     Reading *reading = context;
-    if (!reading->workers[worker].memory)
-        walk_unit(&reading->workers[worker], reading->order[task].unit);
+    if (reading->workers[worker].memory)
+        return;
+    walk_unit(&reading->workers[worker], reading->order[task].unit);
+    plans_leave(reading->units.items[reading->order[task].unit].unit);
 }
 
 /* Without memory for them texts are looked up by their bytes. */
@@ -110,6 +115,7 @@ static void stream_task(void *context, size_t task, unsigned worker)
     while (!reading->workers[worker].memory && (unit = stream_take(reading->dwarf.stream))) {
         reading->units.items[unit->row] = (UnitRows){.unit = unit, .head = unit, .walked = true};
         walk_unit(&reading->workers[worker], unit->row);
+        stream_leave(reading->dwarf.stream, unit);
     }
 }
 

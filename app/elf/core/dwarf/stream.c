@@ -4,6 +4,7 @@
  */
 #include "stream.h"
 
+#include "plan.h"
 #include "units.h"
 
 /* Longer than any header of a unit; bytes of .debug_info that a unit has on average, if not a hostile one. */
@@ -58,6 +59,7 @@ static bool give_slot(Stream *stream, Unit *unit)
         *known = (uint32_t)stream->dwarf->slot_count;
     }
     unit->slot = *known - 1;
+    atomic_fetch_add(&stream->dwarf->slots[unit->slot].users, 1);
     return true;
 }
 
@@ -130,6 +132,16 @@ Unit *stream_take(Stream *stream)
     }
     pthread_mutex_unlock(&arrival->lock);
     return unit;
+}
+
+/* Under the lock, so that no unit of the same slot comes, and none that refers to others, while plans go. */
+void stream_leave(Stream *stream, Unit *unit)
+{
+    if (unit->state != UNIT_READY)
+        return;
+    pthread_mutex_lock(&stream->arrival->lock);
+    plans_leave(unit);
+    pthread_mutex_unlock(&stream->arrival->lock);
 }
 
 bool stream_finish(Stream *stream)

@@ -29,6 +29,8 @@ bool stream_open(Stream *stream, const DwarfInput *input, Dwarf *dwarf);
 void stream_close(Stream *stream);
 /* Waits for the next unit; NULL when none is left, or it is broken, or memory is out. */
 Unit *stream_take(Stream *stream);
+/* The unit was walked. */
+void stream_leave(Stream *stream, Unit *unit);
 /* Waits until all units are listed and ready; false where that will not be. */
 bool stream_finish(Stream *stream);
 

@@ -276,6 +276,8 @@ static bool share_table(Unit *unit)
             abbrev_table_free(read);
     }
     unit->abbrevs = table;
+    if (table->crossing)
+        atomic_store(&unit->part->dwarf->crossing, true);
     return true;
 }
 

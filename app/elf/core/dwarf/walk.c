@@ -198,4 +198,6 @@ void walk_unit(Worker *worker, uint32_t unit_row)
         worker->faults |= FAULT_SIZE;
     }
     rows->faults |= worker->faults;
+    worker->unit = NULL;
+    worker->plans = NULL;
 }
