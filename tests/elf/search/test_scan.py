@@ -124,6 +124,18 @@ def test_entries_are_chosen_as_the_plain_search_does(
     assert (found.tolist(), tuple(counts)) == (expected.tolist(), counted)
 
 
+@pytest.mark.parametrize("wanted", [None, 2])
+def test_entries_of_many_names_are_chosen_by_all_cores(wanted: int | None) -> None:
+    random = np.random.default_rng(5)
+    ranks = random.choice(np.array([NONE, NONE, 0, 1, 3, 16, NONE - 1], np.uint16), 300_001)
+    at = np.cumsum([0, *random.integers(0, 4, len(ranks)).tolist()]).astype(np.uint32)
+    kinds = random.integers(0, 5, int(at[-1])).astype(np.uint8)
+    found, counts = scan.select(ranks, at, kinds, wanted)
+    expected, counted = scan_plain.select(ranks, at, kinds, wanted)
+    assert np.array_equal(found, expected)
+    assert tuple(counts) == counted
+
+
 def test_entries_that_do_not_fit_the_names_are_harmless() -> None:
     ranks, kinds = np.zeros(3, np.uint16), np.array([0, 1, 2], np.uint8)
     for at in ([0, 9, 2, 3], [3, 2, 1, 0], [0, 3, 0, 3], [7, 7, 7, 7]):
