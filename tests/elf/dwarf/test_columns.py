@@ -16,6 +16,7 @@ from app.elf.image import open_image
 from tests.support import dwarfdump
 from tests.support.dwarf_rows import rows, signatures
 from tests.support.dwarf_writer import Die, Written
+from tests.support.elfwriter import Section, write_elf
 from tests.support.sources import C_SIGNATURES, C_SOURCE, CPP_SIGNATURES, CPP_SOURCE
 
 Build = Callable[..., Path]
@@ -260,6 +261,7 @@ def test_what_dwz_moved_elsewhere_is_found_there(
             )
         alone = read(path)
         assert "dwarf_alternate" in [problem.code for problem in alone.problems]
+        assert "dwarf_alternate" in [problem.code for problem in read_slowly(path, monkeypatch).problems]
         unknown = [row for row in rows(alone)["fn"] if row["flags"] & dwarf.RETURN_UNKNOWN]
         assert unknown
         assert all(row["return"] == "" for row in unknown)
@@ -441,6 +443,20 @@ def test_what_cannot_be_followed_is_unknown() -> None:
     assert row["return"] == ""
     assert int(str(row["flags"])) & dwarf.RETURN_UNKNOWN
     assert {problem.code for problem in columns.problems} == {"dwarf_reference", "dwarf_alternate"}
+
+
+def test_without_the_core_what_cannot_be_followed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Written(False)
+    for nowhere in (0xFFFF, 0x1_0000):
+        code = function("f", 0x1000, (TYPE, "ref4", nowhere))
+        made.unit(Die(TAG["unit"], [(LANGUAGE, "data2", 0x0C)], [code]))
+    sections = [Section(name, data) for name, data in made.sections().items()]
+    monkeypatch.setattr(dwarf, "_dwarf", None)
+    columns = dwarf.read_dwarf(open_image(write_elf(sections)), 1, None, [])
+    assert [row["return"] for row in rows(columns)["fn"]] == ["", ""]
+    (problem,) = columns.problems
+    assert problem.code == "dwarf_reference"
+    assert problem.text.startswith("2 units refer to entries that are not there")
 
 
 @needs_core

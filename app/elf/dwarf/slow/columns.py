@@ -34,6 +34,15 @@ def read_slowly(image: Image, alt: Image | None = None) -> tuple[Arrays, list[tu
     problems = []
     if not units.whole:
         problems.append(("dwarf_broken", "The debug information is broken, and some of it is missing."))
+    for code, what, at in (
+        ("dwarf_reference", "entries that are not there", units.astray),
+        ("dwarf_alternate", "an alternate debug file that is not at hand", units.alone),
+    ):
+        if at:
+            lost = "so that types or names are unknown"
+            problems.append(
+                (code, f"{len(at)} units refer to {what}, {lost}; the first lies at {min(at):#x}.")
+            )
     return _Columns(rows).arrays(), problems
 
 

@@ -46,6 +46,7 @@ _SECTIONS = {
     ".debug_str_offsets": "debug_str_offsets_sec",
 }
 _NONE = ("aranges", "frame", "loc", "pubtypes", "pubnames", "sup")
+_ELSEWHERE = {"DW_FORM_GNU_ref_alt", "DW_FORM_ref_sup4", "DW_FORM_ref_sup8"}
 _REFERENCES = {"DW_FORM_ref1", "DW_FORM_ref2", "DW_FORM_ref4", "DW_FORM_ref8", "DW_FORM_ref_udata"}
 _SCOPES = {
     "DW_TAG_namespace": "namespace",
@@ -79,6 +80,8 @@ class Units:
     def __init__(self, dwarf: DWARFInfo) -> None:
         self.dwarf = dwarf
         self.whole = True
+        self.astray: set[int] = set()  # offsets of units that refer to what is not there
+        self.alone: set[int] = set()  # of those that refer to an alternate file that is not at hand
         self.all: list[
             tuple[Unit, bool]
         ] = []  # and whether it lies in .debug_types; the alternate file's last
@@ -147,9 +150,13 @@ class Units:
                 unit, offset = self._signatures[attribute.raw_value]
                 return unit._get_cached_DIE(offset)
             found = die.get_DIE_from_attribute(f"DW_AT_{name}")
-            return found if found is not None and found.tag is not None else None
+            if found is not None and found.tag is not None:
+                return found
         except ERRORS:
-            return None
+            pass
+        missing = attribute.form in _ELSEWHERE and self.dwarf.supplementary_dwarfinfo is None
+        (self.alone if missing else self.astray).add(die.cu.cu_offset)
+        return None
 
     def scope(self, die: Die) -> str:
         """ "ns::Class" of what encloses the DIE; a function ends it."""
