@@ -9,28 +9,30 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
-from orjson import Fragment
-
 from app.cli.catalogue import each_file, opened
-from app.cli.output import columns, note, put, put_json, put_json_lines, shown
+from app.cli.output import columns, note, put, put_json, put_json_lines, put_json_text, shown
 from app.cli.patterns import from_here
 from app.config import Settings
 from app.errors import NotFound
 from app.index.build import Child
+from app.index.cells import Rows
 from app.index.listing import probes as list_probes
 from app.index.model import Ask, Binary, Function, Item, Page, Symbol, Usdt, Variable, signature, source
+from app.index.query import Kind
 from app.index.service import Index
 from app.trace.bpftrace import Bpftrace
 from app.trace.verdict import usdt_verdict
 from app.trace.verdicts import Verdicts
 
 PART = 20_000
+P = TypeVar("P")
 T = TypeVar("T", bound=Item)
 
 
@@ -51,6 +53,8 @@ def symbols(options: argparse.Namespace, settings: Settings) -> int:
             (*where, item.table, item.section, name + (f"@{item.version}" if item.version else "")), widths
         )
 
+    if options.json:
+        return _json_list(options, settings, "symbol")
     return _list(options, settings, "symbols", columns(heads, widths), row, lambda index: index.symbols)
 
 
@@ -66,10 +70,12 @@ def functions(options: argparse.Namespace, settings: Settings) -> int:
         name = f"{item.demangled}{signature(item)}  {source(item)}".rstrip()
         return columns((address, item.size, item.type, name), widths)
 
-    def judge(binary: Binary) -> Callable[[Function], object]:
-        verdicts = Verdicts(binary, bpftrace.capabilities())
-        return lambda item: Fragment(verdicts.json(item))
+    def verdicts(binary: Binary) -> Callable[[Rows[Function]], dict[str, list[str]]]:
+        judged = Verdicts(binary, bpftrace.capabilities())
+        return lambda rows: {"verdict": judged.json(rows)}
 
+    if options.json:
+        return _json_list(options, settings, "function", verdicts)
     return _list(
         options,
         settings,
@@ -77,7 +83,6 @@ def functions(options: argparse.Namespace, settings: Settings) -> int:
         columns(("ADDRESS", "SIZE", "TYPE", "NAME"), widths),
         row,
         lambda index: index.functions,
-        judge,
     )
 
 
@@ -90,6 +95,8 @@ def variables(options: argparse.Namespace, settings: Settings) -> int:
         address = None if item.address is None else f"{item.address:#018x}"
         return columns((address, item.size, item.section, item.type, name), widths)
 
+    if options.json:
+        return _json_list(options, settings, "variable")
     return _list(
         options,
         settings,
@@ -113,15 +120,15 @@ def usdt(options: argparse.Namespace, settings: Settings) -> int:
             lines.append(shown(f"  {site.address:#x}{inside}{semaphore} ({arguments})"))
         return "\n".join(lines)
 
-    return _list(
-        options,
-        settings,
-        "USDT probes",
-        None,
-        row,
-        lambda index: partial(index.usdt, types=True),
-        lambda binary: lambda item: usdt_verdict(item, binary, capabilities).as_dict(),
-    )
+    def objects(index: Index, binary: Binary) -> int:
+        return put_json_lines(
+            {**item.as_dict(), "verdict": usdt_verdict(item, binary, capabilities).as_dict()}
+            for item in _items(partial(index.usdt, binary.id, types=True), options)
+        )
+
+    if options.json:
+        return _each(options, settings, "USDT probes", objects)
+    return _list(options, settings, "USDT probes", None, row, lambda index: partial(index.usdt, types=True))
 
 
 def probes(options: argparse.Namespace, settings: Settings) -> int:
@@ -171,19 +178,12 @@ def _list(
     head: str | None,
     row: Callable[[T], str],
     lister: Callable[[Index], Callable[[str, Ask], Page[T]]],
-    judge: Callable[[Binary], Callable[[T], object]] | None = None,
 ) -> int:
-    def objects(items: Iterable[T], binary: Binary) -> Iterator[dict[str, Any]]:
-        verdict = judge(binary) if judge else None
-        for item in items:
-            value = item.as_dict()
-            if verdict is not None:
-                value["verdict"] = verdict(item)
-            yield value
+    """For people."""
 
-    def lines(items: Iterable[T], binary: Binary) -> int:
+    def one(index: Index, binary: Binary) -> int:
         count = 0
-        for item in items:
+        for item in _items(partial(lister(index), binary.id), options):
             if not count and len(options.files) > 1:
                 put(f"{shown(binary.path or binary.name)}:")
             if not count and head is not None:
@@ -192,9 +192,35 @@ def _list(
             count += 1
         return count
 
-    def one(index: Index, binary: Binary) -> None:
-        items = _items(lister(index), binary.id, options)
-        if not (put_json_lines(objects(items, binary)) if options.json else lines(items, binary)):
+    return _each(options, settings, what, one)
+
+
+def _json_list(
+    options: argparse.Namespace,
+    settings: Settings,
+    kind: Kind,
+    further: Callable[[Binary], Callable[[Rows[Any]], dict[str, list[str]]]] = lambda _: lambda _: {},
+) -> int:
+    """Lines of JSON; ``further`` gives fields behind those of the items."""
+
+    def one(index: Index, binary: Binary) -> int:
+        count = 0
+        more = further(binary)
+        for rows, _ in _parts(partial(index.rows, binary.id, kind), options, itemgetter(1)):
+            put_json_text(rows.json(**more(rows)))
+            count += len(rows)
+        return count
+
+    return _each(options, settings, f"{kind}s", one)
+
+
+def _each(
+    options: argparse.Namespace, settings: Settings, what: str, one: Callable[[Index, Binary], int]
+) -> int:
+    """``one`` of each file, which says how many it printed."""
+
+    def checked(index: Index, binary: Binary) -> None:
+        if not one(index, binary):
             matching = f" that match {options.query!r}" if options.query else ""
             raise NotFound(
                 f"{binary.path or binary.name} has no {what}{matching}.",
@@ -202,17 +228,27 @@ def _list(
             )
 
     with catalogue(settings, options.child) as index:
-        return each_file(options.files, index, one)
+        return each_file(options.files, index, checked)
 
 
-def _items(ask: Callable[[str, Ask], Page[T]], identity: str, options: argparse.Namespace) -> Iterator[T]:
+def _items(ask: Callable[[Ask], Page[T]], options: argparse.Namespace) -> Iterator[T]:
+    for page in _parts(ask, options, attrgetter("next")):
+        yield from page.items
+
+
+def _parts(
+    ask: Callable[[Ask], P], options: argparse.Namespace, following: Callable[[P], int | None]
+) -> Iterator[P]:
+    """A list part by part, up to the limit."""
     offset: int | None = 0
     left = options.limit if options.limit is not None else sys.maxsize
     while offset is not None and left > 0:
-        page = ask(identity, Ask(q=options.query, mode=options.mode, offset=offset, limit=min(PART, left)))
-        yield from page.items
-        left -= len(page.items)
-        offset = page.next
+        part = ask(
+            Ask(q=options.query, mode=options.mode, offset=offset, limit=min(PART, left), facets=False)
+        )
+        yield part
+        left -= PART
+        offset = following(part)
 
 
 def _arguments(index: Index, line: str) -> list[str]:

@@ -53,14 +53,18 @@ def put_json_lines(values: Iterable[dict[str, Any]]) -> int:
     values = iter(values)
     while part := [orjson.dumps(value) for value in islice(values, _LINES)]:
         count += len(part)
-        text = b"\n".join(part).decode()
-        if not text.isascii():
-            text = "\n".join(
-                line if line.isascii() else json.dumps(json.loads(line), separators=(",", ":"))
-                for line in text.split("\n")
-            )
-        sys.stdout.write(text + "\n")
+        put_json_text(b"\n".join(part).decode() + "\n")
     return count
+
+
+def put_json_text(text: str) -> None:
+    """Lines of JSON, in ASCII."""
+    if not text.isascii():
+        text = "\n".join(
+            line if line.isascii() else json.dumps(json.loads(line), separators=(",", ":"))
+            for line in text.split("\n")
+        )
+    sys.stdout.write(text)
 
 
 def columns(cells: Sequence[Any], widths: Sequence[int]) -> str:

@@ -49,16 +49,23 @@ def clones(columns: Columns) -> Clones:
         return Clones(nothing)
     names = columns.names_of(ids)
     fits = [CLONE.search(name.decode("utf-8", "backslashreplace")) is not None for name in names]
-    made = np.isin(columns["function_name"], ids[np.array(fits)])
+    made = _marks(len(ranks), ids[np.array(fits)])[columns["function_name"]]
     rows, named = rows_of(columns, "function")
-    placed = np.unique(named[columns["function_address"][rows] != NO_ADDRESS])
+    placed = _marks(len(ranks), named[columns["function_address"][rows] != NO_ADDRESS])
     copies: dict[bytes, list[str]] = {}
-    for name, there in zip(names, np.isin(ids, placed).tolist(), strict=True):
+    for name, there in zip(names, placed[ids].tolist(), strict=True):
         if there and _TAKES.search(name) and b".part." not in name:
             for base in _bases(name):
                 copies.setdefault(base, []).append(name.decode("utf-8", "backslashreplace"))
     taken = {row: tuple(sorted(copies[name])) for row, name in _rows_named(columns, copies)}
     return Clones(made, taken)
+
+
+def _marks(count: int, numbers: Array) -> npt.NDArray[np.bool_]:
+    """Which of so many numbers are among these."""
+    found = np.zeros(count, bool)
+    found[numbers] = True
+    return found
 
 
 def _bases(name: bytes) -> Iterable[bytes]:
@@ -81,7 +88,8 @@ def _rows_named(columns: Columns, wanted: Iterable[bytes]) -> list[tuple[int, by
     spelled = spellings_of(lines)[columns["function_name"]].astype(np.int64)
     at = columns["line_at"].astype(np.int64)
     own = _keys(columns["text"], at[spelled], at[spelled + 1] - 1)
-    near = np.flatnonzero(np.isin(own, keys))
+    keys.sort()
+    near = np.flatnonzero(keys[np.minimum(np.searchsorted(keys, own), len(keys) - 1)] == own)
     known = set(listed)
     names = columns.names_of(columns["function_name"][near])
     return [(row, name) for row, name in zip(near.tolist(), names, strict=True) if name in known]

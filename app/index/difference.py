@@ -219,7 +219,7 @@ def _source(path: str) -> str:
 
 
 def _entries(made: Items, kind: RowKind, rows: npt.NDArray[np.int64]) -> Sequence[Function | Variable]:
-    return made.functions(rows) if kind == "function" else made.variables(rows)
+    return (made.functions(rows) if kind == "function" else made.variables(rows)).items()
 
 
 def _keys(columns: Columns, kind: RowKind) -> list[tuple[bytes, bytes]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +17,13 @@ from app.elf.model import (
     Segment,
 )
 from app.elf.usdt.notes import restored
+from app.index.cells import Alike, Groups, Numbers, Rows, Texts, distinct
 from app.index.clones import Clones, clones
 from app.index.column_file import NO_ADDRESS
-from app.index.columns import BadColumns, Columns
+from app.index.columns import Array, BadColumns, Columns
 from app.index.meta import is_meta
 from app.index.model import Function, Parameter, Symbol, Usdt, Variable
-from app.index.placed import Known, Placed, spelled
+from app.index.placed import Known, Placed, few, placed_of, spelled
 from app.index.traits import INLINED, Mask, traits
 
 _TAKEN = (
@@ -40,7 +40,6 @@ _TAKEN = (
 _TLS = 6
 _ABS = 0xFFF1
 _LONGEST = (1 << 62) - 1  # of an offset
-_FUNC, _OBJECT = 2, 1
 _ROW = 10  # numbers of a section header
 _SEGMENT = 8
 # Bits of fn_flags, var_flags and param_flags.
@@ -101,103 +100,88 @@ class Items:
     def traits(self) -> dict[str, Mask]:
         return traits(self._columns, self.clones)
 
-    def symbols(self, rows: npt.NDArray[np.intp]) -> list[Symbol]:
+    def symbols(self, rows: npt.NDArray[np.intp]) -> Rows[Symbol]:
         """The symbols of these rows, in their order."""
         columns = self._columns
-        taken = {name: columns[name][rows].tolist() for name in _TAKEN}
-        offsets = self._offsets(taken["section_index"], columns["address"][rows], columns["type"][rows])
-        return [
-            Symbol(
-                name=name,
-                demangled=shown,
-                version=(version := self._versions[version_id]).lstrip("@") or None,
-                address=address,
-                size=size,
-                type=spell.symbol_type(kind),
-                bind=spell.symbol_bind(bind),
-                visibility=spell.symbol_visibility(visibility),
-                section=spell.section_of(section, self.sections),
-                table=TABLES[table],
-                offset=offset if offset >= 0 else None,
-                default_version=version.startswith("@@"),
-            )
-            for name, shown, (
-                _,
-                version_id,
-                address,
-                size,
-                kind,
-                bind,
-                visibility,
-                section,
-                table,
-            ), offset in zip(
-                columns.spelled_names(taken["name_id"]),
-                columns.displays(taken["name_id"]),
-                zip(*taken.values(), strict=True),
-                offsets,
-                strict=True,
-            )
-        ]
+        taken = {name: columns[name][rows] for name in _TAKEN}
+        versions = self._versions
+        return Rows(
+            Symbol,
+            name=Texts(columns.spelled_names(taken["name_id"])),
+            demangled=Texts(columns.displays(taken["name_id"])),
+            version=spelled(taken["version_id"], lambda number: versions[number].lstrip("@") or None),
+            address=Numbers(taken["address"].tolist()),
+            size=Numbers(taken["size"].tolist()),
+            type=spelled(taken["type"], spell.symbol_type),
+            bind=spelled(taken["bind"], spell.symbol_bind),
+            visibility=spelled(taken["visibility"], spell.symbol_visibility),
+            section=spelled(taken["section_index"], self._section),
+            table=spelled(taken["table"], TABLES.__getitem__),
+            offset=self._offsets(taken["section_index"], taken["address"], taken["type"]),
+            default_version=spelled(taken["version_id"], lambda number: versions[number].startswith("@@")),
+        )
 
     def function(self, index: int) -> Function:
-        return self.functions(np.array([index]))[0]
+        return self.functions(np.array([index])).items()[0]
 
-    def functions(self, indices: npt.NDArray[np.intp]) -> list[Function]:
+    def functions(self, indices: npt.NDArray[np.intp]) -> Rows[Function]:
         """The functions of these numbers, in their order."""
-        placed = self._placed("function", indices)
+        placed = placed_of(self._columns, "function", indices)
         known = Known(self._columns, "fn", placed.known)
-        numbers = placed.known.tolist()
-        languages = [found or self._language for found in known.language]
-        return [
-            Function(key, name or own, own, shown, address, size, offset, section, kind, bind, file or None,
-                     line or None, language, parameters, returns, external, inlined, sites, sources, aliases,
-                     clones)
-            for key, name, own, shown, address, size, offset, section, kind, bind, file, line, language,
-            parameters, returns, external, inlined, sites, sources, aliases, clones
-            in zip(
-                self._keys("inline", placed, known),
-                known.name,
-                placed.names,
-                known.qualified(placed),
-                placed.addresses,
-                placed.sizes,
-                placed.offsets,
-                self._sections_of(placed),
-                spelled(placed.types, spell.symbol_type),
-                spelled(known.binds(placed), spell.symbol_bind),
-                known.file,
-                known.line,
-                languages,
-                self._parameters(placed.known, known.flags),
-                self._returns(numbers, known, languages),
-                known.external(placed),
-                [bool(flags & INLINED) for flags in known.flags],
-                known.values("sites"),
-                self._sources(placed),
-                self._aliases(placed),
-                [self.clones.taken.get(index, ()) for index in indices.tolist()],
-                strict=True,
-            )
-        ]  # fmt: skip
+        language = known.language(self._language)
+        binds = known.binds(placed)
+        taken = self.clones.taken
+        return Rows(
+            Function,
+            key=self._keys("inline", placed, known),
+            name=known.names(placed),
+            linkage_name=placed.names,
+            demangled=known.qualified(placed),
+            address=placed.addresses,
+            size=Numbers(placed.size.tolist()),
+            offset=self._offsets(placed.section, placed.address, placed.type),
+            section=placed.sections(self._section),
+            type=spelled(placed.type, spell.symbol_type),
+            bind=spelled(binds, spell.symbol_bind),
+            file=known.words("file"),
+            line=known.lines,
+            language=language,
+            parameters=self._parameters(known, placed.known),
+            returns=self._returns(known, language),
+            external=spelled(binds, bool),
+            inlined=spelled(known.flags & INLINED, bool),
+            inline_sites=spelled(known.values("sites"), int),
+            sources=placed.sources(),
+            aliases=placed.aliases(),
+            clones=few(
+                len(indices),
+                {at: taken[number] for at, number in enumerate(indices.tolist()) if number in taken},
+            ),
+        )
 
-    def _returns(self, numbers: list[int], known: Known, languages: list[str | None]) -> list[str | None]:
-        return [
-            None if number < 0 or flags & NO_RETURN_TYPE else kind or _NOTHING.get(str(language), "void")
-            for number, flags, kind, language in zip(
-                numbers, known.flags, known.texts("return"), languages, strict=True
-            )
-        ]
+    def _returns(self, known: Known, language: Alike[str | None]) -> Alike[str | None]:
+        """None where it is not known; what returns nothing is written as its language does."""
+        count = len(language.kinds)
+        silent = ~known.told | (known.flags & NO_RETURN_TYPE != 0)
+        kind = known.values("return").astype(np.int64)
+        numbers, which = distinct(np.where(silent, -1, kind * count + language.which))
+        texts = known.strings([max(number, 0) // count for number in numbers])
+        return Alike(
+            [
+                None if number < 0 else text or _NOTHING.get(str(language.kinds[number % count]), "void")
+                for number, text in zip(numbers, texts, strict=True)
+            ],
+            which,
+        )
 
-    def _parameters(
-        self, numbers: npt.NDArray[np.int64], flags: list[int]
-    ) -> list[tuple[Parameter, ...] | None]:
+    def _parameters(self, known: Known, numbers: npt.NDArray[np.int64]) -> Groups[Parameter]:
         columns = self._columns
+        told = known.told & (known.flags & NO_PARAMETERS == 0)
         if not columns.count("fn"):
-            return [None] * len(numbers)
-        at = columns["fn_param_at"].astype(np.int64)
-        told = (numbers >= 0) & (np.array(flags, np.int64) & NO_PARAMETERS == 0)
-        begins = np.where(told, at[numbers], 0)
+            nothing = Rows(Parameter, name=Texts([]), type=Texts([]))
+            return Groups(nothing, np.zeros(0, np.intp), np.full(len(numbers), -1))
+        at = columns["fn_param_at"]
+        begins = np.where(told, at[numbers].astype(np.int64), 0)
         counts = np.where(told, at[numbers + 1] - begins, 0)
         stops = np.cumsum(counts)
         places = np.arange(int(stops[-1]) if len(stops) else 0) + np.repeat(begins - stops + counts, counts)
@@ -207,149 +191,52 @@ class Items:
         pairs, which = np.unique(
             columns["param_name"][places].astype(np.uint64) << np.uint64(32) | kinds, return_inverse=True
         )
-        alike = [
-            Parameter(name, kind or "unknown")
-            for name, kind in zip(
-                columns.strings(pairs >> np.uint64(32)),
-                columns.strings(pairs & np.uint64(0xFFFFFFFF)),
-                strict=True,
-            )
-        ]
-        made = [alike[place] for place in which.tolist()]
-        return [
-            tuple(made[stop - count : stop]) if known else None
-            for stop, count, known in zip(stops.tolist(), counts.tolist(), told.tolist(), strict=True)
-        ]
+        names = columns.strings(pairs >> np.uint64(32))
+        types = columns.strings(pairs & np.uint64(0xFFFFFFFF))
+        alike = Rows(Parameter, name=Texts(names), type=Texts([kind or "unknown" for kind in types]))
+        return Groups(alike, which, np.where(told, counts, -1))
 
-    def variables(self, indices: npt.NDArray[np.intp]) -> list[Variable]:
+    def variables(self, indices: npt.NDArray[np.intp]) -> Rows[Variable]:
         """The variables of these numbers, in their order."""
-        placed = self._placed("variable", indices)
+        placed = placed_of(self._columns, "variable", indices)
         known = Known(self._columns, "var", placed.known)
-        types = [
-            None if flags & _VAR_TYPE_UNKNOWN else kind or None
-            for flags, kind in zip(known.flags, known.texts("type"), strict=True)
-        ]
-        return [
-            Variable(key, name or own, own, shown, address, size, kind, section, file or None, line or None,
-                     scope or None, external, sources)
-            for key, name, own, shown, address, size, kind, section, file, line, scope, external, sources
-            in zip(
-                self._keys("entry", placed, known),
-                known.name,
-                placed.names,
-                known.qualified(placed),
-                placed.addresses,
-                placed.sizes,
-                types,
-                self._sections_of(placed),
-                known.file,
-                known.line,
-                known.scope,
-                known.external(placed),
-                self._sources(placed),
-                strict=True,
-            )
-        ]  # fmt: skip
-
-    def _placed(self, kind: Literal["function", "variable"], indices: npt.NDArray[np.intp]) -> Placed:
-        columns = self._columns
-        begins, ends = columns[f"{kind}_start"][indices], columns[f"{kind}_start"][indices + 1]
-        all_rows = columns[f"{kind}_rows"]
-        named = begins < ends
-        firsts = all_rows[np.where(named, begins, 0)] if len(all_rows) else np.zeros(len(indices), np.uint32)
-        default = _FUNC if kind == "function" else _OBJECT
-        if len(columns["type"]):
-            types = np.where(named, columns["type"][firsts], default)
-            binds = np.where(named, columns["bind"][firsts], 0)
-            tables = np.where(named, columns["table"][firsts], 0)
-        else:
-            types = np.full(len(indices), default)
-            binds = tables = np.zeros(len(indices), np.uint8)
-        addresses, sections = columns[f"{kind}_address"][indices], columns[f"{kind}_section"][indices]
-        name_ids = columns[f"{kind}_name"][indices]
-        offsets = self._offsets(sections.tolist(), addresses, types)
-        return Placed(
-            names=columns.spelled_names(name_ids),
-            shown=columns.displays(name_ids),
-            addresses=[None if each == NO_ADDRESS else each for each in addresses.tolist()],
-            sizes=columns[f"{kind}_size"][indices].tolist(),
-            sections=sections.tolist(),
-            types=types.tolist(),
-            binds=binds.tolist(),
-            tables=tables.tolist(),
-            offsets=[each if each >= 0 else None for each in offsets],
-            known=columns["function_fn" if kind == "function" else "variable_var"][indices].astype(np.int64),
-            rows=all_rows,
-            begins=begins.tolist(),
-            ends=ends.tolist(),
+        binds = known.binds(placed)
+        return Rows(
+            Variable,
+            key=self._keys("entry", placed, known),
+            name=known.names(placed),
+            linkage_name=placed.names,
+            demangled=known.qualified(placed),
+            address=placed.addresses,
+            size=Numbers(placed.size.tolist()),
+            type=known.words("type", known.flags & _VAR_TYPE_UNKNOWN != 0),
+            section=placed.sections(self._section),
+            file=known.words("file"),
+            line=known.lines,
+            scope=known.words("scope"),
+            external=spelled(binds, bool),
+            sources=placed.sources(),
         )
 
-    def _sources(self, placed: Placed) -> list[tuple[str, ...]]:
-        """Where each was found; one tuple serves all that are alike."""
-        table = self._columns["table"]
-        alike: dict[tuple[bool, tuple[int, ...]], tuple[str, ...]] = {}
-        found = []
-        for known, first, begin, end in zip(
-            (placed.known >= 0).tolist(), placed.tables, placed.begins, placed.ends, strict=True
-        ):
-            if end - begin < 2:
-                tables: tuple[int, ...] = (first,) if begin < end else ()
-            else:
-                tables = tuple(sorted(set(table[placed.rows[begin:end]].tolist())))
-            sort = (known, tables)
-            names = alike.get(sort)
-            if names is None:
-                names = alike[sort] = (*(("dwarf",) if known else ()), *(TABLES[each] for each in tables))
-            found.append(names)
-        return found
-
-    def _aliases(self, placed: Placed) -> list[tuple[str, ...]]:
-        out: list[tuple[str, ...]] = [()] * len(placed.names)
-        begins, ends = np.array(placed.begins, np.int64), np.array(placed.ends, np.int64)
-        several = np.flatnonzero(ends - begins > 1)
-        counts = ends[several] - begins[several]
-        stops = np.cumsum(counts)
-        first = np.repeat(begins[several], counts)
-        ids = self._columns["name_id"][
-            placed.rows[np.arange(len(first)) - np.repeat(stops - counts, counts) + first]
-        ]
-        # Most have one name in both tables.
-        other = ids != np.repeat(ids[stops - counts], counts)
-        texts = self._columns.spelled_names(ids[other])
-        for number, text in zip(np.repeat(several, counts)[other].tolist(), texts, strict=True):
-            if text and text not in out[number] and text != placed.names[number]:
-                out[number] = (*out[number], text)
-        return out
-
-    def _keys(self, prefix: str, placed: Placed, known: Known) -> list[str]:
+    def _keys(self, prefix: str, placed: Placed, known: Known) -> Texts:
         """The address in hex; in a relocatable file behind its section's number, from which it counts.
 
         Without a symbol there, or without an address, the entry of the debug information.
         """
-        relocatable = self._relocatable
-        return [
-            f"{prefix}-{die:x}"
-            if address is None or (relocatable and begin == end)
-            else f"{section:x}-{address:x}"
-            if relocatable
-            else f"{address:x}"
-            for address, section, begin, end, die in zip(
-                placed.addresses,
-                placed.sections,
-                placed.begins,
-                placed.ends,
-                known.values("die"),
-                strict=True,
-            )
-        ]
+        entry = placed.address == NO_ADDRESS
+        before = np.full(len(entry), -1, np.int64)
+        if self._relocatable:
+            entry = entry | (placed.begin == placed.end)
+            before[:] = placed.section
+        before[entry] = -2
+        words = spelled(
+            before, lambda at: f"{at:x}-" if at >= 0 else "" if at == -1 else f"{prefix}-"
+        ).values()
+        numbers = np.where(entry, known.values("die"), placed.address).tolist()
+        return Texts([f"{word}{number:x}" for word, number in zip(words, numbers, strict=True)])
 
-    def _sections_of(self, placed: Placed) -> list[str]:
-        """ "" for what has no place, or one that only the debug information knows."""
-        names = {number: spell.section_of(number, self.sections) for number in set(placed.sections)}
-        return [
-            "" if not number and begin == end else names[number]
-            for number, begin, end in zip(placed.sections, placed.begins, placed.ends, strict=True)
-        ]
+    def _section(self, number: int) -> str:
+        return spell.section_of(number, self.sections)
 
     def version(self, row: int) -> str:
         """With its separator, ``@V`` or ``@@V``; "" for none."""
@@ -392,23 +279,20 @@ class Items:
         found = np.flatnonzero(np.isin(self._columns["function_fn"], fn)) if len(fn) else fn
         return int(found[0]) if len(found) else None
 
-    def _offsets(
-        self, sections: list[int], address: npt.NDArray[np.uint64], types: npt.NDArray[np.uint8]
-    ) -> list[int]:
-        """Where each one's bytes lie in the file; -1 where they do not, or in a debug file."""
-        index = np.array(sections, np.int64)
+    def _offsets(self, section: Array, address: Array, types: Array) -> Numbers:
+        """Where each one's bytes lie in the file; None where they do not, or in a debug file."""
         if self._debug_only:
-            found = np.full(len(index), -1, np.int64)
-        elif self._relocatable:
+            return Numbers([None] * len(section))
+        if self._relocatable:
+            index = section.astype(np.int64)
             known = np.minimum(index, len(self.sections) - 1)
             base = self._section_offsets[known]
             sound = (base >= 0) & (address < _LONGEST) & (index < len(self.sections))
             found = np.where(sound, base + (address & np.uint64(_LONGEST)).astype(np.int64), -1)
         else:
             found = file_offsets(self._loads, address)
-        found[np.isin(index, (0, _ABS)) | (types == _TLS)] = -1
-        out: list[int] = found.tolist()
-        return out
+        found[(section == 0) | (section == _ABS) | (types == _TLS)] = -1
+        return Numbers([each if each >= 0 else None for each in found.tolist()])
 
 
 def _hexadecimal(text: str) -> int | None:

@@ -176,6 +176,7 @@ class Ask:
     limit: int = 100
     # type bind section table source kind language verdict: values, by commas; file: a part of the path.
     filters: dict[str, str] = field(default_factory=dict)
+    facets: bool = True  # False: for who shows none
 
 
 @dataclass(frozen=True, slots=True)

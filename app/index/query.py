@@ -95,7 +95,7 @@ def select(columns: Columns, found: Items, kind: Kind, ask: Ask, seconds: float)
         if not own.all():
             masks["table"] = own
     facets = {}
-    for name in _FACETS[kind]:
+    for name in _FACETS[kind] if ask.facets else ():
         # A facet counts what the other filters leave, so that its other values can be chosen.
         others = chosen
         for other, mask in masks.items():

@@ -32,11 +32,11 @@ def plain(value: Any) -> Any:
         return [plain(entry) for entry in value]
     if isinstance(value, dict):
         return with_hex(value)
-    return with_hex({name: getattr(value, name) for name in _fields(value.__class__)})
+    return with_hex({name: getattr(value, name) for name in fields_of(value.__class__)})
 
 
 @lru_cache(maxsize=64)
-def _fields(kind: type[Any]) -> tuple[str, ...]:
+def fields_of(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 

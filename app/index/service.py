@@ -21,6 +21,7 @@ from app.index.answers import Answers
 from app.index.artifacts import Artifacts
 from app.index.binaries import binary_of
 from app.index.catalogue import BinaryRow
+from app.index.cells import Rows
 from app.index.columns import Columns
 from app.index.difference import Change, Difference, Unfit, compare
 from app.index.everywhere import Everywhere
@@ -123,18 +124,33 @@ class Index(Indexing):
     def symbols(self, binary_id: str, ask: Ask) -> Page[Symbol]:
         """The whole symbol tables; without text or order, as they lie in the file."""
         _, found, selection, began = self._select(binary_id, "symbol", ask)
-        part = found.symbols(selection.rows[ask.offset : ask.offset + ask.limit])
+        part = found.symbols(selection.rows[ask.offset : ask.offset + ask.limit]).items()
         return _page(len(selection.rows), tuple(part), ask, began, selection.facets)
 
     def functions(self, binary_id: str, ask: Ask) -> Page[Function]:
         _, found, selection, began = self._select(binary_id, "function", ask)
-        part = found.functions(selection.rows[ask.offset : ask.offset + ask.limit])
+        part = found.functions(selection.rows[ask.offset : ask.offset + ask.limit]).items()
         return _page(len(selection.rows), tuple(part), ask, began, selection.facets)
 
     def variables(self, binary_id: str, ask: Ask) -> Page[Variable]:
         _, found, selection, began = self._select(binary_id, "variable", ask)
-        part = found.variables(selection.rows[ask.offset : ask.offset + ask.limit])
+        part = found.variables(selection.rows[ask.offset : ask.offset + ask.limit]).items()
         return _page(len(selection.rows), tuple(part), ask, began, selection.facets)
+
+    def rows(self, binary_id: str, kind: query.Kind, ask: Ask) -> tuple[Rows[Any], int | None]:
+        """As ``symbols``, ``functions`` or ``variables``, by their fields; and where the next part begins.
+
+        For who makes a text of many: no object is made of any.
+        """
+        _, found, selection, _ = self._select(binary_id, kind, ask)
+        chosen = selection.rows[ask.offset : ask.offset + ask.limit]
+        rows: Rows[Any]
+        if kind == "symbol":
+            rows = found.symbols(chosen)
+        else:
+            rows = found.functions(chosen) if kind == "function" else found.variables(chosen)
+        following = ask.offset + len(rows)
+        return rows, following if len(rows) and following < len(selection.rows) else None
 
     def function(self, binary_id: str, key: str) -> Function:
         """By its key, or by 0xADDRESS, also one inside it. Raises NotFound."""
@@ -349,7 +365,8 @@ class Index(Indexing):
         began = time.perf_counter()
         row = self._store.row(binary_id)
         columns, found = self._store.columns(row)
-        key = (row.columns, kind, ask.q, ask.mode, ask.sort, tuple(sorted(ask.filters.items())))
+        filters = tuple(sorted(ask.filters.items()))
+        key = (row.columns, kind, ask.q, ask.mode, ask.sort, filters, ask.facets)
         selection = self._selections.get(
             key, lambda: query.select(columns, found, kind, ask, self._settings.search_wall)
         )

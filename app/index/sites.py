@@ -83,10 +83,8 @@ class _Holder:
 def _functions(columns: Columns, items: Items, fns: Array) -> list[_Holder]:
     numbers = columns["function_fn"]
     found = np.flatnonzero(np.isin(numbers, fns.astype(np.int64)))
-    return [
-        _Holder(known, function.key, function.demangled)
-        for known, function in zip(numbers[found].tolist(), items.functions(found), strict=True)
-    ]
+    rows = items.functions(found)
+    return list(map(_Holder, numbers[found].tolist(), rows.values("key"), rows.values("demangled")))
 
 
 def _lowest(low: Array, begins: Array, ends: Array) -> Array:

@@ -17,6 +17,8 @@ _SAVES_ITS_RETURN = frozenset(
      "getcontext", "__getcontext", "swapcontext", "__swapcontext", "makecontext", "__makecontext"}
 )  # fmt: skip
 _ENTRIES = frozenset({"_start", "__start", "_rt0_amd64_linux", "_dl_start_user", "_dl_start"})
+# Names with a refusal of their own; ``.cold`` inside one is the only other thing about a name.
+SINGLED_OUT = _SAVES_ITS_RETURN | _ENTRIES
 _COLD = re.compile(r"\.cold(?:\.|$)")
 _UNWINDING = frozenset({"c++", "rust", "d"})
 

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from app.cli import files
+from app.config import load
+from app.index.model import Ask
+from app.trace.bpftrace import Bpftrace
+from app.trace.verdict import function_verdict
 from tests.cli.conftest import Result, Run
+from tests.support.programs import compile_c
 
 BASH = os.path.realpath("/usr/bin/bash")
 LIBC = "/usr/lib/x86_64-linux-gnu/libc.so.6"
@@ -242,3 +248,42 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("ADDRESS")
+
+
+@pytest.mark.parametrize("command", ["symbols", "functions", "variables"])
+def test_a_list_in_parts_is_the_list(
+    run: Run, orders: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(command, "--json", orders)
+    assert whole.code == 0
+    monkeypatch.setattr(files, "PART", 2)
+    assert run(command, "--json", orders).out == whole.out
+    lines = whole.out.splitlines(keepends=True)
+    assert run(command, "--json", "--limit", "3", orders).out == "".join(lines[:3])
+    assert len(lines) > 4
+
+
+def test_functions_as_json_are_items_with_their_verdicts(
+    run: Run, own_data: Path, program: Path, orders: Path
+) -> None:
+    settings = load(data=own_data)
+    for path in (program, orders, Path(BASH)):
+        result = run("functions", "--json", path)
+        with files.catalogue(settings) as index:
+            binary = index.binary_at(str(path))
+            page = index.functions(binary.id, Ask(limit=files.PART))
+        able = Bpftrace(settings).capabilities()
+        found = [
+            {**item.as_dict(), "verdict": function_verdict(item, binary, able).as_dict()}
+            for item in page.items
+        ]
+        assert result.objects == found
+        assert [list(each) for each in result.objects] == [list(each) for each in found]
+
+
+def test_json_of_foreign_letters_is_ascii(run: Run, tmp_path: Path) -> None:
+    source = "int größe(int a) { return a; } int main(void) { return größe(1); }"
+    path = compile_c(tmp_path, source, "letters")
+    result = run("functions", "--json", path)
+    assert result.out.isascii()
+    assert "größe" in {each["name"] for each in result.objects}

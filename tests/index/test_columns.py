@@ -67,5 +67,6 @@ def test_mutated_columns_are_refused_or_harmless(tmp_path: Path) -> None:
         columns.names_of(range(columns.count("name")))
         columns.displays(range(columns.count("name")))
         for kind, make in (("function", Items.functions), ("variable", Items.variables)):
-            make(Items(columns), np.arange(columns.count(kind)))
+            made = make(Items(columns), np.arange(columns.count(kind)))
+            assert len(made.items()) == made.json().count("\n")
     assert refused > 100

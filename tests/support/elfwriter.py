@@ -215,7 +215,7 @@ def _strings(texts: Sequence[str]) -> tuple[bytes, dict[str, int]]:
     for text in texts:
         if text not in at:
             at[text] = len(table)
-            table += text.encode() + b"\0"
+            table += text.encode(errors="surrogateescape") + b"\0"
     return bytes(table), at
 
 

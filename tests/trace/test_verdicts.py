@@ -14,6 +14,7 @@ from app.index.service import Index
 from app.trace.bpftrace import Capabilities
 from app.trace.verdict import function_verdict
 from app.trace.verdicts import Verdicts
+from tests.support.items import rows_of
 from tests.support.programs import compile_c
 from tests.trace.catalogues import binary, function
 
@@ -52,8 +53,9 @@ def test_each_is_the_one_that_would_be_made_for_it(index: Index, tmp_path: Path,
             continue
         file = replace(index.binary_at(str(path)), stripped=stripped)
         verdicts = Verdicts(file, ABLE)
-        for item in index.functions(file.id, Ask(limit=100_000)).items:
-            assert json.loads(verdicts.json(item)) == function_verdict(item, file, ABLE).as_dict(), item
+        rows, _ = index.rows(file.id, "function", Ask(limit=100_000))
+        for item, text in zip(rows.items(), verdicts.json(rows), strict=True):
+            assert json.loads(text) == function_verdict(item, file, ABLE).as_dict(), item
             compared += 1
     assert compared > 1000
 
@@ -92,28 +94,48 @@ __asm__(".globl unsized\\n.type unsized,@function\\nunsized: ret\\n");
     assert index.functions(file.id, Ask(filters={"verdict": "nothing"})).total == 0
 
 
+NAMES = (
+    *("work", "setjmp", "_start", "f.constprop.0", "f.cold", "f.cold.1", "f.part.0", "f.llvm.12", "f.", ".f"),
+    *("a+1", "f.a+1", 'a"b', 'f."', "f.ä", "ä", "1up", "f.setjmp", "_Zlong", "_ZN1a1bEv", "_ZN1a1bEv.cold"),
+    *("_RNvC1a1b", 'operator""_x', "~Shop", "twice<int>", "f*", "f.*", "f g", "", "true", "None"),
+)
+
+
 def test_names_that_mean_something_are_judged_by_themselves() -> None:
     file = binary("/opt/prog")
     verdicts = Verdicts(file, ABLE)
-    for name in (
-        "work",
-        "setjmp",
-        "_start",
-        "f.constprop.0",
-        "f.cold",
-        "a+1",
-        'a"b',
-        "1up",
-        "_Zlong",
-        "_ZN1a1bEv",
-    ):
-        for changes in (
-            {},
-            {"aliases": ("g",)},
-            {"sources": ("dwarf",)},
-            {"address": None},
-            {"size": 0},
-            {"clones": ("f.isra.0",)},
-        ):
-            item = function(name, **changes)
-            assert json.loads(verdicts.json(item)) == function_verdict(item, file, ABLE).as_dict(), item
+    changed: tuple[dict[str, object], ...] = (
+        {},
+        {"aliases": ("g",)},
+        {"sources": ("dwarf",)},
+        {"sources": ("dwarf", "dynsym")},
+        {"address": None},
+        {"address": None, "inlined": True, "inline_sites": 2},
+        {"address": 0},
+        {"size": 0},
+        {"type": "IFUNC"},
+        {"language": "c++"},
+        {"inline_sites": 3},
+        {"clones": ("f.isra.0",)},
+    )
+    items = [
+        function(name, **changes, linkage_name=symbol)
+        for changes in changed
+        for name in NAMES
+        for symbol in NAMES
+    ]
+    for turn in (items, items[::-1]):
+        for item, text in zip(turn, verdicts.json(rows_of(turn)), strict=True):
+            assert json.loads(text) == function_verdict(item, file, ABLE).as_dict(), item
+
+
+def test_what_is_kept_has_an_end() -> None:
+    """A file may give each of its functions a sort of its own, or an ending."""
+    file = binary("/opt/prog")
+    verdicts = Verdicts(file, ABLE)
+    items = [function("f", inline_sites=at) for at in range(1, 6000)]
+    items += [function(f"f.e{at}") for at in range(200)]
+    for item, text in zip(items, verdicts.json(rows_of(items)), strict=True):
+        assert json.loads(text) == function_verdict(item, file, ABLE).as_dict(), item
+    assert len(verdicts._known) == 4096
+    assert max(map(len, verdicts._known.values())) <= 64
