@@ -31,7 +31,7 @@ from app.trace.bpftrace import Bpftrace
 from app.trace.verdict import usdt_verdict
 from app.trace.verdicts import Verdicts
 
-PART = 20_000
+PART = 10_000
 P = TypeVar("P")
 T = TypeVar("T", bound=Item)
 

@@ -31,6 +31,8 @@ class Cells(Protocol):
 
     def values(self) -> Sequence[Any]: ...
 
+    def value(self, row: int) -> Any: ...
+
     def pieces(self, before: str) -> list[Iterable[str]]:
         """What stands in the line of each item: ``before``, and the value as JSON."""
 
@@ -46,6 +48,9 @@ class Texts:
 
     def values(self) -> Sequence[str]:
         return self._texts
+
+    def value(self, row: int) -> str:
+        return self._texts[row]
 
     def pieces(self, before: str) -> list[Iterable[str]]:
         return [repeat(before), self._quoted]
@@ -67,6 +72,9 @@ class Numbers:
     def values(self) -> Sequence[int | None]:
         return self._numbers
 
+    def value(self, row: int) -> int | None:
+        return self._numbers[row]
+
     def pieces(self, before: str) -> list[Iterable[str]]:
         return [repeat(before), orjson.dumps(self._numbers)[1:-1].decode().split(",")]
 
@@ -83,6 +91,9 @@ class Alike(Generic[V]):
     def values(self) -> list[V]:
         return _chosen(self.kinds, self.which)
 
+    def value(self, row: int) -> V:
+        return self.kinds[int(self.which[row])]
+
     def pieces(self, before: str) -> list[Iterable[str]]:
         return [_chosen([before + _json(kind) for kind in self.kinds], self.which)]
 
@@ -92,7 +103,6 @@ class Rows(Generic[T]):
 
     def __init__(self, kind: Callable[..., T], **cells: Cells) -> None:
         self._kind = kind
-        self._values: dict[str, Sequence[Any]] = {}
         self._cells = {name: cells.pop(name) for name in fields_of(kind)}
         if cells or len(set(map(len, self._cells.values()))) != 1:
             raise ValueError(f"The cells do not fit {kind.__name__}: {', '.join(cells)}")
@@ -102,10 +112,10 @@ class Rows(Generic[T]):
 
     def values(self, name: str) -> Sequence[Any]:
         """One field of all."""
-        found = self._values.get(name)
-        if found is None:
-            found = self._values[name] = self._cells[name].values()
-        return found
+        return self._cells[name].values()
+
+    def value(self, name: str, row: int) -> Any:
+        return self._cells[name].value(row)
 
     def groups(self, names: Sequence[str], *further: Places) -> tuple[list[int], list[int]]:
         """The rows that have these fields alike, as a number for each row, and the first row of each number.
@@ -127,7 +137,7 @@ class Rows(Generic[T]):
         return (cells if isinstance(cells, Alike) else alike(self.values(name))).which
 
     def item(self, row: int) -> T:
-        return self._kind(*(self.values(name)[row] for name in self._cells))
+        return self._kind(*(cells.value(row) for cells in self._cells.values()))
 
     def items(self) -> list[T]:
         return list(map(self._kind, *map(self.values, self._cells)))
@@ -170,6 +180,10 @@ class Groups(Generic[T]):
             None if count < 0 else tuple(made[stop - count : stop])
             for stop, count in zip(self._stops, self._counts, strict=True)
         ]
+
+    def value(self, row: int) -> tuple[T, ...] | None:
+        stop, count = self._stops[row], self._counts[row]
+        return None if count < 0 else tuple(map(self._kinds.item, self._which[stop - count : stop].tolist()))
 
     def pieces(self, before: str) -> list[Iterable[str]]:
         made = _chosen(self._kinds.texts(), self._which)

@@ -66,7 +66,7 @@ class Verdicts:
 
         None where each has one of its own.
         """
-        key = (*place, *(rows.values(name)[row] for name in _SORT))
+        key = (*place, *(rows.value(name, row) for name in _SORT))
         *_, sources, aliases, clones = key
         if aliases or clones or (place[0] != 2 and LOOKED_UP.isdisjoint(sources)):
             return None

@@ -68,6 +68,8 @@ def test_what_is_written_is_what_as_dict_gives(kind: type, way: int) -> None:
     rows = rows_of(items, way)
     assert rows.items() == items
     assert [rows.item(at) for at in range(len(rows))] == items
+    for name in (each.name for each in fields(kind)):
+        assert list(rows.values(name)) == [getattr(item, name) for item in items]
     assert rows.json() == lines(items)
     assert list(json.loads(rows.json().splitlines()[0])) == list(items[0].as_dict())
 
