@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import repeat
+from itertools import chain
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -21,6 +21,7 @@ T = TypeVar("T")
 V = TypeVar("V")
 H = TypeVar("H", bound=Hashable)
 _LARGEST = 1 << 62
+_MOST_KINDS = 2048  # made of texts that stand side by side
 Places = npt.NDArray[np.intp]
 
 
@@ -33,8 +34,8 @@ class Cells(Protocol):
 
     def value(self, row: int) -> Any: ...
 
-    def pieces(self, before: str) -> list[Iterable[str]]:
-        """What stands in the line of each item: ``before``, and the value as JSON."""
+    def json(self) -> Sequence[str] | Alike[str]:
+        """Each as JSON."""
 
 
 class Texts:
@@ -52,8 +53,8 @@ class Texts:
     def value(self, row: int) -> str:
         return self._texts[row]
 
-    def pieces(self, before: str) -> list[Iterable[str]]:
-        return [repeat(before), self._quoted]
+    def json(self) -> list[str]:
+        return self._quoted
 
     @cached_property
     def _quoted(self) -> list[str]:
@@ -75,8 +76,8 @@ class Numbers:
     def value(self, row: int) -> int | None:
         return self._numbers[row]
 
-    def pieces(self, before: str) -> list[Iterable[str]]:
-        return [repeat(before), orjson.dumps(self._numbers)[1:-1].decode().split(",")]
+    def json(self) -> list[str]:
+        return orjson.dumps(self._numbers)[1:-1].decode().split(",") if self._numbers else []
 
 
 class Alike(Generic[V]):
@@ -94,8 +95,16 @@ class Alike(Generic[V]):
     def value(self, row: int) -> V:
         return self.kinds[int(self.which[row])]
 
-    def pieces(self, before: str) -> list[Iterable[str]]:
-        return [_chosen([before + _json(kind) for kind in self.kinds], self.which)]
+    def then(self: Alike[str], text: str) -> Alike[str]:
+        return Alike([kind + text for kind in self.kinds], self.which)
+
+    def with_each(self: Alike[str], other: Alike[str]) -> Alike[str]:
+        """Each text with the other's behind it."""
+        kinds = [kind + text for kind in self.kinds for text in other.kinds]
+        return Alike(kinds, self.which * len(other.kinds) + other.which)
+
+    def json(self) -> Alike[str]:
+        return Alike([_json(kind) for kind in self.kinds], self.which)
 
 
 class Rows(Generic[T]):
@@ -152,15 +161,27 @@ class Rows(Generic[T]):
 
     def _texts(self, end: str, further: Mapping[str, Sequence[str]]) -> Iterator[str]:
         pieces: list[Iterable[str]] = []
+        # What stands between two columns is one piece where it is of few kinds.
+        between = Alike([""], np.zeros(len(self), np.intp))
         before = "{"
-        for name, cells in self._cells.items():
-            pieces += cells.pieces(f'{before}"{name}":')
+        for name, texts in chain(self._json(), further.items()):
+            between = between.then(f'{before}"{name}":')
             before = ","
+            if not isinstance(texts, Alike):
+                pieces += [between.values(), texts]
+                between = Alike([""], between.which * 0)
+            elif len(between.kinds) * len(texts.kinds) <= _MOST_KINDS:
+                between = between.with_each(texts)
+            else:
+                pieces.append(between.values())
+                between = texts
+        return map("".join, zip(*pieces, between.then(end).values(), strict=True))
+
+    def _json(self) -> Iterator[tuple[str, Sequence[str] | Alike[str]]]:
+        for name, cells in self._cells.items():
+            yield name, cells.json()
             if name in HEX:
-                pieces += [repeat(f',"{name}_hex":'), _hexes(self.values(name))]
-        for name, texts in further.items():
-            pieces += [repeat(f',"{name}":'), texts]
-        return map("".join, zip(*pieces, repeat(end), strict=False))
+                yield f"{name}_hex", _hexes(cells.values())
 
 
 class Groups(Generic[T]):
@@ -185,13 +206,12 @@ class Groups(Generic[T]):
         stop, count = self._stops[row], self._counts[row]
         return None if count < 0 else tuple(map(self._kinds.item, self._which[stop - count : stop].tolist()))
 
-    def pieces(self, before: str) -> list[Iterable[str]]:
+    def json(self) -> list[str]:
         made = _chosen(self._kinds.texts(), self._which)
-        texts = [
+        return [
             "null" if count < 0 else "[" + ",".join(made[stop - count : stop]) + "]"
             for stop, count in zip(self._stops, self._counts, strict=True)
         ]
-        return [repeat(before), texts]
 
 
 def distinct(numbers: npt.NDArray[Any]) -> tuple[list[int], Places]:

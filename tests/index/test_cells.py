@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 import pytest
 
-from app.index.cells import Alike, Rows, Texts, quoted
+from app.index.cells import Alike, Numbers, Rows, Texts, quoted
 from app.index.model import Ask, Function, Parameter, Symbol, Variable
 from app.index.query import Kind
 from app.index.service import Index
@@ -117,6 +117,7 @@ def test_no_rows() -> None:
     rows = Rows(Parameter, name=Texts([]), type=Alike([], np.zeros(0, np.intp)))
     assert (len(rows), rows.items(), rows.json(), rows.texts()) == (0, [], "", [])
     assert rows.groups(["name", "type"]) == ([], [])
+    assert (Numbers([]).json(), Texts([]).json()) == ([], [])
 
 
 def everything(index: Index, path: Path, kind: Kind, **asked: Any) -> int:
