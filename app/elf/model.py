@@ -125,6 +125,19 @@ class SymbolColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Where symbols are declared, as a symbol table of a runtime's own tells.
+
+    Row i lies in ``files[file[i]]``, at line ``line[i]``; 0 where it is not known; ``files[0]`` is "".
+    Columns of numbers of 4 bytes in this machine's order, one for each symbol.
+    """
+
+    files: tuple[str, ...]
+    file: bytes
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything read from one file. ``state`` and ``problems`` say how whole it is."""
 
@@ -134,6 +147,7 @@ class Facts:
     build_id: str | None  # lower-case hex
     headers: Headers | None = None
     symbols: SymbolColumns | None = None
+    places: Places | None = None  # of the symbols
     usdt: tuple[UsdtProbe, ...] = ()
     needed: tuple[str, ...] = ()
     soname: str | None = None

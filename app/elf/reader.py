@@ -68,12 +68,17 @@ def _facts(image: Image) -> Facts:
     if hidden is not None:
         symbols = joined(symbols, hidden)
     stripped = SHT_SYMTAB not in image.section_types
+    places = None
     if stripped and may_be_go(image):
-        from app.elf.go.pclntab import as_symbols, read_gopclntab
+        from app.elf.go.lines import go_functions
+        from app.elf.go.pclntab import as_symbols, places_of
 
-        functions = read_gopclntab(image)
+        functions = go_functions(image)
         if functions is not None:
+            before = len(symbols) if symbols is not None else 0
             symbols = joined(symbols, as_symbols(image, functions))
+            if len(symbols) > before:
+                places = places_of(functions, before)
     usdt = read_usdt(image, found, symbols)
     needed, soname = dynamic.needed_and_soname(image)
     comment = _comment(image)
@@ -89,6 +94,7 @@ def _facts(image: Image) -> Facts:
         build_id=build_id(found),
         headers=image.headers,
         symbols=symbols,
+        places=places,
         usdt=usdt,
         needed=needed,
         soname=soname,

@@ -21,7 +21,7 @@ from app.index.files import Known
 from app.index.records import Job
 
 # Goes up with that of app.index.columns: what an older one has left is read again.
-_SCHEMA_EPOCH = 3
+_SCHEMA_EPOCH = 4
 _JOBS = 200  # that are remembered
 _SCHEMA = """
 CREATE TABLE binaries (

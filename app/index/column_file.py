@@ -23,7 +23,7 @@ from array import array
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-EPOCH = 3
+EPOCH = 4
 MAGIC = b"PSCOLS\x00" + bytes([EPOCH])
 ALIGN = 8
 _MOST_BUFFERS = 512  # of one writev; Linux takes 1024
@@ -53,6 +53,9 @@ ARRAYS: dict[str, Column] = {
     "table": Column("u1", "symbol", "<source"),
     "version_id": Column("u4", "symbol", "<version"),
     "name_id": Column("u4", "symbol", "<name"),
+    # Where each is declared, in a file that says so without debug information; else there are none.
+    "symbol_file": Column("u4", "placed", "<string"),
+    "symbol_line": Column("u4", "placed"),
     # Names.
     "text": Column("u1", "text"),
     "line_at": Column("u4", "line+1", "/text"),
@@ -81,7 +84,7 @@ ARRAYS: dict[str, Column] = {
     "sections": Column("u8", "sections"),
     "section_names": Column("u1", "section_names"),
     "segments": Column("u8", "segments"),
-    # Texts of the debug information, each once; 0 is "".
+    # Texts of the debug information, or of the files of symbols, each once; 0 is "".
     "string_blob": Column("u1", "string_blob"),
     "string_at": Column("u4", "string+1", "/string_blob"),
     # Compilation units.

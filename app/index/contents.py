@@ -36,7 +36,7 @@ def can_be_light() -> bool:
 def load_all(answers: bool) -> None:
     """Loads what is loaded late, because few files need it; ``answers``: also what questions need."""
     from app.elf.dwarf import relocations  # noqa: F401
-    from app.elf.go import pclntab as gopclntab  # noqa: F401
+    from app.elf.go import lines as go_lines  # noqa: F401
 
     if not can_be_light():
         from app.elf.dwarf.slow import columns as dwarf_slow  # noqa: F401

@@ -32,6 +32,8 @@ class Placed:
     type: Array
     bind: Array
     table: Array
+    file: Array | None  # string, and line, of the declaration, where the symbols say so; 0 for not known
+    line: Array | None
     known: npt.NDArray[np.int64]  # the row of the debug information, -1 for none
     rows: Array  # symbols of all: those of each from its begin to its end
     begin: npt.NDArray[np.int64]
@@ -109,15 +111,22 @@ class Known:
     def texts(self, name: str) -> list[str]:
         return self.strings(self.values(name))
 
+    def files(self, placed: Placed) -> Alike[str | None]:
+        """Where each is declared; what the symbols say where they say so."""
+        if placed.file is None:
+            return self.words("file")
+        numbers, which = distinct(placed.file)
+        return Alike([kind or None for kind in self._columns.strings(numbers)], which)
+
     def words(self, name: str, lost: npt.NDArray[np.bool_] | None = None) -> Alike[str | None]:
         """Texts of which many are alike; None where it is silent, or where they were lost."""
         values = self.values(name)
         numbers, which = distinct(values if lost is None else np.where(lost, 0, values))
         return Alike([kind or None for kind in self.strings(numbers)], which)
 
-    @property
-    def lines(self) -> Numbers:
-        return Numbers([line or None for line in self.values("line").tolist()])
+    def lines(self, placed: Placed) -> Numbers:
+        numbers = self.values("line") if placed.line is None else placed.line
+        return Numbers([line or None for line in numbers.tolist()])
 
     def language(self, otherwise: str | None) -> Alike[str | None]:
         if not self._any:
@@ -172,6 +181,7 @@ def placed_of(columns: Columns, kind: Literal["function", "variable"], indices: 
             return np.full(len(indices), otherwise, np.uint8)
         return np.where(named, columns[name][firsts], np.uint8(otherwise))
 
+    told = columns.count("placed") == len(columns["type"]) > 0
     name_ids = columns[f"{kind}_name"][indices]
     names = Texts(columns.spelled_names(name_ids))
     return Placed(
@@ -184,6 +194,8 @@ def placed_of(columns: Columns, kind: Literal["function", "variable"], indices: 
         type=of_symbol("type", default),
         bind=of_symbol("bind", 0),
         table=of_symbol("table", 0),
+        file=of_symbol("symbol_file", 0) if told else None,
+        line=of_symbol("symbol_line", 0) if told else None,
         known=columns["function_fn" if kind == "function" else "variable_var"][indices].astype(np.int64),
         rows=rows,
         begin=begin,

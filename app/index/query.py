@@ -237,9 +237,15 @@ class _Table:
         numbers = [number for number in np.unique(column).tolist() if self._word(name, number) in words]
         return np.isin(column, numbers)
 
+    def _place(self, name: str) -> Array:
+        """File or line of each row's declaration, 0 where it is not known."""
+        if self._columns.count("placed") == self._columns.count("symbol") > 0:
+            return self._of_symbol(f"symbol_{name}", np.zeros(self.count, np.uint32))
+        return self._of_entry(name, 0)
+
     def in_files(self, part: str) -> Mask:
         """Rows whose declaration lies in a file with ``part`` in its path."""
-        files = self._of_entry("file", 0)
+        files = self._place("file")
         values, inverse = np.unique(files, return_inverse=True)
         if not self._columns.count("string"):
             return np.zeros(self.count, bool)
@@ -276,8 +282,8 @@ class _Table:
         if by in {"address", "size"}:
             return self._columns[by if self._kind == "symbol" else f"{self._kind}_{by}"][rows]
         if by == "line":
-            return self._of_entry("line", 0)[rows]
-        column = self._of_entry("file", 0) if by == "file" else self._numbers(by)
+            return self._place("line")[rows]
+        column = self._place("file") if by == "file" else self._numbers(by)
         values, inverse = np.unique(column[rows], return_inverse=True)
         if by != "file":
             words = [self._word(by, number) for number in values.tolist()]

@@ -8,10 +8,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
-from app.elf.model import TABLES, Facts, Header, SymbolColumns
+from app.elf.model import TABLES, Facts, Header, Places, SymbolColumns
 from app.elf.symbols.rows import native_tables, no_symbols
 from app.elf.usdt.notes import stored
 from app.index.column_file import Buffer
@@ -45,6 +45,8 @@ def tables(
 
         found = python_tables(facts, symbols, arrays)
     arrays |= found
+    if facts.places is not None and not dwarf:
+        arrays |= _places(facts.places, len(symbols))
     headers = facts.headers
     if headers is not None:
         arrays["sections"] = headers.packed
@@ -58,6 +60,17 @@ def tables(
         "types": memoryview(arrays.get("type_name", b"")).nbytes // 4,
     }
     return arrays, _meta(facts, symbols, counts)
+
+
+def _places(places: Places, count: int) -> dict[str, Buffer]:
+    """Those of all symbols; the ones that a debug file added are not known."""
+    texts = [text.encode("utf-8", "surrogateescape") for text in places.files]
+    return {
+        "string_blob": b"".join(texts),
+        "string_at": array("I", accumulate(map(len, texts), initial=0)).tobytes(),
+        "symbol_file": places.file.ljust(4 * count, b"\0"),
+        "symbol_line": places.line.ljust(4 * count, b"\0"),
+    }
 
 
 def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[str, Any]:

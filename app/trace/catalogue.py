@@ -11,6 +11,7 @@ from app.index.files import HostFile
 from app.index.held import Held
 from app.index.model import Ask, Binary, Function, Page, Symbol, Usdt
 from app.index.sites import InlineSite
+from app.trace.quoting import spoken
 
 if TYPE_CHECKING:
     from app.elf.disassembly import Instruction
@@ -51,7 +52,14 @@ class Catalogue(Protocol):
 
 
 def function_named(catalogue: Catalogue, id: str, symbol: str) -> Function | None:
-    """The function with this symbol (its own, or one of its aliases), else None."""
+    """The function with this symbol (its own, an alias, or as ``speakable`` spells it), else None."""
+    found = _named(catalogue, id, symbol)
+    if found is None and spoken(symbol) != symbol:
+        found = _named(catalogue, id, spoken(symbol))
+    return found
+
+
+def _named(catalogue: Catalogue, id: str, symbol: str) -> Function | None:
     try:
         page = catalogue.functions(id, Ask(q=symbol, limit=_CANDIDATES))
     except AppError:

@@ -117,6 +117,16 @@ def path_problem(path: str) -> str | None:
     return None
 
 
+def speakable(name: str) -> str:
+    """A method of Go's whose receiver is a pointer, ``(*T).m``, without the sign that makes it a pattern."""
+    return name.replace("(*", "(_")
+
+
+def spoken(name: str) -> str:
+    """The name that ``speakable`` made this of."""
+    return name.replace("(_", "(*")
+
+
 def name_problem(name: str) -> str | None:
     """A sentence on why bpftrace cannot be given this symbol, or None."""
     if not name:

@@ -1,6 +1,7 @@
 """Names for bpftrace that a binary has not: a directory of small ELF files, laid for one session.
 
-Those of functions that strip took away, and of instructions inside of functions (marks.py).
+Those of functions that strip took away, of Go's methods in a spelling that bpftrace can be given, and of
+instructions inside of functions (marks.py).
 
 libbcc looks below ``BCC_SYMFS`` for a file at the binary's own path, compares the build-ids where the binary
 has one, and takes its symbols. Nothing on the host is touched. Tried with bpftrace 0.17 and 0.23, with paths
@@ -13,10 +14,10 @@ import shutil
 from pathlib import Path
 
 from app.errors import AppError, BadInput, StorageFull
-from app.trace.catalogue import Catalogue
+from app.trace.catalogue import Catalogue, function_named
 from app.trace.marks import marked
 from app.trace.policy import attach_points
-from app.trace.quoting import parse_probe
+from app.trace.quoting import parse_probe, spoken
 
 _KINDS = {"uprobe", "uretprobe"}
 
@@ -42,12 +43,21 @@ def lay(script: str, index: Catalogue, directory: Path) -> Path | None:
     return directory if any(laid) else None
 
 
+def _place(index: Catalogue, id: str, name: str) -> int | None:
+    """The address of a name that no table has: of an instruction, or of a function in another spelling."""
+    if spoken(name) != name:
+        function = function_named(index, id, name)
+        if function is not None and function.linkage_name == spoken(name):
+            return function.address
+    return marked(index, id, name)
+
+
 def _lay_one(index: Catalogue, path: str, names: set[str], directory: Path) -> bool:
     # One file names all functions of a binary: with a wildcard as many as it matches.
     pattern = next(iter(names)) if len(names) == 1 else "*"
     try:
         binary = index.binary_at(path)
-        marks = {name: at for name in names if (at := marked(index, binary.id, name)) is not None}
+        marks = {name: at for name in names if (at := _place(index, binary.id, name)) is not None}
         content = index.symbol_file(binary.id, pattern, marks)
     except AppError:
         # The session says what is wrong with its probe.

@@ -16,7 +16,7 @@ from app.trace import returns
 from app.trace.catalogue import Catalogue, function_named
 from app.trace.marks import marked
 from app.trace.policy import attach_points
-from app.trace.quoting import Probe, parse_probe, quote
+from app.trace.quoting import Probe, parse_probe, quote, spoken
 
 # Names of a wildcard up to which aliases are looked for.
 MOST_NAMES = 1000
@@ -189,9 +189,10 @@ def _resolve_function(probe: Probe, binary: Binary, index: Catalogue, warnings: 
     function = function_named(index, binary.id, name)
     if function is None:
         warnings += _missing(index, binary, probe.path, name)
-    elif function is not None:
+    else:
         warnings += _about(function, name)
-    return Target(probe, binary, function, None, 1)
+    respelled = function is not None and function.linkage_name == spoken(name) != name
+    return Target(probe, binary, function, None, 1, label=spoken(name) if respelled else "")
 
 
 def _about(function: Function, name: str) -> list[str]:

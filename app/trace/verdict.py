@@ -16,7 +16,7 @@ from app.index.model import Binary, Function, Usdt
 from app.trace import returns
 from app.trace.bpftrace import Capabilities
 from app.trace.model import Reason, ReturnVerdict, Verdict
-from app.trace.quoting import Probe, name_problem, path_problem, quote
+from app.trace.quoting import Probe, name_problem, path_problem, quote, speakable
 
 _CLONES = {
     "constprop": "a copy for calls with constant arguments; other calls go to the function itself",
@@ -185,16 +185,21 @@ def _against(binary: Binary, capabilities: Capabilities) -> list[Reason]:
 def _function_probe(function: Function, binary: Binary, path: str) -> str | Reason:
     """The text of the probe: by symbol, else by address where bpftrace takes that for a virtual one."""
     name = function.linkage_name
-    problem = name_problem(name) or ("The name holds a * ." if "*" in name else None)
+    problem = _unsaid(name)
     looked_up = not function.sources or bool(LOOKED_UP & set(function.sources))
     if problem is None and looked_up:
         return quote(Probe("uprobe", path, name))
     if not binary.stripped:
         return quote(Probe("uprobe", path, "", address=function.address))
-    if problem is None:
-        # Laid before bpftrace by symbol_directory.
-        return quote(Probe("uprobe", path, name))
-    return Reason("bad_name", problem, "Install the debug information, so that its address can be used.")
+    # Laid before bpftrace by symbol_directory.
+    if _unsaid(speakable(name)) is None:
+        return quote(Probe("uprobe", path, speakable(name)))
+    hint = "Install the debug information, so that its address can be used."
+    return Reason("bad_name", problem or "", hint)
+
+
+def _unsaid(name: str) -> str | None:
+    return name_problem(name) or ("The name holds a * ." if "*" in name else None)
 
 
 def _return_verdict(function: Function, binary: Binary) -> ReturnVerdict:

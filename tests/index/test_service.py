@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ int work_twin(int x) __attribute__((alias("work")));
 static int Worker(int x) { return x * 2 + quiet++; }
 int main(void) { return work(Worker(per_thread)); }
 """
+GO = Path(__file__).parent.parent / "binaries/go"
 CPP = """
 namespace shop { struct Cart { int add(int n); }; int Cart::add(int n) { return n + 1; } }
 int main() { shop::Cart c; return c.add(2); }
@@ -281,3 +283,24 @@ def test_a_data_directory_that_cannot_be(tmp_path: Path, settings: Settings) -> 
     with pytest.raises(BadInput) as caught:
         Index(replace(settings, data=tmp_path / "file" / "data")).start()
     assert "--data" in caught.value.hint
+
+
+def test_functions_of_a_stripped_go_program_have_their_files_and_lines(index: Index, tmp_path: Path) -> None:
+    path = tmp_path / "go"
+    path.write_bytes(lzma.decompress((GO / "stripped.xz").read_bytes()))
+    rows = lzma.decompress((GO / "expected.tsv.xz").read_bytes()).decode().splitlines()
+    expected = {int(row.split("\t")[1], 16): row.split("\t")[3] for row in rows if row[0] == "F"}
+    binary = index.binary_at(str(path))
+    items = index.functions(binary.id, Ask(limit=2000)).items
+    assert {item.address: f"{item.file}:{item.line}" for item in items} == expected
+    assert len(items) == 1030
+    chosen = index.functions(
+        binary.id, Ask(filters={"file": "runtime/stack.go"}, sort="-line", limit=2000)
+    ).items
+    assert {item.file for item in chosen} == {"runtime/stack.go"}
+    assert len(chosen) == sum(place.startswith("runtime/stack.go:") for place in expected.values()) > 5
+    lines = [item.line or 0 for item in chosen]
+    assert lines == sorted(lines, reverse=True)
+    assert index.functions(binary.id, Ask(sort="file", limit=1)).items[0].file == min(
+        place.rpartition(":")[0] for place in expected.values()
+    )

@@ -26,6 +26,7 @@ PROGRAMS = {
     "shop": ("shop.cpp", "g++", "g++ -g -O1 -std=c++17 -o {out} {source}"),
     "greet-rust": ("greet.rs", "rustc", "rustc -g -C opt-level=1 -o {out} {source}"),
     "greet-go": ("greet.go", "go", "go build -o {out} {source}"),
+    "greet-go-stripped": ("greet.go", "go", "go build -ldflags=-s -o {out} {source}"),
 }
 _STRIPPED = {"calls-stripped", "calls-noid"}
 

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from app.errors import BadInput
 from app.trace.policy import attach_points
-from app.trace.quoting import Kind, Probe, name_problem, parse_probe, path_problem, quote
+from app.trace.quoting import (
+    Kind,
+    Probe,
+    name_problem,
+    parse_probe,
+    path_problem,
+    quote,
+    speakable,
+    spoken,
+)
 
 NEEDS_BPFTRACE = pytest.mark.skipif(shutil.which("bpftrace") is None, reason="bpftrace is not installed")
 HOSTILE = 'abc:+*"\\ \n{}(),<>&~/$@#;0x'
@@ -116,6 +125,13 @@ def test_a_hostile_name_is_refused_or_is_one_attach_point_and_nothing_else(
     script = f"{text} /pid == 1/ {{ @ = count(); }}\nBEGIN {{ }}\n"
     assert [parse_probe(point) for point in attach_points(script)] == [parse_probe(text)]
     assert "\n" not in text
+
+
+@pytest.mark.parametrize("name", ["main.(*T).M", "main.(*Tree[...]).Add", "main.(*T).M.func1", "main.T.M"])
+def test_a_method_of_go_is_spoken_without_its_star(name: str) -> None:
+    assert name_problem(speakable(name)) is None
+    assert "*" not in speakable(name)
+    assert spoken(speakable(name)) == name
 
 
 @NEEDS_BPFTRACE

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from app.elf.go import marks as gomarks
 from app.elf.go.module import pointer, text_start
 from app.elf.image import PT_LOAD, SHT_NOBITS, Image, decode
-from app.elf.model import TABLES, SymbolColumns
+from app.elf.model import TABLES, Places, SymbolColumns
 
 _VERSIONS = {0xFFFFFFFB: (1, 2), 0xFFFFFFFA: (1, 16), 0xFFFFFFF0: (1, 18), 0xFFFFFFF1: (1, 20)}
 _QUANTA = {"x86_64": 1, "i386": 1, "s390x": 2}
@@ -282,3 +282,9 @@ def as_symbols(image: Image, found: GoFunctions) -> SymbolColumns:
         table=np.full(count, TABLES.index("gopclntab"), np.uint8).data,
         version_id=np.zeros(count, np.uint32).data,
     )
+
+
+def places_of(found: GoFunctions, before: int) -> Places:
+    """Files and lines of the functions, which lie behind so many other symbols."""
+    others = bytes(4 * before)
+    return Places(found.files, others + found.file.tobytes(), others + found.line.tobytes())
