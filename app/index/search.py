@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 import re2
 
@@ -12,6 +14,7 @@ from app.errors import BadInput, Busy
 from app.index import matching
 from app.index.catalogue import BinaryRow
 from app.index.model import Ask, Mode, Usdt
+from app.index.traits import usdt_traits
 
 
 def rank_of(text: str, mode: Mode) -> Callable[[str], int | None]:
@@ -97,7 +100,7 @@ def binaries(rows: list[BinaryRow], ask: Ask) -> list[BinaryRow]:
 def usdt(
     probes: tuple[Usdt, ...], ask: Ask, seconds: float
 ) -> tuple[tuple[Usdt, ...], dict[str, dict[str, int]]]:
-    """The matching probes, and how many each provider has."""
+    """The matching probes; how many each provider and verdict has of those that the other filter leaves."""
     deadline = time.monotonic() + seconds
     found: list[tuple[int, Usdt]] = []
     rank = rank_of(ask.q, ask.mode) if ask.q else (lambda _: 0)
@@ -107,12 +110,20 @@ def usdt(
             found.append((best, probe))
         if time.monotonic() > deadline:
             raise Busy("The search took too long and was stopped.", "Use a simpler text.", code="search_time")
-    providers: dict[str, int] = {}
-    for _, probe in found:
-        providers[probe.provider] = providers.get(probe.provider, 0) + 1
-    wanted = ask.filters.get("provider")
-    if wanted:
-        found = [entry for entry in found if entry[1].provider in wanted.split(",")]
+    words: dict[str, Callable[[Usdt], tuple[str, ...]]] = {
+        "provider": lambda probe: (probe.provider,),
+        "verdict": usdt_traits,
+    }
+    chosen = {name: set(filter(None, ask.filters.get(name, "").split(","))) for name in words}
+
+    def fits(probe: Usdt, name: str) -> bool:
+        return not chosen[name] or not chosen[name].isdisjoint(words[name](probe))
+
+    facets = {}
+    for name, other in (("provider", "verdict"), ("verdict", "provider")):
+        left = (probe for _, probe in found if fits(probe, other))
+        facets[name] = dict(Counter(chain.from_iterable(map(words[name], left))).most_common())
+    found = [entry for entry in found if fits(entry[1], "provider") and fits(entry[1], "verdict")]
     by = ask.sort.removeprefix("-")
     keys: dict[str, Callable[[tuple[int, Usdt]], tuple[object, ...]]] = {
         "": lambda entry: (entry[0], entry[1].provider, entry[1].name),
@@ -126,4 +137,4 @@ def usdt(
             f"USDT probes cannot be sorted by {by!r}.", "Use one of: name, provider, sites, address."
         )
     found.sort(key=keys[by], reverse=ask.sort.startswith("-"))
-    return tuple(probe for _, probe in found), {"provider": providers}
+    return tuple(probe for _, probe in found), facets

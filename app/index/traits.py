@@ -1,6 +1,6 @@
-"""What there is to know of tracing each function of a binary, by the codes of ``app.trace.verdict``.
+"""What there is to know of tracing each function or USDT probe, by the codes of ``app.trace.verdict``.
 
-Only what lies in the function itself; what holds for the whole file, as that it was uploaded, is left out.
+Only what lies in the function or probe itself, not what holds for the whole file, as that it was uploaded.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import numpy.typing as npt
 from app.index.clones import Clones
 from app.index.column_file import NO_ADDRESS
 from app.index.columns import Array, Columns
+from app.index.model import Usdt
 
+# Seen to crash its program while it is traced: python/cpython#98894.
+MAY_CRASH = frozenset({("python", "line")})
 Mask = npt.NDArray[np.bool_]
 INLINED = 4  # a bit of fn_flags
 _IFUNC = 10
@@ -44,6 +47,18 @@ def traits(columns: Columns, clones: Clones) -> dict[str, Mask]:
         "no_size": unsized,
     }
     return {code: mask for code, mask in every.items() if mask.any()}
+
+
+def usdt_traits(probe: Usdt) -> tuple[str, ...]:
+    """The codes that a USDT probe has; ``plain``: none."""
+    if not probe.sites:
+        return ("no_site",)
+    known = {
+        "semaphore": any(site.semaphore for site in probe.sites),
+        "float_argument": any(each.float for site in probe.sites for each in site.arguments),
+        "may_crash": (probe.provider, probe.name) in MAY_CRASH,
+    }
+    return tuple(code for code, has in known.items() if has) or ("plain",)
 
 
 def _of_entry(columns: Columns, name: str) -> Array:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from app.errors import BadInput
 from app.index.clones import CLONE
 from app.index.model import Binary, Function, Usdt
+from app.index.traits import MAY_CRASH
 from app.trace import returns
 from app.trace.bpftrace import Capabilities
 from app.trace.model import Reason, ReturnVerdict, Verdict
@@ -122,7 +123,7 @@ def usdt_verdict(usdt: Usdt, binary: Binary, capabilities: Capabilities) -> Verd
         )
     if floats:
         cautions.append(Reason("float_argument", "Its floating point argument cannot be read."))
-    if usdt.provider == "python" and usdt.name == "line":
+    if (usdt.provider, usdt.name) in MAY_CRASH:
         cautions.append(
             Reason(
                 "may_crash",
