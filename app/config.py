@@ -177,7 +177,7 @@ SETTINGS: tuple[Setting, ...] = (
         "PROBESCOPE_READER_THREADS",
         2,
         int,
-        "Threads of a reader, for files with much debug information.",
+        "Threads of a reader, for files with much debug information and for packages (there at most 2).",
     ),
     Setting(
         "index_nice",

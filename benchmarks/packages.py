@@ -15,8 +15,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from app.config import load
-from app.index.unpacking import Unpacking
 from benchmarks.machine import version
 from benchmarks.memory import peak
 from benchmarks.report import interleaved, table, timing_table, write
@@ -28,17 +26,10 @@ UNPACK = "probescope, unpacking alone"
 INDEX = "probescope index"
 
 
-def unpack(package: Path) -> None:
-    """Each member into a file of its own, as an upload does it, and away with it."""
-    with tempfile.TemporaryDirectory() as scratch, package.open("rb") as file:
-        for each in Unpacking(load(), file.fileno(), Path(scratch), lambda: False):
-            each.path.unlink()
-
-
 def commands(package: Path, scratch: Path) -> dict[str, list[str]]:
     out = scratch / "out"
     found = {
-        UNPACK: [sys.executable, "-m", "benchmarks.packages", "--unpack", str(package)],
+        UNPACK: [sys.executable, "-m", "benchmarks.unpacking", str(package), str(out)],
         INDEX: [sys.executable, "-m", "app", "index", str(package)],
     }
     if package.suffix == ".deb" and shutil.which("dpkg-deb"):
@@ -109,12 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.packages", description=__doc__)
     parser.add_argument("packages", nargs="*", type=Path)
     parser.add_argument("--quick", action="store_true", help="few turns, to see that it runs")
-    parser.add_argument("--unpack", action="store_true", help="unpack one, and measure nothing")
     options = parser.parse_args()
-    if options.unpack:
-        for package in options.packages:
-            unpack(package)
-        return
     measure(options.packages or cached(), options.quick)
 
 

@@ -27,6 +27,8 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "GLIBC_TUNABLES": "glibc.malloc.trim_threshold=1073741824:glibc.malloc.mmap_threshold=2097152",
 }
+# Threads that unpack take over what the others gave back.
+_SHARED = {"GLIBC_TUNABLES": f"{_ENVIRONMENT['GLIBC_TUNABLES']}:glibc.malloc.arena_max=1"}
 
 
 class Child:
@@ -50,7 +52,7 @@ class Child:
             self._pid = os.posix_spawn(
                 sys.executable,
                 [sys.executable, "-I", "-S", "-c", code],
-                _ENVIRONMENT,
+                _ENVIRONMENT | _SHARED if module == "unpack_process" else _ENVIRONMENT,
                 file_actions=[(os.POSIX_SPAWN_OPEN, each, os.devnull, os.O_RDWR, 0) for each in (0, 1, 2)],
                 setsigdef=[signal.SIGINT, signal.SIGPIPE],
             )

@@ -13,34 +13,27 @@ their descriptors (SCM_RIGHTS):
 - ``{"op": "answer", "question": name, "files": [one]}``: the first descriptor holds the arguments as JSON,
   which the answer replaces; ``{}`` or a problem.
 
-Sources: prctl(2), setrlimit(2), unshare(2), ioprio_set(2), unix(7) for SCM_RIGHTS.
+Source: unix(7) for SCM_RIGHTS.
 """
 
 from __future__ import annotations
 
 import array
-import ctypes
 import gc
 import json
 import mmap
 import os
-import resource
 import select
 import signal
 import socket
 import sys
-from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
 from app.index import contents
+from app.index.box import shut_in
 from app.index.meta import summary
 
-_NOBODY = 65534
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_DUMPABLE = 1, 38, 4
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
-_IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30, "ppc64le": 273, "s390x": 282}
-_IDLE = 3 << 13  # ioprio_set's class for who takes only what nobody else wants
 _MESSAGE = 1 << 16
 # What a file may need and is soon imported: a light reader does it as long as there is nothing else to do.
 _SPARE = ("hashlib", "app.elf.symbols.names", "zstandard")
@@ -56,45 +49,6 @@ class _Refusal:
     @staticmethod
     def find_spec(name: str, *_: object) -> NoReturn:
         raise NotLoaded(name)
-
-
-def shut_in(limits: dict[str, Any]) -> int:
-    """Gives up root, network, new processes and whatever exceeds ``limits`` (memory, cpu, output).
-
-    Gives how many threads may work on one file.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if os.geteuid() == 0:
-        # Where a container does not allow it, its own network rules hold.
-        libc.unshare(_CLONE_NEWNET)
-        os.setgroups([])
-        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
-        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-    else:
-        libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    # Only after the user changed, which clears it.
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    os.chdir("/")
-    os.umask(0o077)
-    with suppress(OSError):
-        os.nice(limits["nice"])
-    if limits["idle"] and os.uname().machine in _IOPRIO_SET:
-        libc.syscall(_IOPRIO_SET[os.uname().machine], 1, 0, _IDLE)
-    # Namespaces, rights and niceness are each thread's own, so threads start with those of the box; later
-    # none can be started.
-    threads = contents.start_threads(limits["threads"])
-    for kind, value in (
-        (resource.RLIMIT_AS, limits["memory"]),
-        (resource.RLIMIT_CPU, limits["cpu"]),
-        (resource.RLIMIT_FSIZE, limits["output"]),
-        (resource.RLIMIT_NOFILE, limits["descriptors"] + 16),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (value, value))
-    return threads
 
 
 def serve(channel: socket.socket, most: int, threads: int) -> None:
@@ -189,7 +143,7 @@ def main(descriptor: int) -> None:
             contents.load_all(limits["answers"])
         gc.freeze()
         gc.enable()
-        threads = shut_in(limits)
+        threads = shut_in(limits, contents.start_threads)
         if os.getppid() != parent:
             return
         channel.send(b"{}")

@@ -11,6 +11,7 @@ code and a sentence.
 from __future__ import annotations
 
 import array
+import gc
 import json
 import os
 import re
@@ -19,8 +20,8 @@ import socket
 from dataclasses import asdict
 from typing import Any
 
-from app.debuginfo.packages import Limits, Member, members
-from app.index.reader_process import shut_in
+from app.debuginfo.packages import Crew, Limits, Member, members
+from app.index.box import shut_in
 
 MESSAGE = 1 << 16
 # Packages of sources lay them there: Fedora and its kin, Debian's dbgsym packages with sources.
@@ -28,6 +29,8 @@ _SOURCE = re.compile(r"(?:\./|/)?usr/(?:src/debug|lib/debug/usr/src)/.*\.[A-Za-z
 _MOST_SOURCE = 8 << 20
 _PARTS = 8
 _LONGEST = 4096
+_LIMITS = Limits()
+_MOST_THREADS = 2  # each has a block of xz in memory, 24 MiB as a rule
 
 
 def main(descriptor: int) -> None:
@@ -38,19 +41,29 @@ def main(descriptor: int) -> None:
         limits = json.loads(channel.recv(MESSAGE) or "null")
         if limits is None:
             return
-        shut_in(limits)
+        gc.freeze()
+        gc.enable()
+        crew = shut_in({**limits, "output": _LIMITS.file_bytes}, _crew)
         if os.getppid() != parent:
             return
         channel.send(b"{}")
         package = _received(channel)
         if package is not None:
             with os.fdopen(package, "rb") as file:
-                channel.send(json.dumps(_read(channel, file, Limits(**limits["package"]))).encode())
+                channel.send(json.dumps(_read(channel, file, crew)).encode())
 
 
-def _read(channel: socket.socket, file: Any, limits: Limits) -> dict[str, Any]:
+def _crew(threads: int) -> Crew | None:
+    """None where there is to be one thread, or there can be no more."""
+    try:
+        return Crew(min(threads, _MOST_THREADS)) if threads > 1 else None
+    except RuntimeError:
+        return None
+
+
+def _read(channel: socket.socket, file: Any, crew: Crew | None) -> dict[str, Any]:
     entries = 0
-    reader = members(file, limits)
+    reader = members(file, _LIMITS, crew)
     problems: list[tuple[str, str]] = []
     try:
         for member in reader:

@@ -14,14 +14,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Full, Queue
 from select import select
 from typing import Any
 
 from app.config import Settings
-from app.debuginfo.packages import Limits
 from app.elf.problem import Problem
 from app.index.build import Child
 from app.index.meta import fitting
@@ -30,7 +29,6 @@ _AHEAD = 4
 _LOOK_SECONDS = 0.1
 _ANSWER = 1 << 20
 _START = 60.0
-_LIMITS = Limits()
 _is_member = fitting(
     {
         "name": str,
@@ -116,12 +114,10 @@ class Unpacking:
         limits = {
             "memory": settings.reader_memory,
             "cpu": settings.package_cpu,
-            "output": _LIMITS.file_bytes,
-            "threads": 1,
+            "threads": settings.reader_threads,
             "nice": 5,
             "idle": False,
             "descriptors": 4,
-            "package": asdict(_LIMITS),
         }
         child.channel.send(json.dumps(limits).encode())
         self._next(child, _START)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.debuginfo.packages import Limits, Package, members
+from app.debuginfo.packages import Crew, Limits, Package, Reader, members
 
 
 class Unseekable:
@@ -49,10 +50,18 @@ class Said:
         return [row.name for row in self.rows if row.whole]
 
 
-def said(data: bytes, limits: Limits | None = None, step: int = 1 << 20) -> Said:
-    """Everything, read to its end. A zip is given as a file, all else as a stream."""
+def said(data: bytes, limits: Limits | None = None, step: int = 1 << 20, crew: Crew | None = None) -> Said:
+    """Everything, read to its end. A zip is given as a file, with a crew all is; else as a stream."""
+    if crew is not None:
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.seek(0)
+            return said_of(members(file, limits, crew))
     zipped = data.rfind(b"PK\x05\x06") >= 0 and not data.startswith((b"!<arch>", b"\x1f\x8b"))
-    reader = members(io.BytesIO(data) if zipped else Unseekable(data, step), limits)
+    return said_of(members(io.BytesIO(data) if zipped else Unseekable(data, step), limits))
+
+
+def said_of(reader: Reader) -> Said:
     rows = []
     for member in reader:
         digest = hashlib.sha256()

@@ -10,8 +10,9 @@
 gzip, xz, lzma, bzip2, zstd. No program is run, nothing is written, memory does not grow with the package.
 """
 
+from app.debuginfo.packages.crew import Crew
 from app.debuginfo.packages.member import Member
 from app.debuginfo.packages.model import Kind, Limits, Package
 from app.debuginfo.packages.reader import Reader, members
 
-__all__ = ["Kind", "Limits", "Member", "Package", "Reader", "members"]
+__all__ = ["Crew", "Kind", "Limits", "Member", "Package", "Reader", "members"]

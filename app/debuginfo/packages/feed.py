@@ -5,6 +5,7 @@ Chunks are passed on as they are where that suits both sides, so that most bytes
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from app.debuginfo.packages.model import Broken
@@ -100,6 +101,13 @@ class Feed:
             self.skip(len(rest))
         self.skip(len(rest) - len(rest.lstrip(b"\0")))
 
+    def apart(self, count: int) -> Feed | None:
+        """The next ``count`` bytes, for any thread to read at any time; this feed goes on behind them.
+
+        None where bytes come but once, or are fewer: nothing is taken then.
+        """
+        return None
+
     def drain(self) -> None:
         """Reads to the end, where checksums are."""
         while self.take(STEP):
@@ -117,6 +125,42 @@ class Feed:
             raise
         self._ended = not chunk
         return chunk
+
+
+class FileFeed(Feed):
+    """The bytes of a regular file from ``at`` on; ``counted`` is told how many are taken out of it."""
+
+    __slots__ = ("_counted", "_descriptor", "_place")
+
+    def __init__(self, descriptor: int, at: int, counted: Callable[[int], None]) -> None:
+        super().__init__(self._more)
+        self._descriptor = descriptor
+        self._place = at
+        self._counted = counted
+
+    def _more(self) -> bytes:
+        data = os.pread(self._descriptor, STEP, self._place)
+        self._place += len(data)
+        self._counted(len(data))
+        return data
+
+    def apart(self, count: int) -> Feed | None:
+        had = len(self._chunk) - self._at
+        if count <= had:
+            return Feed.of(self.exactly(count))
+        start = self._place - had
+        end = start + count
+        if end > os.fstat(self._descriptor).st_size:
+            return None
+        self._counted(count - had)
+        self._chunk, self._at = b"", 0
+        self._place = end
+        self.position += count
+        return Part(FileFeed(self._descriptor, start, _uncounted), count)
+
+
+def _uncounted(_: int) -> None:
+    """For bytes that were counted before."""
 
 
 class Part(Feed):
@@ -137,6 +181,22 @@ class Part(Feed):
             raise Broken("truncated", "It ends before its contents do.")
         self._left -= len(part)
         return part
+
+    def apart(self, count: int) -> Feed | None:
+        had = self._chunk[self._at :]
+        if count <= len(had):
+            return Feed.of(self.exactly(count))
+        if count > len(had) + self._left:
+            return None
+        self._whole.give_back(had)
+        found = self._whole.apart(count)
+        if found is None:
+            self._whole.skip(len(had))
+        else:
+            self._chunk, self._at = b"", 0
+            self._left -= count - len(had)
+            self.position += count
+        return found
 
     def finish(self) -> None:
         """Moves the other feed behind the part; raises what a read of the part did."""

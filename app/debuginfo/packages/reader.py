@@ -14,7 +14,8 @@ from typing import BinaryIO, cast
 
 from app.debuginfo.packages import about, ar, cpio, rpm, tar, zips
 from app.debuginfo.packages.budget import Budget
-from app.debuginfo.packages.feed import STEP, Feed
+from app.debuginfo.packages.crew import Crew
+from app.debuginfo.packages.feed import STEP, Feed, FileFeed
 from app.debuginfo.packages.formats import COMPRESSIONS, HEAD, gzip_name, refused, told
 from app.debuginfo.packages.member import Inside, Member
 from app.debuginfo.packages.model import Broken, Entry, Limits, Package, Readable, text
@@ -33,11 +34,12 @@ class Reader(Iterator[Member]):
     Raises nothing for what an archive holds; errors of the file object itself pass through.
     """
 
-    def __init__(self, stream: Readable, limits: Limits) -> None:
+    def __init__(self, stream: Readable, limits: Limits, crew: Crew | None) -> None:
         self.problems: list[Problem] = []
         self.packages: list[Package] = []
         self._stream = stream
         self._budget = Budget(limits)
+        self._crew = crew
         self._current: Member | None = None
         self._over = False
         self._members = self._all()
@@ -57,7 +59,7 @@ class Reader(Iterator[Member]):
         return self._current
 
     def _all(self) -> Iterator[Member]:
-        feed = Feed(self._read)
+        feed = self._whole()
         try:
             head = feed.peek(HEAD)
             if told(head) is None:
@@ -65,6 +67,13 @@ class Reader(Iterator[Member]):
             yield from self._opened(feed, (), 0)
         except Broken as broken:
             self._note(broken, ())
+
+    def _whole(self) -> Feed:
+        """A file is read where its bytes lie, so that a crew can read further on."""
+        if self._crew is None:
+            return Feed(self._read)
+        file = cast("BinaryIO", self._stream)
+        return FileFeed(file.fileno(), file.tell(), self._budget.read)
 
     def _read(self) -> bytes:
         data = self._stream.read(STEP)
@@ -125,7 +134,7 @@ class Reader(Iterator[Member]):
     def _compressed(self, feed: Feed, found: Compression, inside: Inside, depth: int) -> Iterator[Member]:
         """A compressed tar is one archive; any other file is alone in it."""
         name = gzip_name(feed.peek(HEAD))
-        inner = unpacked(feed, found, self._budget)
+        inner = unpacked(feed, found, self._budget, self._crew)
         if told(inner.peek(HEAD)) == "tar":
             yield from self._tar(inner, inside, depth)
         else:
@@ -206,7 +215,7 @@ class Reader(Iterator[Member]):
         head = feed.peek(HEAD)
         found = told(head)
         if found in COMPRESSIONS:
-            return unpacked(feed, cast("Compression", found), self._budget)
+            return unpacked(feed, cast("Compression", found), self._budget, self._crew)
         if found == "tar" or head.startswith(_CPIO) or not head.strip(b"\0"):
             return feed
         raise Broken("unknown_compression", refused(head).text)
@@ -216,9 +225,10 @@ class Reader(Iterator[Member]):
         return package
 
 
-def members(stream: Readable, limits: Limits | None = None) -> Reader:
+def members(stream: Readable, limits: Limits | None = None, crew: Crew | None = None) -> Reader:
     """The members of the package or archive in a file object, which is read from where it is.
 
-    Only a zip file must be seekable, and begin at 0.
+    Only a zip file must be seekable, and begin at 0. A crew unpacks ahead what comes in blocks; the file
+    object is then one on a disk, and open until the crew has ended.
     """
-    return Reader(stream, limits or Limits())
+    return Reader(stream, limits or Limits(), crew)

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from app.debuginfo.packages import xz, zstd
 from app.debuginfo.packages.budget import Budget
+from app.debuginfo.packages.crew import Crew
 from app.debuginfo.packages.feed import STEP, Feed
 from app.debuginfo.packages.model import Broken
 
@@ -103,8 +104,11 @@ def _decompressed(unpacker: _Unpacker, data: bytes) -> bytes:
         raise Broken("malformed", f"Its compressed data are broken: {error}") from None
 
 
-def unpacked(feed: Feed, compression: Compression, budget: Budget) -> Feed:
-    """What ``feed`` holds; reading it raises Broken where the data are, or a limit is passed."""
+def unpacked(feed: Feed, compression: Compression, budget: Budget, crew: Crew | None = None) -> Feed:
+    """What ``feed`` holds; reading it raises Broken where the data are, or a limit is passed.
+
+    A crew may read ahead what can be read apart.
+    """
     memory = budget.limits.memory
     if compression == "zst":
         return Feed(zstd.puller(feed, budget))
@@ -116,7 +120,7 @@ def unpacked(feed: Feed, compression: Compression, budget: Budget) -> Feed:
     }
     streams = _Streams(feed, start[compression], _MAGIC.get(compression), budget)
     if compression == "xz" and xz.sized(feed.peek(xz.HEAD)):
-        return Feed(xz.puller(feed, budget, streams.pull))
+        return Feed(xz.puller(feed, budget, crew, streams.pull))
     return Feed(streams.pull)
 
 

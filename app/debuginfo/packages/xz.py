@@ -1,21 +1,21 @@
 """An xz stream whose blocks tell their sizes, two blocks at a time: what xz -T and dpkg-deb write.
 
-One block is unpacked by the reader, the next beside it in a thread, since liblzma runs without the GIL; each
-as a stream of one block, so that liblzma checks all but the index, which is checked here. A block too large
-to be held is unpacked alone, as it is read.
+A crew unpacks them, out of the file itself, ahead of the reader; each as a stream of one block, so that
+liblzma checks all but the index, which is checked here. Without a crew, or where bytes come but once (in
+another archive), the reader unpacks one after the other.
 Source: https://tukaani.org/xz/xz-file-format.txt.
 """
 
 from __future__ import annotations
 
 import lzma
-import mmap
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from typing import NamedTuple
 from zlib import crc32
 
 from app.debuginfo.packages.budget import Budget
+from app.debuginfo.packages.crew import Ahead, Crew
 from app.debuginfo.packages.feed import STEP, Feed, Part
 from app.debuginfo.packages.model import Broken
 
@@ -24,19 +24,14 @@ _HEADER = 12  # bytes of a stream's header, and of its end
 HEAD = _HEADER + 2  # bytes that tell whether its blocks do
 _SIZED = 0xC0  # both sizes are in a block's header
 _CHECKS = (0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64)  # bytes of each
-# A block of xz -6 is 24 MiB, of data that do not shrink twice that.
-_MOST_HELD = 50 << 20
-_LEAST_BESIDE = 256 << 10
-_INPUT = 64 << 10
-_PIECE = 64 << 10  # a multiple of any page
+_LEAST_AHEAD = 256 << 10  # unpacked bytes of a block that is worth handing over
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(NamedTuple):
     packed: Feed
     size: int  # unpacked
     record: tuple[int, int]  # what the index must say of it
-    held: bool  # all of it was read; otherwise it is still to be
+    apart: bool  # what comes behind it can be read before it
 
 
 def sized(head: bytes) -> bool:
@@ -44,9 +39,9 @@ def sized(head: bytes) -> bool:
     return head.startswith(MAGIC) and len(head) >= HEAD and bool(head[12]) and head[13] & _SIZED == _SIZED
 
 
-def puller(feed: Feed, budget: Budget, others: Callable[[], bytes]) -> Callable[[], bytes]:
+def puller(feed: Feed, budget: Budget, crew: Crew | None, others: Callable[[], bytes]) -> Callable[[], bytes]:
     """``others`` goes on where a further stream is of another kind."""
-    parts = _parts(feed, budget, others)
+    parts = _parts(feed, budget, crew, others)
     return lambda: next(parts, b"")
 
 
@@ -64,9 +59,9 @@ def broken(error: lzma.LZMAError) -> Broken:
     return _malformed(str(error))
 
 
-def _parts(feed: Feed, budget: Budget, others: Callable[[], bytes]) -> Iterator[bytes]:
+def _parts(feed: Feed, budget: Budget, crew: Crew | None, others: Callable[[], bytes]) -> Iterator[bytes]:
     while sized(feed.peek(HEAD)):
-        for part in _stream(feed, budget):
+        for part in _Stream(feed, budget, crew).parts():
             budget.unpacked(len(part))
             yield part
         feed.skip_zeros()
@@ -74,109 +69,78 @@ def _parts(feed: Feed, budget: Budget, others: Callable[[], bytes]) -> Iterator[
         yield from iter(others, b"")
 
 
-def _stream(feed: Feed, budget: Budget) -> Iterator[bytes]:
-    header = feed.exactly(_HEADER)
-    if header[6] or header[7] > 15 or crc32(header[6:8]) != _little(header[8:]):
-        raise _malformed("the header of a stream is none")
-    memory = budget.limits.memory
-    records = []
-    while first := _block(feed, _CHECKS[header[7]], budget):
-        records.append(first.record)
-        second, late = None, None
+class _Stream:
+    """One, from its header to the end of its index."""
+
+    def __init__(self, feed: Feed, budget: Budget, crew: Crew | None) -> None:
+        self._feed = feed
+        self._budget = budget
+        self._crew = crew
+        self._header = feed.exactly(_HEADER)
+        if self._header[6] or self._header[7] > 15 or crc32(self._header[6:8]) != _little(self._header[8:]):
+            raise _malformed("the header of a stream is none")
+        self._records: list[tuple[int, int]] = []
+        self._begun: deque[Ahead | Generator[bytes, None, None]] = deque()
+        self._apart = True  # what comes next can be read now
+        self._over = False  # no further block
+        self._late: Broken | None = None
+
+    def parts(self) -> Iterator[bytes]:
         try:
-            second = _block(feed, _CHECKS[header[7]], budget) if first.held else None
-        except Broken as error:
-            late = error  # the first is good
-        beside: Future[Feed] | None = None
-        if second is not None:
-            records.append(second.record)
-            beside = _started(header, second, memory)
-        yield from _unpacked(header, first, memory)
-        if beside is not None:
-            yield from _parts_of(beside.result())
-        elif second is not None:
-            yield from _unpacked(header, second, memory)
-        if late is not None:
-            raise late
-        first = second = beside = None
-    _read_index(feed, header, records)
+            while self._begin():
+                yield from self._begun[0]
+                self._begun.popleft()
+        finally:
+            for each in self._begun:
+                each.close()
+        if self._late is not None:
+            raise self._late
+        _read_index(self._feed, self._header, self._records)
+
+    def _begin(self) -> bool:
+        """As many blocks as the crew can take; whether there is one to go on with."""
+        most = self._crew.count if self._crew else 1
+        while len(self._begun) < most and not self._over and (self._apart or not self._begun):
+            try:
+                block = self._block()
+            except Broken as error:
+                self._late = error  # those before are good
+                block = None
+            if block is None:
+                self._over = True
+            else:
+                self._records.append(block.record)
+                self._apart = block.apart
+                parts = _unpacked(self._header, block, self._budget.limits.memory)
+                crew = self._crew if block.apart and block.size >= _LEAST_AHEAD else None
+                self._begun.append(crew.ahead(parts) if crew else parts)
+        return bool(self._begun)
+
+    def _block(self) -> _Block | None:
+        """The next; None where the index begins."""
+        feed = self._feed
+        size = feed.peek(1)
+        if not size:
+            raise Broken("truncated", "Its compressed data end before their end.")
+        if size == b"\0":
+            return None
+        self._budget.stream()
+        length = (size[0] + 1) * 4
+        head = feed.peek(length)
+        if len(head) < length:
+            raise Broken("truncated", "Its compressed data end before their end.")
+        if head[1] & _SIZED != _SIZED:
+            raise _malformed("only some of its blocks tell their sizes")
+        numbers = Feed.of(head[2:])
+        packed, unpacked = _number(numbers), _number(numbers)
+        check = _CHECKS[self._header[7]]
+        whole = length + packed + -packed % 4 + check
+        apart = feed.apart(whole) if self._crew else None
+        record = length + packed + check, unpacked
+        return _Block(apart or Part(feed, whole), unpacked, record, apart is not None)
 
 
-def _block(feed: Feed, check: int, budget: Budget) -> _Block | None:
-    """The next, with its bytes if they are to be held; None where the index begins."""
-    size = feed.peek(1)
-    if not size:
-        raise Broken("truncated", "Its compressed data end before their end.")
-    if size == b"\0":
-        return None
-    budget.stream()
-    length = (size[0] + 1) * 4
-    head = feed.peek(length)
-    if len(head) < length:
-        raise Broken("truncated", "Its compressed data end before their end.")
-    if head[1] & _SIZED != _SIZED:
-        raise _malformed("only some of its blocks tell their sizes")
-    numbers = Feed.of(head[2:])
-    packed, unpacked = _number(numbers), _number(numbers)
-    whole = length + packed + -packed % 4 + check
-    held = whole + unpacked <= _MOST_HELD
-    record = length + packed + check, unpacked
-    part = Part(feed, whole)
-    return _Block(_held(whole, _parts_of(part)) if held else part, unpacked, record, held)
-
-
-def _held(size: int, parts: Iterable[bytes]) -> Feed:
-    """The parts, in pages that go back to the system as they are read: malloc would keep them.
-
-    Where the parts break off, so does the feed, behind what came before.
-    """
-    try:
-        pages = mmap.mmap(-1, size + 1, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    except OSError:
-        raise no_memory() from None
-    late = None
-    try:
-        for part in parts:
-            pages.write(part)
-    except Broken as error:
-        late = error
-    at, end = 0, pages.tell()
-
-    def pull() -> bytes:
-        nonlocal at
-        data = pages[at : min(at + _PIECE, end)]
-        if at and data:
-            pages.madvise(mmap.MADV_DONTNEED, at - _PIECE, _PIECE)
-        at += len(data)
-        if not data and late is not None:
-            raise late
-        return data
-
-    return Feed(pull)
-
-
-def _started(header: bytes, block: _Block, memory: int) -> Future[Feed] | None:
-    """In a thread that ends with its block. None for what is not worth one, or where none may be started."""
-    if not block.held or block.size < _LEAST_BESIDE:
-        return None
-    try:
-        with_one = ThreadPoolExecutor(1, "xz")
-        future = with_one.submit(_beside, header, block, memory)
-        with_one.shutdown(wait=False)
-        return future
-    except RuntimeError:
-        return None
-
-
-def _beside(header: bytes, block: _Block, memory: int) -> Feed:
-    return _held(block.size, _unpacked(header, block, memory))
-
-
-def _parts_of(feed: Feed) -> Iterator[bytes]:
-    return iter(lambda: feed.take(STEP), b"")
-
-
-def _unpacked(header: bytes, block: _Block, memory: int) -> Iterator[bytes]:
+def _unpacked(header: bytes, block: _Block, memory: int) -> Generator[bytes, None, None]:
     inner = unpacker(memory)
     data, left = header, block.size
     while True:
@@ -190,7 +154,7 @@ def _unpacked(header: bytes, block: _Block, memory: int) -> Iterator[bytes]:
         if out:
             yield out
         data = b""
-        if inner.needs_input and not (data := block.packed.take(_INPUT)):
+        if inner.needs_input and not (data := block.packed.take(STEP)):
             break
     if left:
         raise _malformed("a block is of another size than it says")
