@@ -37,7 +37,7 @@ def run() -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    child = _early_child(arguments)
+    child, unpacker = _early_child(arguments), _early_unpacker(arguments)
     import io
 
     from app.cli import parser
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     options = parser.parse(arguments)
-    options.child = child
+    options.child, options.unpacker = child, unpacker
     try:
         code = _run(options)
         sys.stdout.flush()
@@ -63,8 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     finally:
-        if child is not None:
-            child.kill()
+        for each in (child, unpacker):
+            if each is not None:
+                each.kill()
 
 
 def _early_child(arguments: Sequence[str]) -> Child | None:
@@ -77,6 +78,26 @@ def _early_child(arguments: Sequence[str]) -> Child | None:
         return Child()
     except OSError:
         return None
+
+
+def _early_unpacker(arguments: Sequence[str]) -> Child | None:
+    """The same for a file to index that is no ELF file, and so may be a package."""
+    if arguments[:1] != ["index"] or all(map(_is_elf, filter(os.path.isfile, arguments[1:]))):
+        return None
+    from app.index.build import Child
+
+    try:
+        return Child("unpack_process")
+    except OSError:
+        return None
+
+
+def _is_elf(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes longer to load
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return True  # it is said later what is wrong
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -39,6 +39,8 @@ def index(options: argparse.Namespace, settings: Settings) -> int:
     paths = [Path(path).absolute() for path in options.paths]
 
     with opened(Indexing, settings, keep=True, child=options.child) as opened_index:
+        if options.unpacker is not None:
+            opened_index.take_unpacker(options.unpacker)
         job = opened_index.add_paths([str(path) for path in paths], owner="command line")
         job = followed(opened_index, job)
     return _told(job, options.json)

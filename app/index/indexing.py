@@ -138,6 +138,10 @@ class Indexing:
         """Takes a reader's child that was started before this index was there."""
         self._readers.prepare(child, Kind())
 
+    def take_unpacker(self, child: Child) -> None:
+        """Takes a child that reads packages and was started before this index was there."""
+        self._intake.unpacker = child
+
     def add_paths(self, paths: Sequence[str], owner: str = "") -> Job:
         """Indexes files and directories of the host. Raises BadInput when a path is not absolute."""
         if not paths:

@@ -11,6 +11,7 @@ from app.config import Settings
 from app.debuginfo.packages.formats import HEAD, told
 from app.errors import AppError, Conflict, NotElf, NotFound, StorageFull
 from app.index.binaries import Package
+from app.index.build import Child
 from app.index.completing import Completing, gives, is_common
 from app.index.jobs import Task
 from app.index.reader import Kind, Source
@@ -32,6 +33,7 @@ class Intake:
         self._store = store
         self._readers = readers
         self._completing = completing
+        self.unpacker: Child | None = None  # started before, for the first package
 
     def is_package(self, descriptor: int) -> bool:
         head = os.pread(descriptor, HEAD, 0)
@@ -86,7 +88,8 @@ class Intake:
     def package(self, task: Task, name: str, descriptor: int) -> None:
         """Each ELF file of a package, and its sources; what is wrong with itself is a result of its own."""
         task.update(save=True, phase="unpacking")
-        unpacking = Unpacking(self._settings, descriptor, self._readers.scratch, task.cancelled)
+        child, self.unpacker = self.unpacker, None
+        unpacking = Unpacking(self._settings, descriptor, self._readers.scratch, task.cancelled, child)
         arrived: list[str] = []
         found = 0
         opened: dict[int, Path] = {}

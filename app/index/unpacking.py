@@ -57,15 +57,24 @@ class Unpacking:
     """Iterate over it; then ``problems`` has what was wrong, and ``entries`` how many the package has."""
 
     def __init__(
-        self, settings: Settings, descriptor: int, scratch: Path, stopped: Callable[[], bool]
+        self,
+        settings: Settings,
+        descriptor: int,
+        scratch: Path,
+        stopped: Callable[[], bool],
+        child: Child | None = None,
     ) -> None:
-        """``descriptor``: of the package, which stays the caller's."""
+        """``descriptor``: of the package, which stays the caller's.
+
+        ``child``: one that was started before, by a thread that stays; else it is started when it is needed.
+        """
         self.problems: list[Problem] = []
         self.entries = 0
         self._settings = settings
         self._descriptor = descriptor
         self._scratch = scratch
         self._stopped = stopped
+        self._child = child
         self._queue: Queue[Unpacked | None] = Queue(_AHEAD)
         self._closed = threading.Event()
 
@@ -93,7 +102,7 @@ class Unpacking:
 
     def _run(self) -> None:
         try:
-            child = Child("unpack_process")
+            child = self._child or Child("unpack_process")
         except OSError as error:
             self.problems.append(
                 Problem("fault", f"The reader of packages cannot be started: {error.strerror}.")

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from app.__main__ import _early_unpacker, main
+from tests.index.conftest import children
+from tests.support.archivewriter import python_tar
+
 ROOT = Path(__file__).parents[2]
 HEAVY = {
     *("numpy", "fastapi", "starlette", "pydantic", "jinja2", "capstone", "elftools", "re2", "uvicorn"),
@@ -62,3 +66,29 @@ def test_the_index_of_a_directory_loads_no_more(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "true").write_bytes(Path("/bin/true").read_bytes())
     assert loaded(tmp_path / "data", "index", str(tmp_path / "tree")) & HEAVY == set()
+
+
+def test_who_reads_a_package_is_started_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setenv("PROBESCOPE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("app.index.unpacking.Child", none)
+    package = tmp_path / "a.tar"
+    package.write_bytes(python_tar({"true": Path("/bin/true").read_bytes()}))
+    assert main(["index", str(package)]) == 0
+    # The second package of a command finds none that waits.
+    other = tmp_path / "b.tar"
+    other.write_bytes(python_tar({"false": Path("/bin/false").read_bytes()}))
+    assert main(["index", str(other), str(package)]) == 0
+    assert not children("app.index.unpack_process")
+
+
+def test_no_reader_of_packages_is_started_for_an_elf_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    monkeypatch.setattr("app.index.build.Child", started.append)
+    assert _early_unpacker(["index", "/bin/true", "/usr/bin", "/nowhere"]) is None
+    assert _early_unpacker(["info", __file__]) is None
+    assert started == []
+    _early_unpacker(["index", "/bin/true", __file__])
+    assert started == ["unpack_process"]
