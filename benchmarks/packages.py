@@ -48,7 +48,7 @@ def one(package: Path, turns: int, scratch: Path) -> list[str]:
     def fresh(command: Sequence[str]) -> Callable[[], object]:
         def run() -> None:
             clean()
-            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
+            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env, check=True)
 
         return run
 
