@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import NewTab, Shop, Tab
+from tests.browser.conftest import Shop, Tab
 from tests.browser.sessions import begin, drag, expect_query, finish, printed, query, run, until
-from tests.browser.test_pages import violations
+from tests.browser.wcag import violations
 from tests.support.server import Server
 
 SCRIPT = """
@@ -143,8 +143,7 @@ def test_a_drag_on_the_chart_is_the_time_of_all_views(tab: Tab, server: Server, 
     expect(page.locator("[data-counters-table] tbody tr")).to_have_count(len(found["t"]))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_is_within_reach_of_everybody(new_tab: NewTab, ended: str, scheme: str) -> None:
-    page = new_tab(color_scheme=scheme).open(f"/sessions/{ended}?view=counters&series=@by")
+def test_it_is_within_reach_of_everybody(tab: Tab, ended: str) -> None:
+    page = tab.open(f"/sessions/{ended}?view=counters&series=@by")
     expect(page.locator(CHART)).to_be_visible()
     assert violations(page) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewTab, Shop, Tab, indexed
-from tests.browser.test_pages import violations
+from tests.browser.wcag import violations
 from tests.support.server import Server
 
 

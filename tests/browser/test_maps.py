@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Shop, Tab, expect_state
 from tests.browser.sessions import begin, finish, numbers, printed, query, run, sum_of, until
-from tests.browser.test_pages import violations
+from tests.browser.wcag import violations
 from tests.support.server import Server
 
 SCRIPT = """

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
 from typing import Any
 
-import axe_playwright_python
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import WIDE, NewTab, Shop, Tab, indexed
+from tests.browser.wcag import violations, violations_of_shape
 from tests.support.server import Server
 
 NARROW = {"width": 390, "height": 844}
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 CUT = "regions => regions.some((region) => region.scrollWidth > region.clientWidth)"
 SCRIPT = 'interval:ms:50 { @n = count(); @us = hist(5); printf("a line\\n"); }'
 
@@ -73,24 +70,12 @@ def places(server: Server, shopd: Path) -> dict[str, str]:
     }
 
 
-def violations(page: Page) -> list[str]:
-    page.evaluate(AXE)
-    found: dict[str, Any] = page.evaluate(
-        "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", TAGS
-    )
-    return [
-        f"{each['id']}: {node['html'][:160]} {json.dumps(node['any'][:1])[:200]}"
-        for each in found["violations"]
-        for node in each["nodes"]
-    ]
-
-
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1440", "390"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_violates_wcag_or_scrolls_sideways(
-    new_tab: NewTab, places: dict[str, str], scheme: Any, size: Any
+    new_tab: NewTab, places: dict[str, str], size: Any
 ) -> None:
-    tab = new_tab(viewport=size, color_scheme=scheme)
+    tab = new_tab(viewport=size)
+    check = violations if size == WIDE else violations_of_shape
     found: list[str] = []
     for name, path in places.items():
         page = tab.open(path)
@@ -102,7 +87,7 @@ def test_no_page_violates_wcag_or_scrolls_sideways(
             found.append(f"{name}: {wide - room} pixels too wide")
         if size == WIDE and page.locator(".scroll").evaluate_all(CUT):
             found.append(f"{name}: columns of a table are out of sight")
-        found += [f"{name}: {text}" for text in violations(page)]
+        found += [f"{name}: {text}" for text in check(page)]
     tab.excuse("404 .*/binaries/none")
     assert found == []
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.conftest import NewTab, Tab
 from tests.browser.sessions import printed, query, run, sum_of
-from tests.browser.test_pages import violations
+from tests.browser.wcag import violations
 from tests.support.server import Server
 
 SCRIPT = """

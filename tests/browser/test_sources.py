@@ -8,19 +8,15 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import WATCH, WIDE, Tab, indexed
 from tests.index.test_debug_files import SOURCE, build
-from tests.support.debuginfod_double import double, giving
-from tests.support.server import TOKEN, running
+from tests.support.asking import asking
+from tests.support.debuginfod_double import giving
+from tests.support.server import TOKEN
 
 
 def test_the_lines_come_by_a_button(chromium: Browser, tmp_path: Path) -> None:
     made = build(tmp_path, SOURCE, f"-ffile-prefix-map={tmp_path}/away=/usr/src/debug/shop")
     with (
-        double(giving(SOURCE.encode())) as away,
-        running(
-            tmp_path / "data",
-            PROBESCOPE_DEBUGINFOD_URLS=away.url,
-            PROBESCOPE_DEBUGINFOD_CACHE=str(tmp_path / "cache"),
-        ) as server,
+        asking(tmp_path, giving(SOURCE.encode())) as (server, away),
         chromium.new_context(viewport=WIDE) as context,
     ):
         context.add_init_script(WATCH)

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewTab, Shop, Tab
 from tests.browser.sessions import begin, drag, expect_query, finish, printed, query, run, sum_of
-from tests.browser.test_pages import violations
+from tests.browser.wcag import violations
 from tests.support.server import Server
 
 SCRIPT = """
@@ -168,9 +168,8 @@ def test_without_javascript_a_form_marks_and_chooses_the_time(
     expect_value(page, "@n", printed(server.events(ended), "@n")[-1]["data"]["@n"])
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_is_within_reach_of_everybody(new_tab: NewTab, ended: str, scheme: str) -> None:
-    page = new_tab(color_scheme=scheme).open(f"/sessions/{ended}?view=table&t0=500&t1=2500")
+def test_it_is_within_reach_of_everybody(tab: Tab, ended: str) -> None:
+    page = tab.open(f"/sessions/{ended}?view=table&t0=500&t1=2500")
     page.locator("[data-timeline-table] summary").click()
     expect(page.locator("[data-timeline-table] tbody tr").first).to_be_visible()
     assert violations(page) == []

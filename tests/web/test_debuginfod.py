@@ -17,7 +17,8 @@ import pytest
 import zstandard
 
 from tests.index.test_debug_files import SOURCE, Build, build
-from tests.support.debuginfod_double import double, giving
+from tests.support.asking import asking
+from tests.support.debuginfod_double import giving
 from tests.support.programs import compile_c
 from tests.support.server import TOKEN, Server, running
 from tests.web.test_api import index, wait_job
@@ -378,14 +379,7 @@ def test_eu_addr2line(served: Served, tmp_path: Path) -> None:
 
 def test_fetching_by_api_and_page(tmp_path: Path) -> None:
     made = build(tmp_path)
-    with (
-        double() as other,
-        running(
-            tmp_path / "data",
-            PROBESCOPE_DEBUGINFOD_CACHE=str(tmp_path / "cache"),
-            PROBESCOPE_DEBUGINFOD_URLS=other.url,
-        ) as server,
-    ):
+    with asking(tmp_path, None) as (server, other):
         index(server, str(made.stripped))
         base = f"/binaries/{made.build_id}/debuginfo"
         answer = server.get(f"/api/v1{base}")
@@ -418,10 +412,7 @@ def test_fetching_by_api_and_page(tmp_path: Path) -> None:
 
 def test_a_server_that_is_read_only_fetches_nothing(tmp_path: Path) -> None:
     made = build(tmp_path)
-    with (
-        double(giving(made.debug.read_bytes())) as other,
-        running(tmp_path / "data", "--read-only", PROBESCOPE_DEBUGINFOD_URLS=other.url) as server,
-    ):
+    with asking(tmp_path, giving(made.debug.read_bytes()), "--read-only") as (server, other):
         index(server, str(made.stripped))
         base = f"/binaries/{made.build_id}/debuginfo"
         assert server.client.post(f"/api/v1{base}").status_code == 403

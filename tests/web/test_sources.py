@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx2
 
 from tests.index.test_debug_files import SOURCE, build
-from tests.support.debuginfod_double import double, giving
-from tests.support.server import Server, running
+from tests.support.asking import asking
+from tests.support.debuginfod_double import giving
+from tests.support.server import Server
 from tests.web.test_api import index, wait_job
 
 DIRECTORY = "/usr/src/debug/shop"
@@ -52,14 +53,7 @@ def test_lines_out_of_a_package(server: Server, tmp_path: Path) -> None:
 
 def test_lines_from_a_debuginfod_server(tmp_path: Path) -> None:
     made = build(tmp_path, SOURCE, f"-ffile-prefix-map={tmp_path}/away={DIRECTORY}")
-    with (
-        double(giving(SOURCE.encode())) as away,
-        running(
-            tmp_path / "data",
-            PROBESCOPE_DEBUGINFOD_URLS=away.url,
-            PROBESCOPE_DEBUGINFOD_CACHE=str(tmp_path / "cache"),
-        ) as server,
-    ):
+    with asking(tmp_path, giving(SOURCE.encode())) as (server, away):
         index(server, str(made.stripped))
         index(server, str(made.debug))
         (function,) = server.get(f"/api/v1/binaries/{made.build_id}/functions", q="checkout")["items"]
