@@ -44,8 +44,8 @@ def main() -> int:
     if unknown := set(targets) - set(SOURCES):
         parser.error(f"there is no target {', '.join(sorted(unknown))}; there are: {', '.join(SOURCES)}")
     WORK.mkdir(parents=True, exist_ok=True)
-    programs = {target: build_fuzzer(target, WORK) for target in targets}
     with tempfile.TemporaryDirectory() as scratch:
+        programs = {target: build_fuzzer(target, WORK, Path(scratch)) for target in targets}
         inputs = seed_inputs(Path(scratch))
     jobs = min(options.jobs, len(targets))
     with ThreadPoolExecutor(jobs) as pool:

@@ -17,9 +17,17 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, byte
     return seed_inputs(tmp_path_factory.mktemp("seeds"))
 
 
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the programs share."""
+    return tmp_path_factory.mktemp("objects")
+
+
 @pytest.mark.parametrize("target", SOURCES)
-def test_kept_and_first_inputs(tmp_path: Path, inputs: dict[str, dict[str, bytes]], target: str) -> None:
-    program = build_replay(target, tmp_path)
+def test_kept_and_first_inputs(
+    tmp_path: Path, objects: Path, inputs: dict[str, dict[str, bytes]], target: str
+) -> None:
+    program = build_replay(target, tmp_path, objects)
     files = sorted((REGRESSIONS / target).glob("*"))
     for name, data in inputs[target].items():
         files.append(tmp_path / name)

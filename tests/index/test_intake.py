@@ -167,7 +167,7 @@ def test_packages_without_elf_files_and_files_that_are_none(index: Index, tmp_pa
 
 def test_a_bomb_is_stopped_by_its_ratio(index: Index, tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.tar.xz"
-    with tarfile.open(bomb, "w:xz") as file:
+    with tarfile.open(bomb, "w:xz", preset=0) as file:
         info = tarfile.TarInfo("zeros")
         info.size = 300 << 20
         with Path("/dev/zero").open("rb") as zeros:

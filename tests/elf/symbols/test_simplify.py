@@ -130,7 +130,7 @@ def mangled() -> tuple[str, ...]:
             if name[:2] in (b"_Z", b"_R"):
                 found.add(name.decode("utf-8", "backslashreplace"))
     every = sorted(found)
-    return tuple(every[:: max(1, len(every) // 20_000)])
+    return tuple(every[:: max(1, len(every) // 8_000)])
 
 
 @pytest.mark.parametrize("spelling", ["llvm", "gnu"])
