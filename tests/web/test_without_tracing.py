@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.server import Server, running
+from tests.web.test_api import index
 
 
 @pytest.fixture(scope="module", params=["missing", "read-only"])
@@ -44,9 +45,7 @@ def test_every_page_opens(lame: Server, path: str) -> None:
 
 
 def test_it_indexes_and_lists_with_the_reason_why_nothing_is_attachable(lame: Server) -> None:
-    job = lame.client.post("/api/v1/index", json={"paths": ["/bin/bash"]}).json()["job"]
-    while (found := lame.get(f"/api/v1/jobs/{job}"))["state"] in {"queued", "running"}:
-        pass
+    found = index(lame, "/bin/bash")
     assert found["state"] == "done"
     binary = found["results"][0]["id"]
     functions = lame.get(f"/api/v1/binaries/{binary}/functions", q="readline")
