@@ -22,6 +22,13 @@ from app.index.records import Job
 
 # Goes up with that of app.index.columns: what an older one has left is read again.
 _SCHEMA_EPOCH = 4
+_MOST_COPIES, _MOST_DEBUG = 32, 16  # of one build
+_OF_BUILD = """
+SELECT * FROM (SELECT * FROM binaries WHERE build_id = :build AND json_extract(info, '$.debug_only')
+    ORDER BY indexed LIMIT :debug)
+UNION SELECT * FROM (SELECT * FROM binaries WHERE build_id = :build ORDER BY indexed LIMIT :copies)
+ORDER BY indexed
+"""
 _JOBS = 200  # that are remembered
 _SCHEMA = """
 CREATE TABLE binaries (
@@ -29,7 +36,8 @@ CREATE TABLE binaries (
     uploaded INTEGER NOT NULL, indexed REAL NOT NULL, columns TEXT NOT NULL, blob TEXT,
     state TEXT NOT NULL, info TEXT NOT NULL
 );
-CREATE INDEX binaries_build ON binaries (build_id);
+CREATE INDEX binaries_build ON binaries (build_id, indexed);
+CREATE INDEX binaries_debug ON binaries (build_id, indexed) WHERE json_extract(info, '$.debug_only');
 CREATE INDEX binaries_columns ON binaries (columns);
 CREATE INDEX binaries_indexed ON binaries (indexed);
 CREATE TABLE paths (
@@ -187,8 +195,13 @@ class Catalogue:
         return self._binary(rows[0]) if rows else None
 
     def of_build(self, build_id: str) -> list[BinaryRow]:
-        """All of one build: the program, its debug file, copies of other content."""
-        rows = self._rows("SELECT * FROM binaries WHERE build_id = ? ORDER BY indexed", build_id)
+        """Those of one build: the program, its debug file, copies of other content; the first of each kind.
+
+        A build has a handful; whoever makes thousands of copies of one shall not make each of them wait.
+        """
+        values = {"build": build_id, "debug": _MOST_DEBUG, "copies": _MOST_COPIES}
+        with self._lock, _storage():
+            rows = self._connection.execute(_OF_BUILD, values).fetchall()
         return [self._binary(row) for row in rows]
 
     def shared_builds(self) -> set[str]:
