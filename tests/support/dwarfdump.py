@@ -94,12 +94,13 @@ def plain(name: str) -> str:
     return re.sub(r"(\w+|\(anonymous \w+\))::|\s", "", re.sub(r":: +", "::", name))
 
 
-def _parameters(entry: Entry) -> Iterator[Entry]:
+def _parameters(found: dict[int, Entry], entry: Entry) -> Iterator[Entry]:
     for child in entry.children:
-        if child.tag == "formal_parameter":
+        # Results of Go are parameters that vary.
+        if child.tag == "formal_parameter" and _said(found, child, "variable_parameter") != "0x01":
             yield child
         elif child.tag == "GNU_formal_parameter_pack":
-            yield from _parameters(child)
+            yield from _parameters(found, child)
 
 
 def functions(found: dict[int, Entry]) -> list[Shown]:
@@ -117,7 +118,7 @@ def functions(found: dict[int, Entry]) -> list[Shown]:
                 _said(found, entry, "external") not in ("", "false", "0x00"),
                 tuple(
                     (text(_said(found, child, "name")), type_name(_said(found, child, "type")))
-                    for child in _parameters(entry)
+                    for child in _parameters(found, entry)
                 ),
             )
         )

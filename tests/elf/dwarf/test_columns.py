@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
 import random
+import re
 import shutil
 import struct
 import subprocess
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +40,24 @@ BUILDS = [
     ("cc", "clang++", "-O1"),
     ("c", "gcc", "-O2", "-c"),
 ]
+
+
+GO_SOURCE = """
+package main
+
+import "fmt"
+
+type Till struct{ sum int }
+
+func (till *Till) Add(names []string, rate float64) (count int, err error) {
+	till.sum += len(names)
+	return till.sum, fmt.Errorf("%v", rate)
+}
+
+func main() {
+	fmt.Println((&Till{}).Add([]string{"a"}, 1.5))
+}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -104,16 +125,16 @@ def test_objects_of_other_machines(machine: str, build: Build, monkeypatch: pyte
         assert_shown(fast, dwarfdump.functions(dwarfdump.entries(path)))
 
 
-def ours(columns: dwarf.DwarfColumns) -> list[dwarfdump.Shown]:
+def ours(
+    columns: dwarf.DwarfColumns, spelled: Callable[[str], str] = dwarfdump.plain
+) -> list[dwarfdump.Shown]:
     """The functions with one range, as dwarfdump.functions() has them."""
     found = []
     for row in rows(columns)["fn"]:
         if not row["flags"] & dwarf.ADDRESS or row["flags"] & dwarf.COLD:
             continue
         params = tuple(
-            (name, dwarfdump.plain(kind))
-            for flags, name, kind in row["params"]
-            if not flags & dwarf.PARAM_ELLIPSIS
+            (name, spelled(kind)) for flags, name, kind in row["params"] if not flags & dwarf.PARAM_ELLIPSIS
         )
         found.append(
             dwarfdump.Shown(
@@ -166,21 +187,65 @@ def test_functions_and_variables_are_those_of_llvm_dwarfdump(how: tuple[str, ...
 
 
 @needs_core
-def test_a_library_as_distributed() -> None:
-    """A library of glibc: some hundred units, made smaller by dwz, compressed."""
+def test_libraries_as_distributed() -> None:
+    """Libraries of glibc: up to some hundred units each, made smaller by dwz, compressed."""
     files = [
-        path
-        for path in Path("/usr/lib/debug/.build-id").glob("*/*.debug")
-        if 400_000 < path.stat().st_size < 2_000_000
+        path for path in Path("/usr/lib/debug/.build-id").glob("*/*.debug") if path.stat().st_size < 1_000_000
     ]
     if not files:
         pytest.skip("libc6-dbg is not installed")
-    path = min(files, key=lambda path: path.stat().st_size)
-    fast = read(path)
-    assert fast.problems == ()
-    shown = dwarfdump.functions(dwarfdump.entries(path))
-    assert len(shown) > 100
-    assert_shown(fast, shown)
+    seen = 0
+    for path in sorted(files, key=lambda path: path.stat().st_size)[-8:]:
+        fast = read(path)
+        assert fast.problems == ()
+        shown = dwarfdump.functions(dwarfdump.entries(path))
+        assert_shown(fast, shown)
+        seen += len(shown)
+    assert seen > 1000
+
+
+def bare(kind: str) -> str:
+    """A type without the signs that languages write before it, and llvm-dwarfdump behind it as in C.
+
+    A Box of Rust is a pointer with a name, which llvm-dwarfdump leaves out; one of a trait is a struct.
+    """
+    kind = re.sub(r"\balloc::boxed::Box<([^(].*), [\w:]+>$", r"\1", kind)
+    kind = re.sub(r"\bfn\(|\bunsafe\.Pointer\b", "void", kind)
+    return re.sub(r"[*&()\[\];\d]|\b(?:mut|const) ?|\s", "", dwarfdump.plain(kind))
+
+
+def assert_shown_but_for_signs(path: Path, least: int) -> None:
+    """The same functions, parameters and types; what the linker dropped lies at 0."""
+    shown = [row for row in dwarfdump.functions(dwarfdump.entries(path)) if row.low]
+    assert len(shown) > least
+
+    def bared(row: dwarfdump.Shown) -> dwarfdump.Shown:
+        return replace(row, params=tuple((name, bare(kind)) for name, kind in row.params))
+
+    assert Counter(ours(read(path), bare)) == Counter(map(bared, shown))
+
+
+@needs_core
+def test_a_go_program_with_its_runtime(tmp_path: Path) -> None:
+    if not shutil.which("go"):
+        pytest.skip("go is not installed")
+    (tmp_path / "prog.go").write_text(GO_SOURCE)
+    environment = {**os.environ, "GO111MODULE": "off", "GOFLAGS": ""}
+    for flags in ("-ldflags=-compressdwarf=false", "-ldflags=-compressdwarf=true"):
+        command = ["go", "build", flags, "-o", "prog", "prog.go"]
+        subprocess.run(command, check=True, capture_output=True, cwd=tmp_path, env=environment)
+        assert_shown_but_for_signs(tmp_path / "prog", 1000)
+
+
+@needs_core
+@pytest.mark.parametrize("level", ["0", "2"])
+def test_a_rust_program_with_what_it_uses(level: str, tmp_path: Path) -> None:
+    if not shutil.which("rustc"):
+        pytest.skip("rustc is not installed")
+    source = Path(__file__).parents[2] / "runtime/programs/greet.rs"
+    command = ["rustc", "-g", "-C", f"opt-level={level}", "-o", "prog", str(source)]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    assert_shown_but_for_signs(tmp_path / "prog", 300)
 
 
 @needs_core
