@@ -23,7 +23,6 @@ import gc
 import json
 import mmap
 import os
-import select
 import signal
 import socket
 import sys
@@ -35,8 +34,8 @@ from app.index.box import shut_in
 from app.index.meta import summary
 
 _MESSAGE = 1 << 16
-# What a file may need and is soon imported: a light reader does it as long as there is nothing else to do.
-_SPARE = ("hashlib", "app.elf.symbols.names", "zstandard")
+# What some files need and is soon imported: a reader without it would have read a large one for nothing.
+_SOON = ("hashlib", "app.elf.symbols.names", "zstandard")
 
 
 class NotLoaded(ImportError):
@@ -128,8 +127,7 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=descriptor) as channel:
-        spare = iter(_SPARE)
-        while not select.select([channel], [], [], 0)[0] and (name := next(spare, None)):
+        for name in _SOON:
             import_module(name)
         limits = json.loads(channel.recv(_MESSAGE) or "null")
         if limits is None:
@@ -138,8 +136,6 @@ def main(descriptor: int) -> None:
         if limits["light"] and contents.can_be_light():
             sys.meta_path.insert(0, _Refusal)
         else:
-            for name in spare:
-                import_module(name)
             contents.load_all(limits["answers"])
         gc.freeze()
         gc.enable()

@@ -71,6 +71,15 @@ def test_neither_numpy_nor_pyelftools_is_loaded() -> None:
     assert not loaded & {"numpy", "elftools", "logging", "capstone"}
 
 
+def test_a_reader_that_is_asked_at_once_has_what_a_file_needs(light: Readers, tmp_path: Path) -> None:
+    """A name for the other demangler, packed sections, and no build-id, so that a hash is wanted."""
+    source = SOURCE + '\nint foreign(void) __asm__("_RNvC6_123foo3bar"); int foreign(void) { return 3; }\n'
+    flags = ("-g", "-gz", "-Wl,--build-id=none")
+    path = compile_c(tmp_path, source, "foreign", *flags)
+    assert read(light, [path])[str(path)][0] == ""
+    assert is_light(light)
+
+
 def test_real_files_have_the_same_columns(full: Readers, light: Readers, tmp_path: Path) -> None:
     made = [
         compile_c(tmp_path, SOURCE, name, *flags)
