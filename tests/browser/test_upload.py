@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Tab
+from tests.support.elfwriter import Section, Symbol, write_elf
 from tests.support.programs import compile_c
 
 SOURCE = "int uploaded_%s(int x) { return x; } int main(void) { return uploaded_%s(1); }"
@@ -99,11 +100,11 @@ def test_an_upload_shows_how_far_it_is(tab: Tab) -> None:
 
 def test_a_job_shows_its_progress_and_is_cancelled(tab: Tab, tmp_path: Path) -> None:
     # So many that reading them takes seconds; how long a directory of the host takes to walk is not known.
-    made = compile_c(tmp_path, SOURCE % ("many", "many"), "many", "-Wl,--build-id=none").read_bytes()
-    directory = tmp_path / "copies"
+    directory = tmp_path / "many"
     directory.mkdir()
-    for number in range(1500):
-        (directory / str(number)).write_bytes(made + b"%d" % number)
+    for number in range(10_000):
+        code = Section(".text", number.to_bytes(8, "little"))
+        (directory / str(number)).write_bytes(write_elf([code], symbols=[Symbol("many")]))
     page = tab.open("/binaries/upload")
     page.locator("[name=paths]").fill(str(directory))
     page.get_by_role("button", name="Index").click()
@@ -111,7 +112,7 @@ def test_a_job_shows_its_progress_and_is_cancelled(tab: Tab, tmp_path: Path) -> 
     job = page.locator("#job")
     expect(job).to_have_attribute("data-job", "running")
     expect(job.locator("progress")).to_have_attribute("value", re.compile("^[1-9]"))
-    expect(job).to_contain_text(re.compile(r"\d+ of 1,?500 files"))
+    expect(job).to_contain_text(re.compile(r"\d+ of 10,?000 files"))
     page.get_by_role("button", name="Cancel").click()
     expect(job).to_have_attribute("data-job", "cancelled")
     expect(job.locator("progress")).to_have_count(0)
