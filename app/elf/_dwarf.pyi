@@ -6,8 +6,13 @@ from typing_extensions import Buffer
 from app.elf.dwarf.scopes import ScopeColumns
 
 class Arrival:
-    """A section that one thread puts while it is read: a buffer of its size from the start."""
+    """A section that one thread puts while it is read: a buffer of its size from the start.
 
+    ``gone``: bytes from the start on that were read and given back, which nobody may look at any more.
+    """
+
+    @property
+    def gone(self) -> int: ...
     def __new__(cls, size: int, /) -> Arrival: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def put(self, data: Buffer, /) -> bool: ...

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import struct
 import subprocess
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -175,6 +177,92 @@ def test_more_units_than_there_is_room_for(simple: list[int]) -> None:
     expected = columns(file, 1)
     assert columns(file, 2) == expected
     assert simple == [1, 1]
+
+
+def alone(count: int, functions: int) -> list[Unit]:
+    """Units that refer to none but themselves; each has a name and an inline function that all have."""
+    units = []
+    for number in range(count):
+        of = integer()
+        shared = Die("subprogram", parameter("p", of), name="shared", inline=Form("data1", 3), type=of)
+        own = Die("subprogram", parameter("q", of), name=f"own{number}", inline=Form("data1", 1))
+        inside = [
+            function(
+                f"f{number}_{at}",
+                Die(
+                    "inlined_subroutine",
+                    abstract_origin=own if at % 2 else shared,
+                    low_pc=Form("addr", 0x1000 + 64 * at),
+                    high_pc=Form("data4", 4),
+                ),
+                low=0x1000 + 64 * at,
+            )
+            for at in range(functions)
+        ]
+        units.append(unit(of, shared, own, *inside, name=f"directory/{number}.cc", language=CXX))
+    return units
+
+
+@pytest.fixture
+def arrivals(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Those that were made, which tell how much of them was given back."""
+    made: list[Any] = []
+    plain = arriving.arriving_sections
+
+    def kept(*given: Any, **named: Any) -> Any:
+        found = plain(*given, **named)
+        made.extend([] if found is None else [found.info])
+        return found
+
+    monkeypatch.setattr(dwarf, "arriving_sections", kept)
+    return made
+
+
+@pytest.mark.parametrize(("count", "functions"), [(1, 6000), (3, 3000), (100, 100), (500, 40)])
+def test_what_was_read_is_given_back(
+    count: int, functions: int, arrivals: list[Any], simple: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arriving, "ARRIVING_STEPS", (1000, 4096))
+    units = alone(count, functions)
+    size = next(len(part.data) for part in Dwarf(*units).sections() if part.name == ".debug_info")
+    assert size > 100_000, "more than may be at hand unread"
+    file = file_of(*units)
+    expected = columns(file, 1)
+    assert columns(file, 2) == expected
+    assert simple == [1]
+    assert [arrival.gone for arrival in arrivals] == [size]
+    for _ in range(5):
+        assert columns(file, 2) == expected
+
+
+@pytest.mark.parametrize("kind", ["reference", "type"])
+def test_what_others_may_refer_to_stays(kind: str, arrivals: list[Any], simple: list[int]) -> None:
+    last = many(2)
+    if kind == "type":
+        last = last[-1:]
+    file = file_of(*alone(300, 10), *last)
+    expected = columns(file, 1)
+    assert columns(file, 2) == expected
+    assert simple == [1]
+    gone = [arrival.gone for arrival in arrivals]
+    assert gone == [0] if kind == "reference" else gone[0] > 0
+
+
+def test_a_reference_to_what_is_gone_has_it_read_anew(simple: list[int], arrivals: list[Any]) -> None:
+    """Abbreviations inside of others are not foreseen: read from the first byte, these have no ref_addr."""
+    abbreviations = bytes.fromhex("01 02 2e 01 11 01 49 10 00 00 00")
+    parts = {part.name: part for part in Dwarf(*alone(300, 10)).sections()}
+    entry = b"\x02" + struct.pack("<QI", 0x1000, 0x30)
+    inside = struct.pack("<HIB", 4, len(parts[".debug_abbrev"].data) + 1, 8) + entry + entry + bytes(2)
+    info = parts[".debug_info"].data + struct.pack("<I", len(inside)) + inside
+    changed = {".debug_abbrev": parts[".debug_abbrev"].data + abbreviations, ".debug_info": info}
+    made = [replace(part, data=changed.get(name, part.data)) for name, part in parts.items()]
+    made = [compressed(part, "zlib") if part.name == ".debug_info" else part for part in made]
+    file = write_elf([Section(".text", bytes(16), flags=6, address=0x1000), *made])
+    expected = columns(file, 1)
+    assert columns(file, 2) == expected
+    assert simple == [1, 1]
+    assert arrivals[0].gone > 0
 
 
 def test_where_it_does_not_pay(simple: list[int], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,27 @@ void abbrev_table_free(AbbrevTable *table)
     free(table);
 }
 
+bool abbrevs_cross(Bytes section)
+{
+    Cursor at = cursor_over(section, false);
+    while (cursor_left(&at)) {
+        /* Tables, and what fills the space between them, end with 0. */
+        if (!cursor_uleb(&at))
+            continue;
+        cursor_uleb(&at);
+        cursor_u8(&at);
+        for (uint64_t name = 1, form = 1; (name || form) && !at.bad;) {
+            name = cursor_uleb(&at);
+            form = cursor_uleb(&at);
+            if (form == DW_FORM_implicit_const)
+                cursor_sleb(&at);
+            if (leads_out(form))
+                return true;
+        }
+    }
+    return at.bad;
+}
+
 const Abbrev *abbrev_search(const AbbrevTable *table, uint64_t code)
 {
     size_t low = 0, high = table->abbrevs.count;

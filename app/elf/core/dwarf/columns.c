@@ -25,9 +25,10 @@ static uint32_t number_of(Writer *writer, uint32_t text)
     return strings_number(&writer->reading->strings, text);
 }
 
-static uint32_t number_bytes(Writer *writer, Bytes text)
+/* A text of a unit, which has an id if the unit was walked. */
+static uint32_t number_text(Writer *writer, const UnitRows *rows, uint32_t id, Bytes text)
 {
-    return number_of(writer, text_id(&writer->reading->workers[0], text.data, text.size));
+    return number_of(writer, rows->walked ? id : text_id(&writer->reading->workers[0], text.data, text.size));
 }
 
 static void copy_ranges(Writer *writer, const Worker *worker, Span ranges)
@@ -70,9 +71,9 @@ static void write_units(Writer *writer)
         offset[i] = die_key(head, head->offset);
         language[i] = unit->language;
         version[i] = (uint8_t)unit->version;
-        name[i] = number_bytes(writer, unit->name);
-        comp_dir[i] = number_bytes(writer, unit->comp_dir);
-        producer[i] = number_bytes(writer, unit->producer);
+        name[i] = number_text(writer, rows, rows->name, unit->name);
+        comp_dir[i] = number_text(writer, rows, rows->comp_dir, unit->comp_dir);
+        producer[i] = number_text(writer, rows, rows->producer, unit->producer);
         lines[i] = head->stmt_list;
         range_at[i] = (uint32_t)writer->ranges.count;
         unit_ranges(writer, head);

@@ -117,6 +117,7 @@ typedef struct Unit {
     uint8_t state, fault;
     bool in_types; /* lies in .debug_types */
     bool has_low, has_dwo_id, has_children;
+    bool left; /* walked, of a section that arrives: its bytes may be gone */
     uint64_t ranges; /* DW_AT_ranges as an offset into its section; NO_OFFSET for none */
     uint64_t high;   /* end of the one range from low; 0 for none */
 } Unit;
@@ -208,6 +209,8 @@ static inline Cursor unit_cursor(const Unit *unit, uint64_t offset)
 /* NULL when memory is out. */
 AbbrevTable *abbrev_table_read(Bytes section, uint64_t offset, bool big);
 void abbrev_table_free(AbbrevTable *table);
+/* Whether some DIE of a section's tables, read one behind the other, may refer to another unit. */
+bool abbrevs_cross(Bytes section);
 const Abbrev *abbrev_search(const AbbrevTable *table, uint64_t code);
 
 static inline const Abbrev *abbrev_find(const AbbrevTable *table, uint64_t code)

@@ -320,10 +320,16 @@ static bool all_units(Dwarf *dwarf)
     return !dwarf->stream || stream_finish(dwarf->stream);
 }
 
+static bool still_there(const Unit *unit)
+{
+    const Dwarf *dwarf = unit->part->dwarf;
+    return !dwarf->stream || stream_has(dwarf->stream, unit);
+}
+
 static bool reference_in(Part *part, uint64_t offset, DieRef *die)
 {
     *die = (DieRef){unit_at(part, false, offset), offset};
-    return die->unit && offset >= die->unit->first;
+    return die->unit && offset >= die->unit->first && still_there(die->unit);
 }
 
 bool value_reference(Unit *unit, const Value *value, DieRef *die)
@@ -345,7 +351,7 @@ bool value_reference(Unit *unit, const Value *value, DieRef *die)
         return reference_in(&dwarf->parts[1], value->number, die);
     case DW_FORM_ref_sig8: {
         Unit *found = all_units(dwarf) ? unit_of_signature(unit->part, value->number) : NULL;
-        if (!found || !found->type_offset)
+        if (!found || !found->type_offset || !still_there(found))
             return false;
         *die = (DieRef){found, found->type_offset};
         return true;

@@ -179,7 +179,8 @@ static InlineRow inline_of(Worker *worker, const Chain *chain)
 {
     Said said = said_by(worker, chain);
     const Link *self = &chain->links[0];
-    return (InlineRow){self->raw.die, said.name, said.linkage, said.scope, said.file, said.line, self->unit->row};
+    return (InlineRow){self->raw.die, said.name, said.linkage, said.scope, said.file, said.line, self->unit->row,
+                       NONE};
 }
 
 static bool chain_at(Worker *worker, const DieRef *die, Chain *chain)
@@ -211,13 +212,40 @@ void settle_inline(Worker *worker, const InlineRow *inlined, FnRow *row)
         settle_function(worker, &chain, row);
 }
 
+/* The row of an abstract function of the unit at work, if it is the first that says so: headers repeat them in
+ * many units. What it finds wrong is no fault of the unit: another one may have the row in the end. */
+static uint32_t make_inline(Worker *worker, const Chain *chain, const InlineRow *inlined)
+{
+    const uint32_t key[SAID] = {inlined->name, inlined->linkage, inlined->scope, inlined->file, inlined->line};
+    uint32_t index = same_index(&worker->made_rows, key);
+    if (index < worker->made.count && worker->made.items[index].unit <= worker->unit_row)
+        return index;
+    if (index == UINT32_MAX || (index == worker->made.count && !vec_push(&worker->made, (FnRow){0}))) {
+        worker->memory = true;
+        return NONE;
+    }
+    uint64_t work = worker->work;
+    uint32_t faults = worker->faults;
+    FnRow row;
+    worker->work = MOST_WORK;
+    settle_function(worker, chain, &row);
+    row.flags &= ~(uint32_t)FN_LOCAL;
+    worker->made.items[index] = row;
+    worker->work = work;
+    worker->faults = faults;
+    return index;
+}
+
 static void add_inline(Worker *worker, Raw *raw)
 {
     Chain chain;
     chain.links[0] = (Link){*raw, worker->unit, true};
     follow_chain(worker, &chain);
     raw->target = TARGET_INLINE | (uint32_t)worker->inlines.count;
-    if (!vec_push(&worker->inlines, inline_of(worker, &chain)))
+    InlineRow row = inline_of(worker, &chain);
+    if (!worker->unit->abbrevs->crossing)
+        row.made = make_inline(worker, &chain, &row);
+    if (!vec_push(&worker->inlines, row))
         worker->memory = true;
 }
 

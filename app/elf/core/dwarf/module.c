@@ -98,8 +98,22 @@ static PyObject *arrival_end_method(PyObject *self, PyObject *none)
     Py_RETURN_NONE;
 }
 
+static PyObject *arrival_gone(PyObject *self, void *none)
+{
+    (void)none;
+    Arrival *arrival = &((ArrivalObject *)self)->arrival;
+    pthread_mutex_lock(&arrival->lock);
+    size_t gone = arrival->gone;
+    pthread_mutex_unlock(&arrival->lock);
+    return PyLong_FromSize_t(gone);
+}
+
+static PyGetSetDef arrival_attributes[] = {
+    {"gone", arrival_gone, NULL, "Bytes from the start on that were given back.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
 static PyMethodDef arrival_methods[] = {
-    {"put", arrival_put_method, METH_O, "Adds bytes; false where there is no room for them."},
+    {"put", arrival_put_method, METH_O, "Adds bytes, when those before are read; false where there is no room."},
     {"end", arrival_end_method, METH_NOARGS, "Says that no more will come."},
     {NULL, NULL, 0, NULL},
 };
@@ -108,6 +122,7 @@ static PyType_Slot arrival_slots[] = {
     {Py_tp_dealloc, arrival_free},
     {Py_bf_getbuffer, arrival_buffer},
     {Py_tp_methods, arrival_methods},
+    {Py_tp_getset, arrival_attributes},
     {0, NULL},
 };
 static PyType_Spec arrival_spec = {"app.elf._dwarf.Arrival", sizeof(ArrivalObject), 0, Py_TPFLAGS_DEFAULT,

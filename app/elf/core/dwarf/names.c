@@ -27,11 +27,12 @@ bool text_add(Text *text, Bytes part)
     return true;
 }
 
-/* Texts lie in sections, which outlast the reading. */
+/* Texts lie in sections, which outlast the reading, but for those in an .debug_info that is given back. */
 static uint32_t found_id(Worker *worker, const Unit *unit, const Value *value)
 {
     Bytes text;
-    return value_string(unit, value, &text) ? id_of(worker, text.data, text.size, true) : 0;
+    bool lasts = value->form != DW_FORM_string || !worker->reading->dwarf.stream;
+    return value_string(unit, value, &text) ? id_of(worker, text.data, text.size, lasts) : 0;
 }
 
 uint32_t name_of(Worker *worker, const Unit *unit, const Value *value)

@@ -1,12 +1,13 @@
 /* Numbers for the functions of all workers, in the order of their DIEs.
  *
  * Abstract functions that say the same (name, linkage name, scope, file, line) are one row, and none where a
- * function with code says it. What the rows of the others lack is read only then, once for each.
+ * function with code says it. Each worker has made the rows of those that it met first, but for units that refer
+ * to others: their rows are read only now.
  */
 #include "rows.h"
 
 typedef struct {
-    uint32_t number;
+    uint32_t number, worker; /* worker: that met it */
     InlineRow inlined;
 } Unique;
 
@@ -59,21 +60,26 @@ static void number_function(Numberer *numberer, const UnitRows *rows, uint32_t i
         same->number = *place;
 }
 
-static void add_unique(Numberer *numberer, Same *same, const InlineRow *row)
+static void add_unique(Numberer *numberer, Same *same, uint32_t worker, const InlineRow *row)
 {
     same->number = numberer->numbering->count++;
-    if (!vec_push(&numberer->unique, ((Unique){same->number, *row})))
+    if (!vec_push(&numberer->unique, ((Unique){same->number, worker, *row})))
         numberer->memory = true;
 }
 
 /* What an abstract function says, as an index of `same`; a new one gets a row. */
-static uint32_t number_abstract(Numberer *numberer, const InlineRow *row)
+static uint32_t number_abstract(Numberer *numberer, uint32_t worker, const InlineRow *row)
 {
+    uint32_t none = NONE, *known = &none;
+    if (row->made != NONE)
+        known = &numberer->reading->workers[worker].made_rows.items.items[row->made].number;
+    if (*known != NONE)
+        return *known;
     uint32_t said[] = {row->name, row->linkage, row->scope, row->file, row->line};
-    uint32_t known = (uint32_t)numberer->same.items.count, same = same_of(numberer, said);
-    if (!numberer->memory && same >= known)
-        add_unique(numberer, &numberer->same.items.items[same], row);
-    return same;
+    uint32_t count = (uint32_t)numberer->same.items.count, same = same_of(numberer, said);
+    if (!numberer->memory && same >= count)
+        add_unique(numberer, &numberer->same.items.items[same], worker, row);
+    return *known = same;
 }
 
 /* A unit's functions of all kinds by their DIEs. */
@@ -92,11 +98,11 @@ static void number_unit(Numberer *numberer, const UnitRows *rows)
         if (function < functions && code_at < inline_at && code_at < extra_at)
             number_function(numberer, rows, function++);
         else if (inlined < inlines && inline_at < extra_at) {
-            uint32_t same = number_abstract(numberer, &worker->inlines.items[inlined]);
+            uint32_t same = number_abstract(numberer, rows->worker, &worker->inlines.items[inlined]);
             numberer->numbering->inlines[rows->worker][inlined++] = same;
         } else if (extra) {
             Extra *next = &numberer->extras.items[numberer->extra++];
-            next->same = number_abstract(numberer, &next->row);
+            next->same = number_abstract(numberer, 0, &next->row);
         } else
             return;
     }
@@ -181,8 +187,14 @@ static void make_task(void *context, size_t task, unsigned worker)
     enum { CHUNK = 64 };
     Numberer *numberer = context;
     for (size_t i = task * CHUNK; i < (task + 1) * CHUNK && i < numberer->unique.count; i++) {
-        settle_inline(&numberer->reading->workers[worker], &numberer->unique.items[i].inlined, &numberer->numbering->made.items[i]);
-        numberer->makers[i] = worker;
+        const Unique *unique = &numberer->unique.items[i];
+        FnRow *row = &numberer->numbering->made.items[i];
+        bool made = unique->inlined.made != NONE;
+        numberer->makers[i] = made ? unique->worker : worker;
+        if (made)
+            *row = numberer->reading->workers[unique->worker].made.items[unique->inlined.made];
+        else
+            settle_inline(&numberer->reading->workers[worker], &unique->inlined, row);
     }
 }
 

@@ -1,5 +1,5 @@
-/* dwarf_read(): units found, shared out to the threads largest first, walked, and merged. Those of a section that
- * is still arriving are walked in its order, as they come. */
+/* dwarf_read(): units found, shared out to the threads, walked, and merged. Those of a section that is still
+ * arriving are walked in its order, as they come. */
 #include "read.h"
 
 #include <stdio.h>
@@ -18,7 +18,7 @@ const uint8_t COLUMN_SIZES[COLUMN_COUNT] = {
 #undef COLUMN
 };
 
-enum { BASE_BUDGET = 64 << 20, MOST_KNOWN = 4 << 20 };
+enum { BASE_BUDGET = 64 << 20, MOST_KNOWN = 4 << 20, LARGE_SHARE = 64 };
 
 static bool list_unit(Reading *reading, Unit *unit, bool walked)
 {
@@ -57,19 +57,31 @@ static int by_size(const void *left, const void *right)
     return a->unit < b->unit ? -1 : a->unit > b->unit;
 }
 
+/* The large ones first, so that no thread is left with one in the end; the others as they lie in the file, so that
+ * what many units repeat is met first in the first of them. */
 static bool order_units(Reading *reading)
 {
     reading->order = calloc(reading->units.count + 1, sizeof *reading->order);
     if (!reading->order)
         return false;
+    uint64_t sum = 0;
     for (size_t i = 0; i < reading->units.count; i++) {
         const UnitRows *rows = &reading->units.items[i];
         if (!rows->walked)
             continue;
-        reading->order[reading->order_count++] = (Sized){rows->unit->end - rows->unit->offset, (uint32_t)i};
+        sum += rows->unit->end - rows->unit->offset;
         atomic_fetch_add(&reading->dwarf.slots[rows->unit->slot].users, 1);
     }
-    qsort(reading->order, reading->order_count, sizeof *reading->order, by_size);
+    for (int large = 1; large >= 0; large--) {
+        for (size_t i = 0; i < reading->units.count; i++) {
+            const UnitRows *rows = &reading->units.items[i];
+            uint64_t size = rows->unit->end - rows->unit->offset;
+            if (rows->walked && (size > sum / LARGE_SHARE) == large)
+                reading->order[reading->order_count++] = (Sized){size, (uint32_t)i};
+        }
+        if (large)
+            qsort(reading->order, reading->order_count, sizeof *reading->order, by_size);
+    }
     return true;
 }
 
@@ -183,6 +195,8 @@ static void close_worker(Worker *worker)
     vec_free(&worker->variables);
     vec_free(&worker->constants);
     same_free(&worker->constant_rows);
+    vec_free(&worker->made);
+    same_free(&worker->made_rows);
     vec_free(&worker->types);
     vec_free(&worker->imports);
     vec_free(&worker->importers);

@@ -58,10 +58,11 @@ typedef struct {
     Span params, ranges;
 } FnRow;
 
-/* An abstract function without a row of its own so far; what else is known of it is read when it becomes one. */
+/* An abstract function without a row of its own so far. */
 typedef struct {
     uint64_t offset;
     uint32_t name, linkage, scope, file, line, unit;
+    uint32_t made; /* the worker's row of the first that says the same; NONE where its unit refers to others */
 } InlineRow;
 
 /* A function row: of a worker's functions; with TARGET_INLINE of its inline rows; with TARGET_FOREIGN of the
@@ -200,6 +201,7 @@ typedef struct {
     uint32_t worker; /* whose rows they are */
     uint32_t faults;
     bool walked;
+    uint32_t name, comp_dir, producer; /* of a unit that was walked */
     Span functions, inlines, sites, foreign, variables;
 } UnitRows;
 
@@ -223,6 +225,8 @@ typedef struct {
     VEC(VarRow) variables;
     VEC(VarRow) constants; /* variables without an address, each once */
     SameTable constant_rows; /* beside them */
+    VEC(FnRow) made; /* of abstract functions, each once */
+    SameTable made_rows; /* beside them; the number is that of the output */
     VEC(TypeRow) types;
     VEC(DieRef) imports; /* of units, by the unit of `unit_row` in `importers` */
     VEC(uint32_t) importers;
@@ -274,7 +278,7 @@ typedef struct Reading {
     Worker *workers;
     unsigned worker_count;
     VEC(UnitRows) units;
-    Sized *order; /* of the units that are walked, largest first */
+    Sized *order; /* in which the units are walked */
     size_t order_count;
 } Reading;
 

@@ -33,6 +33,9 @@ bool stream_open(Stream *stream, const DwarfInput *input, Dwarf *dwarf)
     stream->most = input->main.section[DEBUG_INFO].size / BYTES_A_UNIT + SPARE_UNITS;
     dwarf->parts[0].sections.section[DEBUG_INFO] = input->main.section[DEBUG_INFO];
     dwarf->stream = stream;
+    pthread_mutex_lock(&stream->arrival->lock);
+    arrival_returns(stream->arrival, !abbrevs_cross(input->main.section[DEBUG_ABBREV]));
+    pthread_mutex_unlock(&stream->arrival->lock);
     free(dwarf->slots);
     dwarf->slots = calloc(stream->most, sizeof *dwarf->slots);
     return dwarf->slots && vec_room(&dwarf->parts[0].units[0], stream->most);
@@ -74,7 +77,7 @@ static bool end_units(Stream *stream)
 /* Lists one more unit, if it is there. */
 static Turn list_next(Stream *stream)
 {
-    const Arrival *arrival = stream->arrival;
+    Arrival *arrival = stream->arrival;
     Part *part = &stream->dwarf->parts[0];
     Units *units = &part->units[0];
     if (stream->broken || stream->memory || atomic_load(&stream->whole))
@@ -110,6 +113,8 @@ static Turn list_next(Stream *stream)
         stream->memory = true;
         return OVER;
     }
+    if (arrival->returned && (atomic_load(&stream->dwarf->crossing) || unit.type == DW_UT_type))
+        arrival_returns(arrival, false);
     return LISTED;
 }
 
@@ -128,7 +133,7 @@ Unit *stream_take(Stream *stream)
         if (turn == OVER)
             break;
         if (turn == WAITING)
-            pthread_cond_wait(&arrival->changed, &arrival->lock);
+            arrival_wait(arrival);
     }
     pthread_mutex_unlock(&arrival->lock);
     return unit;
@@ -137,11 +142,25 @@ Unit *stream_take(Stream *stream)
 /* Under the lock, so that no unit of the same slot comes, and none that refers to others, while plans go. */
 void stream_leave(Stream *stream, Unit *unit)
 {
-    if (unit->state != UNIT_READY)
-        return;
+    Arrival *arrival = stream->arrival;
+    const Units *units = &stream->dwarf->parts[0].units[0];
+    pthread_mutex_lock(&arrival->lock);
+    if (unit->state == UNIT_READY)
+        plans_leave(unit);
+    unit->left = arrival->returned;
+    while (stream->left < stream->taken && units->items[stream->left].left)
+        arrival_leave(arrival, units->items[stream->left++].end);
+    pthread_mutex_unlock(&arrival->lock);
+}
+
+bool stream_has(Stream *stream, const Unit *unit)
+{
+    if (!unit->left)
+        return true;
     pthread_mutex_lock(&stream->arrival->lock);
-    plans_leave(unit);
+    stream->broken = true;
     pthread_mutex_unlock(&stream->arrival->lock);
+    return false;
 }
 
 bool stream_finish(Stream *stream)
@@ -153,7 +172,7 @@ bool stream_finish(Stream *stream)
     for (Turn turn = LISTED; turn != OVER;) {
         turn = list_next(stream);
         if (turn == WAITING)
-            pthread_cond_wait(&arrival->changed, &arrival->lock);
+            arrival_wait(arrival);
     }
     pthread_mutex_unlock(&arrival->lock);
     return atomic_load(&stream->whole);

@@ -187,6 +187,9 @@ void walk_unit(Worker *worker, uint32_t unit_row)
     worker->raws.count = worker->raw_places.count = worker->raw_variables.count = worker->raw_params.count = 0;
     worker->site_origins.count = worker->scopes.points.count = 0;
     rows->worker = (uint32_t)(worker - worker->reading->workers);
+    rows->name = text_id(worker, unit->name.data, unit->name.size);
+    rows->comp_dir = text_id(worker, unit->comp_dir.data, unit->comp_dir.size);
+    rows->producer = text_id(worker, unit->producer.data, unit->producer.size);
     uint32_t first_site = (uint32_t)worker->sites.count;
     if (worker->plans && unit->end - unit->offset <= UINT32_MAX) {
         Walk walk = {.worker = worker, .unit = unit, .plans = worker->plans, .scopes = &worker->scopes};
