@@ -27,6 +27,8 @@ EPOCH = 4
 MAGIC = b"PSCOLS\x00" + bytes([EPOCH])
 ALIGN = 8
 _MOST_BUFFERS = 512  # of one writev; Linux takes 1024
+_COPIED = 256 << 10  # bytes that are sooner put together than written piece by piece
+_AS_IT_IS = sys.byteorder == "little"
 NO_ADDRESS = 0xFFFFFFFFFFFFFFFF
 
 
@@ -147,14 +149,17 @@ ARRAYS: dict[str, Column] = {
 HEAD = struct.Struct("<8sQQ")
 TABLE_BYTES = 16 * len(ARRAYS)
 _PLACES = struct.Struct(f"<{2 * len(ARRAYS)}Q")
-_PADDING = bytes(ALIGN)
-_NUMBERS = {name: number for number, name in enumerate(ARRAYS)}
+_PADDINGS = tuple(bytes(size) for size in range(ALIGN))
 Buffer = bytes | bytearray | memoryview
 
 
 def size_of(name: str) -> int:
     """Bytes of one element of an array."""
     return int(ARRAYS[name].dtype[1:])
+
+
+# Of each array: where its place stands in the table, and the bytes of one element.
+_TABLE = {name: (2 * number, size_of(name)) for number, name in enumerate(ARRAYS)}
 
 
 def write_columns(
@@ -168,46 +173,47 @@ def write_columns(
     text = json.dumps(meta, separators=(",", ":")).encode()
     at = -(-(HEAD.size + TABLE_BYTES + len(text)) // ALIGN) * ALIGN
     places = [0] * (2 * len(ARRAYS))
-    parts: list[bytes | memoryview] = [
+    parts: list[Buffer] = [
         HEAD.pack(MAGIC, len(ARRAYS), len(text)),
         b"",
         text,
         bytes(at - HEAD.size - TABLE_BYTES - len(text)),
     ]
     for name, given in arrays.items():
-        if not len(given):
+        if not given:
             continue
-        number, part = _NUMBERS[name], _little(memoryview(given), size_of(name))
-        size = len(part)
-        places[2 * number], places[2 * number + 1] = at, size // size_of(name)
+        number, width = _TABLE[name]
+        part = given if _AS_IT_IS or width == 1 else _swapped(given, width)
+        size = part.nbytes if isinstance(part, memoryview) else len(part)
+        places[number], places[number + 1] = at, size // width
         parts.append(part)
         at += size
         if size % ALIGN:
-            parts.append(_PADDING[: -size % ALIGN])
+            parts.append(_PADDINGS[-size % ALIGN])
             at += -size % ALIGN
     parts[1] = _PLACES.pack(*places)
-    _write_all(descriptor, parts, base)
+    _write_all(descriptor, parts if at > _COPIED else [b"".join(parts)], base)
     if os.fstat(descriptor).st_size != base + at:
         os.ftruncate(descriptor, base + at)
     return at
 
 
-def _little(numbers: memoryview, size: int) -> memoryview:
-    """Their bytes as the file has them, also on a machine that has them the other way round."""
-    if sys.byteorder == "little" or size == 1:
-        return numbers.cast("B")
-    swapped = array({2: "H", 4: "I", 8: "Q"}[size], numbers.tobytes())
+def _swapped(numbers: Buffer, width: int) -> memoryview:
+    """Their bytes as the file has them, on a machine that has them the other way round."""
+    swapped = array({2: "H", 4: "I", 8: "Q"}[width], bytes(numbers))
     swapped.byteswap()
     return memoryview(swapped).cast("B")
 
 
-def _write_all(descriptor: int, parts: list[bytes | memoryview], offset: int) -> None:
+def _write_all(descriptor: int, parts: list[Buffer], offset: int) -> None:
     first = 0
     while first < len(parts):
         done = os.pwritev(descriptor, parts[first : first + _MOST_BUFFERS], offset)
         offset += done
-        while first < len(parts) and done >= len(parts[first]):
-            done -= len(parts[first])
+        while first < len(parts):
+            left = memoryview(parts[first]).cast("B")
+            if done < len(left):
+                parts[first] = left[done:]
+                break
+            done -= len(left)
             first += 1
-        if done:
-            parts[first] = memoryview(parts[first])[done:]

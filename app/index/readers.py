@@ -25,7 +25,7 @@ from app.index.build import Child
 from app.index.reader import MORE, MOST_DESCRIPTORS, Asked, Kind, Outcome, Pack, Reader, Source
 
 _BATCH_FILES = 24
-_BATCH_BYTES = 1 << 20
+_BATCH_BYTES = 4 << 20
 # Who looks for the debug file of each of many files asks a question and then has it read, by turns.
 _MOST_FREE = 3
 _LOOK_SECONDS = 0.05  # between looks at whether to stop

@@ -18,7 +18,7 @@ from app.elf.go.pclntab import (
     GoFunctions,
     Table,
     entry_values,
-    file_offsets,
+    file_offset,
     gathered,
     read_gopclntab,
 )
@@ -118,7 +118,7 @@ class GoLines:
     def _file(self, record: int, entry: int, at: int) -> str:
         number = self._value(record, 5, entry, at)
         unit = self._field(record, 8) if self._table.version > (1, 2) else 0
-        offset = int(file_offsets(self._table, np.array([number]), np.array([unit]))[0])
+        offset = file_offset(self._table, number, unit)
         return self._table.text_at(offset) if offset >= 0 else ""
 
     def _value(self, record: int, index: int, entry: int, at: int) -> int:

@@ -17,34 +17,32 @@ from app.elf.arrays import records
 from app.elf.image import PT_LOAD, Image
 
 SHT_RELA = 4
+_SHF_ALLOC, _PF_W = 2, 2
 # The fields that the run time's version leaves where they are: the least and the last code, and its start.
 _LEAST, _LAST, _TEXT = 20, 21, 22
 WORDS = 48
+_Relocations = list[tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]]
 
 
 def pointer(image: Image, address: int) -> int:
     """The pointer at a virtual address once the program is loaded (at 0); 0 where nothing is there."""
-    for offsets, addends in _relocations(image):
-        found = addends[offsets == address]
-        if len(found):
-            return int(found[0])
-    return int.from_bytes(loaded(image, address, _word(image)), _order(image))
+    return _words(image, address, 1, _relocations(image))[0]
 
 
 def loaded(image: Image, address: int, size: int) -> bytes:
     """The file's bytes for a virtual address, fewer at the end of its segment."""
-    for segment, kind in zip(image.segments, image.segment_types, strict=True):
-        if kind == PT_LOAD and segment.address <= address < segment.address + segment.file_size:
-            inside = address - segment.address
-            return bytes(image.part(segment.offset + inside, min(size, segment.file_size - inside)))
+    for row in image.headers.program_rows:
+        if row.type == PT_LOAD and row.address <= address < row.address + row.file_size:
+            inside = address - row.address
+            return bytes(image.part(row.offset + inside, min(size, row.file_size - inside)))
     return b""
 
 
 def module_words(image: Image, table: int) -> list[int] | None:
     """The first words of the moduledata whose table of functions lies at ``table``."""
-    word = _word(image)
-    for place in _places(image, table):
-        words = [pointer(image, place + index * word) for index in range(WORDS)]
+    relocations = _relocations(image)
+    for place in _places(image, table, relocations):
+        words = _words(image, place, WORDS, relocations)
         if 0 < words[_TEXT] <= words[_LEAST] < words[_LAST]:
             return words
     return None
@@ -59,28 +57,46 @@ def text_start(image: Image, table: int) -> int:
     return code.address if code is not None else 0
 
 
-def _places(image: Image, value: int) -> Iterator[int]:
+def _words(image: Image, address: int, count: int, relocations: _Relocations) -> list[int]:
+    """So many pointers from an address on; where several relocations write one, the first counts."""
+    word, order = _word(image), _order(image)
+    raw = loaded(image, address, count * word).ljust(count * word, b"\0")
+    found = [int.from_bytes(raw[at : at + word], order) for at in range(0, len(raw), word)]
+    last = min(address + count * word, 1 << 64) - 1
+    for offsets, addends in reversed(relocations):
+        rows = np.flatnonzero((offsets >= address) & (offsets <= last))
+        for row in rows[::-1].tolist():
+            at, odd = divmod(int(offsets[row]) - address, word)
+            if not odd:
+                found[at] = int(addends[row])
+    return found
+
+
+def _places(image: Image, value: int, relocations: _Relocations) -> Iterator[int]:
     """Virtual addresses of pointers to ``value`` in what can be written."""
-    for offsets, addends in _relocations(image):
+    for offsets, addends in relocations:
         yield from offsets[addends == value].tolist()
     wanted = value.to_bytes(_word(image), _order(image))
-    for segment, kind in zip(image.segments, image.segment_types, strict=True):
-        if kind == PT_LOAD and "W" in segment.flags:
-            raw = bytes(image.part(segment.offset, segment.file_size))
+    for row in image.headers.program_rows:
+        if row.type == PT_LOAD and row.flags & _PF_W:
+            raw = bytes(image.part(row.offset, row.file_size))
             at = raw.find(wanted)
             while at >= 0:
-                yield segment.address + at
+                yield row.address + at
                 at = raw.find(wanted, at + 1)
 
 
-def _relocations(image: Image) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]]:
+def _relocations(image: Image) -> _Relocations:
+    """Of each section of them: the addresses that are written, and what is written there."""
     assert image.layout is not None
     native = image.layout.order + f"u{_word(image)}"
     dtype = np.dtype([("offset", native), ("info", native), ("addend", native)])
-    for section in image.sections:
-        if image.section_types[section.index] == SHT_RELA and "A" in section.flags:
-            rows = records(image, dtype, section.offset, section.size // dtype.itemsize)
-            yield rows["offset"].astype(np.uint64), rows["addend"].astype(np.uint64)
+    found = []
+    for row in image.headers.section_rows:
+        if row.type == SHT_RELA and row.flags & _SHF_ALLOC:
+            rows = records(image, dtype, row.offset, row.size // dtype.itemsize)
+            found.append((rows["offset"].astype(np.uint64), rows["addend"].astype(np.uint64)))
+    return found
 
 
 def _word(image: Image) -> int:

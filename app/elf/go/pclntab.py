@@ -8,6 +8,7 @@ Sources: https://go.dev/s/go12symtab; runtime/symtab.go and debug/gosym/pclntab.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,6 +23,7 @@ from app.elf.model import TABLES, Places, SymbolColumns
 _VERSIONS = {0xFFFFFFFB: (1, 2), 0xFFFFFFFA: (1, 16), 0xFFFFFFF0: (1, 18), 0xFFFFFFF1: (1, 20)}
 _QUANTA = {"x86_64": 1, "i386": 1, "s390x": 2}
 STT_FUNC, STB_GLOBAL = 2, 1
+LONGEST_TEXT = 4096
 NO_SECTION = 0xFFFE  # of a function in a file without section headers
 Words = npt.NDArray[np.uint32]
 Numbers = npt.NDArray[np.int64]
@@ -57,7 +59,7 @@ class Table:
         return int.from_bytes(self.data[offset : offset + 4], self.endian)
 
     def text_at(self, offset: int) -> str:
-        part = bytes(self.data[max(offset, 0) : max(offset, 0) + 4096])
+        part = bytes(self.data[max(offset, 0) : max(offset, 0) + LONGEST_TEXT])
         return decode(part.partition(b"\0")[0])
 
 
@@ -246,9 +248,33 @@ def _files(table: Table, numbers: Numbers, unit: Numbers) -> tuple[Words, tuple[
     """Each function's file as an index into the names, each name once."""
     offsets = file_offsets(table, numbers, unit)
     distinct, index = np.unique(offsets, return_inverse=True)
-    texts = ["" if at < 0 else table.text_at(int(at)) for at in distinct.tolist()]
+    texts = _texts(table, distinct.tolist())
     names = {text: place for place, text in enumerate(dict.fromkeys(["", *texts]))}
     return np.array([names[text] for text in texts], np.uint32)[index], tuple(names)
+
+
+def _texts(table: Table, offsets: Sequence[int]) -> list[str]:
+    """``Table.text_at`` of each offset, which rise; "" for one below 0."""
+    first = next((at for at in offsets if at >= 0), 0)
+    raw = bytes(table.data[first : offsets[-1] + LONGEST_TEXT])
+    found = []
+    for offset in offsets:
+        at = offset - first
+        end = raw.find(b"\0", at, at + LONGEST_TEXT) if offset >= 0 else at
+        found.append(decode(raw[at : end if end >= 0 else at + LONGEST_TEXT]) if offset >= 0 else "")
+    return found
+
+
+def file_offset(table: Table, number: int, unit: int) -> int:
+    """``file_offsets`` of one."""
+    base = table.files if table.version == (1, 2) else table.units
+    slot = base + 4 * (number + unit)
+    if number < 0 or unit < 0 or slot & 3 or slot + 4 > len(table.data):
+        return -1
+    found = table.number(slot)
+    if table.version == (1, 2):
+        return found or -1
+    return -1 if found == 0xFFFFFFFF else found + table.files
 
 
 def file_offsets(table: Table, numbers: Numbers, unit: Numbers) -> Numbers:

@@ -10,11 +10,20 @@ import subprocess
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.elf.details import Details
 from app.elf.go.lines import GoLines, go_functions
-from app.elf.go.pclntab import GoFunctions, as_symbols, find_table, read_gopclntab
+from app.elf.go.module import module_words, pointer
+from app.elf.go.pclntab import (
+    GoFunctions,
+    as_symbols,
+    file_offset,
+    file_offsets,
+    find_table,
+    read_gopclntab,
+)
 from app.elf.image import Image, open_image
 from app.elf.model import TABLES
 from app.elf.reader import read_facts
@@ -151,6 +160,10 @@ def test_every_layout(version: tuple[int, int], endian: str, bits: int, quantum:
     assert lines.lines(0x401084) == (("runtime.third[...]", "/go/runtime.go", 100),)
     assert lines.lines(END) == ()
     assert as_symbols(image, found).size.tolist() == [64, 64, 64]
+    numbers, units = [-1, 0, 1, 2, 3, 1 << 20], [0, 0, 0, 0, -1, 0]
+    assert [file_offset(found.table, *each) for each in zip(numbers, units, strict=True)] == (
+        file_offsets(found.table, np.array(numbers), np.array(units)).tolist()
+    )
 
 
 def _program(raw: bytes, bits: int, endian: str, name: str = ".gopclntab") -> bytes:
@@ -160,6 +173,33 @@ def _program(raw: bytes, bits: int, endian: str, name: str = ".gopclntab") -> by
         bits=bits,
         endian=endian,
     )
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_words_of_the_run_time_as_relocations_write_them(bits: int) -> None:
+    """In a position-independent program the file has others; of two relocations the first counts."""
+    word = bits // 8
+
+    def packed(*numbers: int) -> bytes:
+        return b"".join(number.to_bytes(word, "little") for number in numbers)
+
+    rows = [(0, 0x500000), (20, TEXT), (21, TEXT + 0x40), (22, TEXT), (22, TEXT + 8)]
+    data = packed(*range(48))
+    relocations = packed(*(number for at, to in rows for number in (0x600000 + at * word, 8, to)))
+    image = open_image(
+        sections.elf(
+            [
+                sections.Made(".rela.dyn", relocations, 0x400000, type=4),
+                sections.Made(".data", data, 0x600000),
+            ],
+            bits=bits,
+        )
+    )
+    words = module_words(image, 0x500000)
+    assert words is not None
+    assert words[:3] == [0x500000, 1, 2]
+    assert words[20:24] == [TEXT, TEXT + 0x40, TEXT, 23]
+    assert [pointer(image, 0x600000 + at * word) for at in (0, 20, 23, 100)] == [0x500000, TEXT, 23, 0]
 
 
 def test_by_its_magic_where_no_section_is_named_so() -> None:
