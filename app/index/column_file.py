@@ -21,12 +21,14 @@ import struct
 import sys
 from array import array
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 EPOCH = 4
 MAGIC = b"PSCOLS\x00" + bytes([EPOCH])
 ALIGN = 8
 _MOST_BUFFERS = 512  # of one writev; Linux takes 1024
+META_ROOM = 256 << 10  # before arrays that are written first; what is not used is a hole in the file
 _COPIED = 256 << 10  # bytes that are sooner put together than written piece by piece
 _AS_IT_IS = sys.byteorder == "little"
 NO_ADDRESS = 0xFFFFFFFFFFFFFFFF
@@ -158,12 +160,30 @@ def size_of(name: str) -> int:
     return int(ARRAYS[name].dtype[1:])
 
 
-# Of each array: where its place stands in the table, and the bytes of one element.
-_TABLE = {name: (2 * number, size_of(name)) for number, name in enumerate(ARRAYS)}
+_WIDTHS = {name: size_of(name) for name in ARRAYS}
+
+
+class Written(NamedTuple):
+    """Arrays that are in the file before the rest is known."""
+
+    places: dict[str, tuple[int, int]]  # of each the offset from the base, and how many elements
+    end: int
+
+
+def write_arrays(descriptor: int, arrays: Mapping[str, Buffer], base: int) -> Written:
+    """Writes some of the arrays behind room for what stands first. Raises OSError when they do not fit."""
+    places: dict[str, tuple[int, int]] = {}
+    parts, end = _laid(arrays, META_ROOM, places)
+    _write_all(descriptor, parts, base + META_ROOM)
+    return Written(places, end)
 
 
 def write_columns(
-    descriptor: int, arrays: Mapping[str, Buffer], meta: Mapping[str, Any], base: int = 0
+    descriptor: int,
+    arrays: Mapping[str, Buffer],
+    meta: Mapping[str, Any],
+    base: int = 0,
+    written: Written | None = None,
 ) -> int:
     """Writes from ``base`` to the end of the file; what ``arrays`` lacks is empty. Gives the size.
 
@@ -172,30 +192,45 @@ def write_columns(
     """
     text = json.dumps(meta, separators=(",", ":")).encode()
     at = -(-(HEAD.size + TABLE_BYTES + len(text)) // ALIGN) * ALIGN
-    places = [0] * (2 * len(ARRAYS))
-    parts: list[Buffer] = [
-        HEAD.pack(MAGIC, len(ARRAYS), len(text)),
-        b"",
-        text,
-        bytes(at - HEAD.size - TABLE_BYTES - len(text)),
-    ]
+    gap = bytes(at - HEAD.size - TABLE_BYTES - len(text))
+    places: dict[str, tuple[int, int]] = {}
+    first = at
+    # A meta that needs more room has all of it written anew.
+    if written is not None and at <= META_ROOM:
+        places, first = dict(written.places), written.end
+    rest = {name: array for name, array in arrays.items() if name not in places}
+    parts, end = _laid(rest, first, places)
+    table = _PLACES.pack(*chain.from_iterable(places.get(name, (0, 0)) for name in ARRAYS))
+    head: list[Buffer] = [HEAD.pack(MAGIC, len(ARRAYS), len(text)), table, text, gap]
+    if first == at:
+        parts = head + parts
+        _write_all(descriptor, parts if end > _COPIED else [b"".join(parts)], base)
+    else:
+        _write_all(descriptor, head, base)
+        _write_all(descriptor, parts, base + first)
+    if os.fstat(descriptor).st_size != base + end:
+        os.ftruncate(descriptor, base + end)
+    return end
+
+
+def _laid(
+    arrays: Mapping[str, Buffer], at: int, places: dict[str, tuple[int, int]]
+) -> tuple[list[Buffer], int]:
+    """What is written from ``at`` on, and where it ends; ``places`` is told where each array is."""
+    parts: list[Buffer] = []
     for name, given in arrays.items():
         if not given:
             continue
-        number, width = _TABLE[name]
+        width = _WIDTHS[name]
         part = given if _AS_IT_IS or width == 1 else _swapped(given, width)
         size = part.nbytes if isinstance(part, memoryview) else len(part)
-        places[number], places[number + 1] = at, size // width
+        places[name] = at, size // width
         parts.append(part)
         at += size
         if size % ALIGN:
             parts.append(_PADDINGS[-size % ALIGN])
             at += -size % ALIGN
-    parts[1] = _PLACES.pack(*places)
-    _write_all(descriptor, parts if at > _COPIED else [b"".join(parts)], base)
-    if os.fstat(descriptor).st_size != base + at:
-        os.ftruncate(descriptor, base + at)
-    return at
+    return parts, at
 
 
 def _swapped(numbers: Buffer, width: int) -> memoryview:

@@ -10,8 +10,10 @@ import mmap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
+from app.elf import threads as workers
 from app.elf.dwarf import columns as dwarf
 from app.elf.identity import identity
 from app.elf.image import Image, open_image
@@ -20,12 +22,14 @@ from app.elf.merging import with_debug_file
 from app.elf.model import Facts
 from app.elf.reader import facts_of, out_of_memory, with_debug
 from app.elf.symbols.rows import is_native
-from app.index.column_file import write_columns
+from app.index.column_file import write_arrays, write_columns
 from app.index.tables import tables
 
 Data = bytes | mmap.mmap
 # Bytes of debug sections from which on all threads take part: below, sharing costs more than it gains.
 _MANY = 4 << 20
+# Of the debug information, from which on another thread writes them.
+_MANY_ELEMENTS = 1 << 20
 
 
 def can_be_light() -> bool:
@@ -68,10 +72,17 @@ class Further:
 def columns(target: int, base: int, data: Data, further: Further, threads: int) -> tuple[dict[str, Any], int]:
     """Fills ``target`` from ``base`` on with the columns of a file; gives their meta and size."""
     found = _read(data, further, threads)
-    arrays, meta = tables(found.facts, found.dwarf)
+    written = None
+    # Of a large file they take as long to write as the tables to make.
+    if threads > 1 and workers.free() and sum(map(len, found.dwarf.values())) >= _MANY_ELEMENTS:
+        written = workers.Begun(partial(write_arrays, target, found.dwarf, base))
+    try:
+        arrays, meta = tables(found.facts, found.dwarf)
+    finally:
+        done = written.result() if written is not None else None
     meta["links"] = found.links.as_dict()
     meta["separate"] = found.separate
-    return meta, write_columns(target, arrays, meta, base)
+    return meta, write_columns(target, arrays, meta, base, done)
 
 
 class _Found(NamedTuple):

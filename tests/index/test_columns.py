@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import mmap
+import os
 import random
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from app.elf.reader import read_facts
-from app.index.column_file import ARRAYS, write_columns
+from app.index import contents
+from app.index.column_file import ARRAYS, META_ROOM, Written, write_arrays, write_columns
 from app.index.columns import BadColumns, Columns, open_columns
 from app.index.items import Items, check
 from app.index.tables import tables
@@ -44,6 +50,55 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_a_file_without_symbols(tmp_path: Path) -> None:
     columns = opened(columns_of(tmp_path / "c", b"\x7fELF" + b"\x02\x01\x01" + b"\0" * 57))
     assert columns.meta["counts"] == {"symbols": 0, "functions": 0, "variables": 0, "usdt": 0, "types": 0}
+
+
+@pytest.mark.parametrize("texts", [0, 1, META_ROOM])
+def test_arrays_that_are_written_first(texts: int, tmp_path: Path) -> None:
+    """All is as without; a meta that is longer than the room before them has them written anew."""
+    arrays, meta = tables(read_facts(Path("/bin/bash").read_bytes()))
+    meta["comment"] = ["x" * texts]
+    early = {name: array for number, (name, array) in enumerate(arrays.items()) if number % 3}
+    base = mmap.ALLOCATIONGRANULARITY
+    with (tmp_path / "c").open("w+b") as file:
+        written = write_arrays(file.fileno(), early, base)
+        size = write_columns(file.fileno(), arrays, meta, base, written)
+        found = open_columns(file.fileno(), base, size)
+        assert os.fstat(file.fileno()).st_size == base + size
+    with (tmp_path / "d").open("w+b") as file:
+        plain = open_columns(file.fileno(), 0, write_columns(file.fileno(), arrays, meta))
+    assert found.meta == plain.meta == json.loads(json.dumps(meta))
+    for name in ARRAYS:
+        assert np.array_equal(found[name], plain[name])
+    assert size == plain.size if texts == META_ROOM else size > META_ROOM
+
+
+def test_a_large_file_writes_while_it_makes_its_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "a.c"
+    source.write_text(
+        "struct s { int x; } kept; int f(struct s *p) { return p->x; } int main(void) { return 0; }"
+    )
+    subprocess.run(["gcc", "-g", "-o", tmp_path / "prog", source], check=True)
+    data = (tmp_path / "prog").read_bytes()
+    contents.start_threads(2)
+    first: list[Written | None] = []
+
+    def noted(*given: Any) -> int:
+        first.append(given[-1])
+        return write_columns(*given)
+
+    monkeypatch.setattr("app.index.contents.write_columns", noted)
+    found = []
+    for most in (1 << 30, 0):
+        monkeypatch.setattr(contents, "_MANY_ELEMENTS", most)
+        with (tmp_path / f"{most}").open("w+b") as file:
+            meta, size = contents.columns(file.fileno(), 0, data, contents.Further(), 2)
+            opened_there = open_columns(file.fileno(), 0, size)
+        found.append((meta, {name: opened_there[name].tobytes() for name in ARRAYS}))
+    assert first[0] is None
+    assert first[1] is not None
+    assert found[0] == found[1]
 
 
 def test_mutated_columns_are_refused_or_harmless(tmp_path: Path) -> None:
