@@ -63,6 +63,14 @@ def test_the_log_has_each_call_with_its_arguments_as_text(tab: Tab, server: Serv
     expect(page.locator("[data-log] [data-n]")).to_have_count(0)
 
 
+def test_nothing_on_the_page_moves_for_ever(tab: Tab, server: Server, shop: Shop) -> None:
+    """It would take a third of what the page takes, on cores that may be the target's own."""
+    page = tab.open(f"/sessions/{begin(server, shop, 'log')}")
+    expect(page.locator("[data-link]")).to_have_text("live")
+    timings = page.evaluate("document.getAnimations().map((each) => each.effect.getTiming().iterations)")
+    assert all(times is not None and times < 10 for times in timings), timings
+
+
 def first_number(head: str, text: str) -> int:
     """The first argument, or what was returned; in hex where no debug information has its type."""
     found = re.match(rf"{head}(?:\((?:order=)?| = )(0x[0-9a-f]+|\d+)", text)

@@ -8,7 +8,12 @@ const SPARE = 4;
 function lines(event) {
   const data = event.data;
   if (event.type === "marker") return [`marker: ${data}`];
-  if (typeof data === "string") return data.replace(/\n+$/, "").split("\n");
+  if (typeof data === "string") {
+    // Mostly one line with its end.
+    const end = data.indexOf("\n");
+    if (end >= 0 && end === data.length - 1) return [data.slice(0, end)];
+    return data.replace(/\n+$/, "").split("\n");
+  }
   if (event.type === "gap") return [`${number(data.count)} events (${number(data.from)} to ${number(data.to)}) are no longer kept`];
   if (event.type === "attached_probes") return [`attached ${number(data.probes)} probe${data.probes === 1 ? "" : "s"}`];
   if (event.type === "lost_events") return [`the kernel lost ${number(data.events)} events`];
