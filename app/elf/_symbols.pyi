@@ -8,12 +8,22 @@ Lack = tuple[int, int, int]
 def read(
     data: Buffer, sections: Buffer, section_names: Buffer, wide: bool, big: bool
 ) -> tuple[int, bytes, bytes, list[bytes], list[Lack]] | None: ...
-def tables(
-    buffers: tuple[Buffer, ...],
-    relocatable: bool,
-    thumb: bool,
-    foreign: Callable[[list[bytes]], list[bytes]],
-) -> tuple[dict[str, bytes], dict[str, bytes], dict[str, bytes]]: ...
+
+class Tables:
+    """Names in their order; several threads may ask for what follows from it."""
+
+    def __new__(
+        cls,
+        buffers: tuple[Buffer, ...],
+        relocatable: bool,
+        thumb: bool,
+        foreign: Callable[[list[bytes]], list[bytes]],
+        /,
+    ) -> Tables: ...
+    def names(self) -> dict[str, bytes]: ...
+    def functions(self) -> dict[str, bytes]: ...
+    def variables(self) -> dict[str, bytes]: ...
+
 def marks(
     names: Buffer, name_at: Buffer, name_len: Buffer, section_index: Buffer, wanted: tuple[bytes, ...]
 ) -> tuple[bytes, int, int]: ...

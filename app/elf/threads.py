@@ -6,7 +6,9 @@ A reader that is shut in cannot start any, so they are started before, and stay.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -67,20 +69,25 @@ class Begun(Generic[_Made]):
 
 
 def spread(make: Callable[[_Item], _Made], items: Sequence[_Item]) -> list[_Made]:
-    """What ``make`` gives for each; the caller makes the first. Raises what it raises."""
-    if free() < 1 or len(items) < 2:
-        return [make(item) for item in items]
+    """What ``make`` gives for each; the caller makes the first, and all that no thread is free for.
+
+    Raises what it raises.
+    """
+    left = deque(range(len(items)))
     done: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
 
-    def attempt(place: int) -> None:
-        try:
-            done.put((place, make(items[place]), None))
-        except BaseException as error:
-            done.put((place, None, error))
+    def attempt() -> None:
+        with suppress(IndexError):
+            while True:
+                place = left.popleft()
+                try:
+                    done.put((place, make(items[place]), None))
+                except BaseException as error:
+                    done.put((place, None, error))
 
-    for place in range(1, len(items)):
-        _tasks.put(partial(attempt, place))
-    attempt(0)
+    for _ in range(min(len(_started), len(items) - 1)):
+        _tasks.put(attempt)
+    attempt()
     found = sorted((done.get() for _ in items), key=lambda each: each[0])
     for _, _, error in found:
         if error is not None:

@@ -18,14 +18,25 @@ assert threads.start(2) == 2
 assert threads.start(2) == 0
 found = threads.spread(where, range(50))
 assert [number for number, _ in found] == list(range(50))
-assert [main for _, main in found] == [True] + [False] * 49
+assert found[0] == (0, True)
+
+# Side by side, as far as there are threads.
+meeting = threading.Barrier(3)
+assert threads.spread(lambda number: meeting.wait(60) * 0 + number, range(3)) == [0, 1, 2]
+
+# Where none is free, the caller makes all of them.
+over = threading.Event()
+lasting = [threads.Begun(over.wait) for _ in range(2)]
+assert threads.free() == 0
+assert threads.spread(where, range(3)) == [(0, True), (1, True), (2, True)]
+over.set()
+assert [each.result() for each in lasting] == [True, True]
 for wrong in ([0, 1, 2], [1, 0, 2]):
     try:
         threads.spread(lambda number: 1 // number, wrong)
     except ZeroDivisionError:
         continue
     raise AssertionError
-assert threads.spread(where, range(2)) == [(0, True), (1, False)]
 """
 
 

@@ -7,12 +7,15 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from app.elf import threads
 from app.elf.model import Facts
 from app.elf.reader import read_facts
+from app.elf.symbols import rows as symbol_rows
 from app.elf.symbols.rows import is_native, native_tables, no_symbols
 from app.index.column_file import ARRAYS
 from app.index.columns import Array
@@ -98,6 +101,26 @@ def test_real_files_with_and_without_debug_information() -> None:
             compare(facts, made_up(facts, chance))
         if facts.header is not None:
             compare(replace(facts, header=replace(facts.header, type="REL")), made_up(facts, chance))
+
+
+@needs_core
+def test_what_follows_from_many_names_is_made_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads.start(1)
+    made: list[int] = []
+    plain = threads.spread
+
+    def counted(make: Any, items: Any) -> Any:
+        made.append(len(items))
+        return plain(make, items)
+
+    monkeypatch.setattr(symbol_rows, "spread", counted)
+    facts = read_facts(Path("/bin/bash").read_bytes())
+    assert facts.symbols is not None
+    few = native_tables(facts.symbols, facts.headers, False, {})
+    monkeypatch.setattr(symbol_rows, "_MANY", 1)
+    many = native_tables(facts.symbols, facts.headers, False, {})
+    assert many == few
+    assert made == [3]
 
 
 @needs_core

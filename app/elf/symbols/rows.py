@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
 
 from app.elf.image import Headers, Image, load_rows
 from app.elf.model import Numbers, SymbolColumns
+from app.elf.threads import spread
 
 try:
     from app.elf import _symbols
@@ -41,6 +42,8 @@ _COLUMNS: tuple[tuple[str, Numbers, int], ...] = (
 )
 _TAKEN = ("names", "name_at", "name_len", "section_index", "address", "size", "type", "bind", "table")
 _FN = ("fn_name", "fn_linkage", "fn_flags", "fn_low", "fn_size")
+# Symbols and functions from which on what follows from their names is made side by side.
+_MANY = 1 << 15
 _VAR = ("var_name", "var_linkage", "var_flags", "var_address", "var_size")
 _ROWS = ("start", "rows", "name_at", "names", "name", "section", "address", "size")
 
@@ -143,7 +146,10 @@ def native_tables(
     buffers += [headers.packed if headers else b""]
     buffers += [dwarf.get(name, b"") for name in ("string_blob", "string_at", *_FN, *_VAR)]
     thumb = headers is not None and headers.machine == _ARM
-    names, *rows = _symbols.tables(tuple(buffers), relocatable, thumb, _foreign)
+    tables = _symbols.Tables(tuple(buffers), relocatable, thumb, _foreign)
+    makers = (tables.functions, tables.variables, tables.names)
+    many = len(symbols) + len(dwarf.get("fn_low", b"")) >= _MANY
+    *rows, names = spread(_made, makers) if many else map(_made, makers)
     arrays: dict[str, Any] = dict(names)
     for kind, known, found in zip(
         ("function", "variable"), ("function_fn", "variable_var"), rows, strict=True
@@ -151,6 +157,10 @@ def native_tables(
         arrays |= {f"{kind}_{name}": found[name] for name in _ROWS}
         arrays[known] = found["known"]
     return arrays
+
+
+def _made(maker: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
+    return maker()
 
 
 def _foreign(names: list[bytes]) -> list[bytes]:

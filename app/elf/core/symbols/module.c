@@ -227,9 +227,76 @@ static Outcome ask_foreign(PyObject *foreign, Names *names, bool *raised)
     return outcome;
 }
 
-/* The columns that belong to the names and to each symbol. */
-static PyObject *names_answer(Names *names, size_t count)
+/* Names in their order, with what they are of, so that rows of both kinds and lines can be made side by side. */
+typedef struct {
+    PyObject_HEAD
+    Py_buffer buffers[BUFFERS];
+    int held;
+    bool named;
+    Input input;
+    Names names;
+} TablesObject;
+
+static bool name_all(TablesObject *self, PyObject *foreign)
 {
+    Names *names = &self->names;
+    Outcome outcome;
+    bool raised = false;
+    Py_BEGIN_ALLOW_THREADS
+    outcome = collect_names(&self->input, names);
+    if (outcome == DONE)
+        outcome = demangle_names(names);
+    Py_END_ALLOW_THREADS
+    self->named = true;
+    if (outcome == DONE && names->foreign.count)
+        outcome = ask_foreign(foreign, names, &raised);
+    if (outcome == DONE && !raised) {
+        Py_BEGIN_ALLOW_THREADS
+        outcome = order_names(names);
+        Py_END_ALLOW_THREADS
+    }
+    if (outcome != DONE)
+        failed(outcome);
+    return outcome == DONE && !raised;
+}
+
+static PyObject *tables_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+{
+    (void)keywords;
+    PyObject *given, *foreign;
+    int relocatable, thumb;
+    if (!PyArg_ParseTuple(arguments, "O!ppO", &PyTuple_Type, &given, &relocatable, &thumb, &foreign))
+        return NULL;
+    if (PyTuple_GET_SIZE(given) != BUFFERS)
+        return PyErr_Format(PyExc_ValueError, "%d buffers are needed", (int)BUFFERS);
+    TablesObject *self = (TablesObject *)type->tp_alloc(type, 0);
+    while (self && self->held < BUFFERS
+           && !PyObject_GetBuffer(PyTuple_GET_ITEM(given, self->held), &self->buffers[self->held], PyBUF_SIMPLE))
+        self->held++;
+    if (self && (self->held < BUFFERS || !make_input(self->buffers, relocatable, thumb, &self->input)
+                 || !name_all(self, foreign)))
+        Py_CLEAR(self);
+    return (PyObject *)self;
+}
+
+static void tables_free(PyObject *object)
+{
+    TablesObject *self = (TablesObject *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    if (self->named)
+        free_names(&self->names);
+    while (self->held)
+        PyBuffer_Release(&self->buffers[--self->held]);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+/* The columns that belong to the names and to each symbol. */
+static PyObject *tables_names(PyObject *object, PyObject *none)
+{
+    (void)none;
+    const Names *names = &((TablesObject *)object)->names;
+    size_t count = ((TablesObject *)object)->input.count;
     size_t lines_count = names->raw.texts.count + names->demangled;
     PyObject *text = bytes_from(NULL, names->text_size, 1), *line_at = bytes_from(NULL, lines_count + 1, 4),
              *line_name = bytes_from(NULL, names->demangled, 4), *name_id = bytes_from(NULL, count, 4);
@@ -251,47 +318,52 @@ static PyObject *names_answer(Names *names, size_t count)
     return Py_BuildValue("{sNsNsNsN}", "name_id", name_id, "text", text, "line_at", line_at, "line_name", line_name);
 }
 
-static PyObject *rows_answer(const Rows *rows)
+static PyObject *rows_of(PyObject *object, Kind kind)
 {
-    return Py_BuildValue("{sNsNsNsNsNsNsNsNsN}", "start", FROM_VEC(rows->start), "rows", FROM_VEC(rows->symbols),
-                         "name_at", FROM_VEC(rows->name_at), "names", FROM_VEC(rows->all_names), "name",
-                         FROM_VEC(rows->name), "section", FROM_VEC(rows->section), "known", FROM_VEC(rows->known),
-                         "address", FROM_VEC(rows->address), "size", FROM_VEC(rows->size));
-}
-
-static PyObject *make_tables(const Input *input, PyObject *foreign)
-{
-    Names names;
-    Rows functions = {.start = {NULL, 0, 0}}, variables = {.start = {NULL, 0, 0}};
+    const TablesObject *self = (const TablesObject *)object;
+    Rows rows = {.start = {NULL, 0, 0}};
     Outcome outcome;
-    bool raised = false;
-    PyObject *answer = NULL;
     Py_BEGIN_ALLOW_THREADS
-    outcome = collect_names(input, &names);
-    if (outcome == DONE)
-        outcome = demangle_names(&names);
+    outcome = make_rows(&self->input, &self->names, kind, &rows);
     Py_END_ALLOW_THREADS
-    if (outcome == DONE && names.foreign.count)
-        outcome = ask_foreign(foreign, &names, &raised);
-    if (outcome == DONE && !raised) {
-        Py_BEGIN_ALLOW_THREADS
-        outcome = order_names(&names);
-        if (outcome == DONE)
-            outcome = make_rows(input, &names, FUNCTIONS, &functions);
-        if (outcome == DONE)
-            outcome = make_rows(input, &names, VARIABLES, &variables);
-        Py_END_ALLOW_THREADS
-        if (outcome == DONE)
-            answer = Py_BuildValue("(NNN)", names_answer(&names, input->count),
-                                   rows_answer(&functions), rows_answer(&variables));
-    }
+    PyObject *answer = NULL;
     if (outcome != DONE)
         failed(outcome);
-    free_rows(&functions);
-    free_rows(&variables);
-    free_names(&names);
+    else
+        answer = Py_BuildValue("{sNsNsNsNsNsNsNsNsN}", "start", FROM_VEC(rows.start), "rows", FROM_VEC(rows.symbols),
+                               "name_at", FROM_VEC(rows.name_at), "names", FROM_VEC(rows.all_names), "name",
+                               FROM_VEC(rows.name), "section", FROM_VEC(rows.section), "known", FROM_VEC(rows.known),
+                               "address", FROM_VEC(rows.address), "size", FROM_VEC(rows.size));
+    free_rows(&rows);
     return answer;
 }
+
+static PyObject *tables_functions(PyObject *self, PyObject *none)
+{
+    (void)none;
+    return rows_of(self, FUNCTIONS);
+}
+
+static PyObject *tables_variables(PyObject *self, PyObject *none)
+{
+    (void)none;
+    return rows_of(self, VARIABLES);
+}
+
+static PyMethodDef TABLES_METHODS[] = {
+    {"names", tables_names, METH_NOARGS, "The columns of names, their lines, and the name of each symbol."},
+    {"functions", tables_functions, METH_NOARGS, "The columns of functions."},
+    {"variables", tables_variables, METH_NOARGS, "The columns of variables."},
+    {NULL, NULL, 0, NULL},
+};
+static PyType_Slot TABLES_SLOTS[] = {
+    {Py_tp_new, tables_new},
+    {Py_tp_dealloc, tables_free},
+    {Py_tp_methods, TABLES_METHODS},
+    {Py_tp_doc, "Tables(buffers, relocatable, thumb, foreign): may be asked by several threads at once"},
+    {0, NULL},
+};
+static PyType_Spec TABLES_SPEC = {"app.elf._symbols.Tables", sizeof(TablesObject), 0, Py_TPFLAGS_DEFAULT, TABLES_SLOTS};
 
 static PyObject *marks_of(const Input *input, PyObject *given)
 {
@@ -397,30 +469,6 @@ static PyObject *enclosing_function(PyObject *module, PyObject *arguments)
     return answer;
 }
 
-PyDoc_STRVAR(tables_doc, "tables(buffers, relocatable, thumb, foreign) -> (names, functions, variables)");
-
-static PyObject *tables_function(PyObject *module, PyObject *arguments)
-{
-    (void)module;
-    PyObject *given, *foreign, *answer = NULL;
-    int relocatable, thumb, held = 0;
-    Py_buffer buffers[BUFFERS];
-    if (!PyArg_ParseTuple(arguments, "O!ppO", &PyTuple_Type, &given, &relocatable, &thumb, &foreign))
-        return NULL;
-    if (PyTuple_GET_SIZE(given) != BUFFERS) {
-        PyErr_Format(PyExc_ValueError, "%d buffers are needed", (int)BUFFERS);
-        return NULL;
-    }
-    while (held < BUFFERS && !PyObject_GetBuffer(PyTuple_GET_ITEM(given, held), &buffers[held], PyBUF_SIMPLE))
-        held++;
-    Input input;
-    if (held == BUFFERS && make_input(buffers, relocatable, thumb, &input))
-        answer = make_tables(&input, foreign);
-    while (held)
-        PyBuffer_Release(&buffers[--held]);
-    return answer;
-}
-
 PyDoc_STRVAR(demangle_doc, "demangle(name) -> the text, None where there is none, False for another demangler");
 
 static PyObject *demangle_function(PyObject *module, PyObject *argument)
@@ -447,7 +495,6 @@ static PyObject *demangle_function(PyObject *module, PyObject *argument)
 
 static PyMethodDef METHODS[] = {
     {"read", read_function, METH_VARARGS, read_doc},
-    {"tables", tables_function, METH_VARARGS, tables_doc},
     {"marks", marks_function, METH_VARARGS, marks_doc},
     {"frames", frames_function, METH_VARARGS, frames_doc},
     {"enclosing", enclosing_function, METH_VARARGS, enclosing_doc},
@@ -461,5 +508,9 @@ PyMODINIT_FUNC PyInit__symbols(void);
 
 PyMODINIT_FUNC PyInit__symbols(void)
 {
-    return PyModule_Create(&MODULE);
+    PyObject *module = PyModule_Create(&MODULE), *type = module ? PyType_FromSpec(&TABLES_SPEC) : NULL;
+    if (!type || PyModule_AddType(module, (PyTypeObject *)type))
+        Py_CLEAR(module);
+    Py_XDECREF(type);
+    return module;
 }
