@@ -95,6 +95,16 @@ def expect_no_markup(page: Page) -> None:
     assert page.title() != "taken"
 
 
+def test_a_list_says_in_a_word_what_is_against_tracing(tab: Tab, server: Server, tmp_path: Path) -> None:
+    """The word of the facet; the sentence is under the pointer, and read out."""
+    binary = indexed(server, compile_c(tmp_path, "int main(void) { return 0; }", "plain"))
+    page = tab.open(f"/binaries/{binary}/functions?verdict=no_size&q=_init&mode=prefix")
+    why = page.locator("[data-table] .why").first
+    expect(why).to_have_text(re.compile(r"^no size: The symbol _init has no size"))
+    expect(why).to_have_attribute("title", re.compile("bpftrace attaches to none without"))
+    assert why.evaluate("(element) => element.scrollWidth <= element.clientWidth")
+
+
 def test_functions_whose_copies_take_the_calls_are_found_by_their_verdict(
     tab: Tab, server: Server, tmp_path: Path
 ) -> None:
