@@ -16,7 +16,8 @@ TARGETS = ROOT / "tests/fuzz/targets"
 CORE = ROOT / "app/elf/core"
 REGRESSIONS = ROOT / "tests/fuzz/regressions"
 SOURCES = {"dwarf": "dwarf", "dies": "dwarf", "lines": "dwarf", "search": "search", "symbols": "symbols"}
-_FLAGS = ["-std=gnu11", "-g", "-O1", "-fno-omit-frame-pointer", "-pthread"]
+# Inputs are small, and so are the parts of their names.
+_FLAGS = ["-std=gnu11", "-g", "-O1", "-fno-omit-frame-pointer", "-pthread", "-DPART_NAMES=4"]
 # The second check takes NULL + 0 for a fault, which C2y allows; what points too far is found when it is read.
 _FLAGS += ["-fno-sanitize-recover=undefined", "-fno-sanitize=pointer-overflow"]
 _WRAPPED = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"

@@ -120,7 +120,19 @@ def test_what_follows_from_many_names_is_made_side_by_side(monkeypatch: pytest.M
     monkeypatch.setattr(symbol_rows, "_MANY", 1)
     many = native_tables(facts.symbols, facts.headers, False, {})
     assert many == few
-    assert made == [3]
+    assert made == [1, 3]
+
+
+@needs_core
+def test_names_of_several_parts() -> None:
+    """Names that are mangled, plain, or for another demangler, in an order that no part keeps."""
+    chance = random.Random(5)
+    spelled = [*(f"_Z{len(f'fn{n}')}fn{n}i" for n in range(30_000)), *(f"plain_{n}" for n in range(9_000))]
+    spelled += [f"_RNvC4demo{len(f'f{n}')}f{n}" for n in range(2_000)]
+    chance.shuffle(spelled)
+    symbols = [Symbol(name, value=0x1000 + 4 * n, size=4) for n, name in enumerate(spelled)]
+    facts = read_facts(write_elf([Section(".text", bytes(16), flags=6, address=0x1000)], symbols=symbols))
+    compare(facts, {})
 
 
 @needs_core
@@ -267,3 +279,26 @@ def test_names_as_nm_shows_them() -> None:
     done = subprocess.run(["nm", "-D", "-C", library], capture_output=True, text=True, check=True)
     theirs = {line[19:].split("@")[0] for line in done.stdout.splitlines()}
     assert theirs - shown == set()
+
+
+@needs_core
+def test_the_core_keeps_its_order_of_work() -> None:
+    symbols = no_symbols()
+    buffers = [getattr(symbols, name) for name in symbol_rows._TAKEN]
+    buffers += [b""] * (22 - len(buffers))
+    tables = symbol_rows._symbols.Tables(tuple(buffers), False, False)
+    for wrong in (tables.names, tables.functions, tables.variables, lambda: tables.order(list)):
+        with pytest.raises(ValueError, match="order"):
+            wrong()
+    assert tables.parts == 1
+    with pytest.raises(ValueError, match="part"):
+        tables.demangle(1)
+    tables.demangle(0)
+    with pytest.raises(ValueError, match="part"):
+        tables.demangle(0)
+    tables.order(list)
+    with pytest.raises(ValueError, match="once"):
+        tables.order(list)
+    assert tables.names()["text"] == b""
+    with pytest.raises(ValueError, match="22 buffers"):
+        symbol_rows._symbols.Tables((), False, False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -146,10 +146,11 @@ def native_tables(
     buffers += [headers.packed if headers else b""]
     buffers += [dwarf.get(name, b"") for name in ("string_blob", "string_at", *_FN, *_VAR)]
     thumb = headers is not None and headers.machine == _ARM
-    tables = _symbols.Tables(tuple(buffers), relocatable, thumb, _foreign)
-    makers = (tables.functions, tables.variables, tables.names)
-    many = len(symbols) + len(dwarf.get("fn_low", b"")) >= _MANY
-    *rows, names = spread(_made, makers) if many else map(_made, makers)
+    tables = _symbols.Tables(tuple(buffers), relocatable, thumb)
+    by = spread if len(symbols) + len(dwarf.get("fn_low", b"")) >= _MANY else _each
+    by(tables.demangle, range(tables.parts))
+    tables.order(_foreign)
+    *rows, names = by(_made, (tables.functions, tables.variables, tables.names))
     arrays: dict[str, Any] = dict(names)
     for kind, known, found in zip(
         ("function", "variable"), ("function_fn", "variable_var"), rows, strict=True
@@ -157,6 +158,10 @@ def native_tables(
         arrays |= {f"{kind}_{name}": found[name] for name in _ROWS}
         arrays[known] = found["known"]
     return arrays
+
+
+def _each(make: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    return [make(item) for item in items]
 
 
 def _made(maker: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:

@@ -124,8 +124,10 @@ static void tables(const Input *input)
     Names names;
     Rows functions = {.start = {NULL, 0, 0}}, variables = {.start = {NULL, 0, 0}};
     Outcome outcome = collect_names(input, &names);
+    for (size_t part = names.part_count; outcome == DONE && part > 0; part--)
+        outcome = demangle_part(&names, part - 1);
     if (outcome == DONE)
-        outcome = demangle_names(&names);
+        outcome = join_parts(&names);
     for (size_t at = 0; outcome == DONE && at < names.foreign.count; at++)
         outcome = show_name(&names, names.foreign.items[at], names.raw.texts.items[names.foreign.items[at]]);
     if (outcome == DONE)

@@ -227,45 +227,25 @@ static Outcome ask_foreign(PyObject *foreign, Names *names, bool *raised)
     return outcome;
 }
 
-/* Names in their order, with what they are of, so that rows of both kinds and lines can be made side by side. */
+/* Names, with what they are of: collected, then demangled in parts, then ordered; rows of both kinds and lines
+ * follow. Parts, and what follows, may be made side by side. */
 typedef struct {
     PyObject_HEAD
     Py_buffer buffers[BUFFERS];
     int held;
-    bool named;
+    bool collected, ordered;
     Input input;
     Names names;
+    uint8_t *begun; /* parts */
+    size_t done;
 } TablesObject;
-
-static bool name_all(TablesObject *self, PyObject *foreign)
-{
-    Names *names = &self->names;
-    Outcome outcome;
-    bool raised = false;
-    Py_BEGIN_ALLOW_THREADS
-    outcome = collect_names(&self->input, names);
-    if (outcome == DONE)
-        outcome = demangle_names(names);
-    Py_END_ALLOW_THREADS
-    self->named = true;
-    if (outcome == DONE && names->foreign.count)
-        outcome = ask_foreign(foreign, names, &raised);
-    if (outcome == DONE && !raised) {
-        Py_BEGIN_ALLOW_THREADS
-        outcome = order_names(names);
-        Py_END_ALLOW_THREADS
-    }
-    if (outcome != DONE)
-        failed(outcome);
-    return outcome == DONE && !raised;
-}
 
 static PyObject *tables_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
     (void)keywords;
-    PyObject *given, *foreign;
+    PyObject *given;
     int relocatable, thumb;
-    if (!PyArg_ParseTuple(arguments, "O!ppO", &PyTuple_Type, &given, &relocatable, &thumb, &foreign))
+    if (!PyArg_ParseTuple(arguments, "O!pp", &PyTuple_Type, &given, &relocatable, &thumb))
         return NULL;
     if (PyTuple_GET_SIZE(given) != BUFFERS)
         return PyErr_Format(PyExc_ValueError, "%d buffers are needed", (int)BUFFERS);
@@ -273,18 +253,90 @@ static PyObject *tables_new(PyTypeObject *type, PyObject *arguments, PyObject *k
     while (self && self->held < BUFFERS
            && !PyObject_GetBuffer(PyTuple_GET_ITEM(given, self->held), &self->buffers[self->held], PyBUF_SIMPLE))
         self->held++;
-    if (self && (self->held < BUFFERS || !make_input(self->buffers, relocatable, thumb, &self->input)
-                 || !name_all(self, foreign)))
-        Py_CLEAR(self);
-    return (PyObject *)self;
+    if (!self || self->held < BUFFERS || !make_input(self->buffers, relocatable, thumb, &self->input)) {
+        Py_XDECREF(self);
+        return NULL;
+    }
+    Outcome outcome;
+    Py_BEGIN_ALLOW_THREADS
+    outcome = collect_names(&self->input, &self->names);
+    Py_END_ALLOW_THREADS
+    self->collected = true;
+    if (outcome == DONE && !(self->begun = calloc(self->names.part_count, 1)))
+        outcome = NO_MEMORY;
+    if (outcome == DONE)
+        return (PyObject *)self;
+    Py_DECREF(self);
+    return failed(outcome);
+}
+
+static PyObject *tables_parts(PyObject *object, void *none)
+{
+    (void)none;
+    return PyLong_FromSize_t(((TablesObject *)object)->names.part_count);
+}
+
+static PyObject *tables_demangle(PyObject *object, PyObject *argument)
+{
+    TablesObject *self = (TablesObject *)object;
+    size_t part = PyLong_AsSize_t(argument);
+    if (PyErr_Occurred())
+        return NULL;
+    if (part >= self->names.part_count || self->begun[part]) {
+        PyErr_SetString(PyExc_ValueError, "there is no such part that is still to be demangled");
+        return NULL;
+    }
+    self->begun[part] = 1;
+    Outcome outcome;
+    Py_BEGIN_ALLOW_THREADS
+    outcome = demangle_part(&self->names, part);
+    Py_END_ALLOW_THREADS
+    if (outcome != DONE)
+        return failed(outcome);
+    self->done++;
+    Py_RETURN_NONE;
+}
+
+static PyObject *tables_order(PyObject *object, PyObject *foreign)
+{
+    TablesObject *self = (TablesObject *)object;
+    Names *names = &self->names;
+    if (self->ordered || self->done < names->part_count) {
+        PyErr_SetString(PyExc_ValueError, "names are ordered once, when all parts are demangled");
+        return NULL;
+    }
+    self->done = 0;
+    bool raised = false;
+    Outcome outcome = join_parts(names);
+    if (outcome == DONE && names->foreign.count)
+        outcome = ask_foreign(foreign, names, &raised);
+    if (raised)
+        return NULL;
+    if (outcome == DONE) {
+        Py_BEGIN_ALLOW_THREADS
+        outcome = order_names(names);
+        Py_END_ALLOW_THREADS
+    }
+    if (outcome != DONE)
+        return failed(outcome);
+    self->ordered = true;
+    Py_RETURN_NONE;
+}
+
+static bool is_ordered(const TablesObject *self)
+{
+    if (!self->ordered)
+        PyErr_SetString(PyExc_ValueError, "the names are not in order yet");
+    return self->ordered;
 }
 
 static void tables_free(PyObject *object)
 {
     TablesObject *self = (TablesObject *)object;
     PyTypeObject *type = Py_TYPE(object);
-    if (self->named)
+    if (self->collected)
         free_names(&self->names);
+    free(self->begun);
     while (self->held)
         PyBuffer_Release(&self->buffers[--self->held]);
     type->tp_free(object);
@@ -295,8 +347,11 @@ static void tables_free(PyObject *object)
 static PyObject *tables_names(PyObject *object, PyObject *none)
 {
     (void)none;
-    const Names *names = &((TablesObject *)object)->names;
-    size_t count = ((TablesObject *)object)->input.count;
+    const TablesObject *self = (const TablesObject *)object;
+    const Names *names = &self->names;
+    if (!is_ordered(self))
+        return NULL;
+    size_t count = self->input.count;
     size_t lines_count = names->raw.texts.count + names->demangled;
     PyObject *text = bytes_from(NULL, names->text_size, 1), *line_at = bytes_from(NULL, lines_count + 1, 4),
              *line_name = bytes_from(NULL, names->demangled, 4), *name_id = bytes_from(NULL, count, 4);
@@ -323,6 +378,8 @@ static PyObject *rows_of(PyObject *object, Kind kind)
     const TablesObject *self = (const TablesObject *)object;
     Rows rows = {.start = {NULL, 0, 0}};
     Outcome outcome;
+    if (!is_ordered(self))
+        return NULL;
     Py_BEGIN_ALLOW_THREADS
     outcome = make_rows(&self->input, &self->names, kind, &rows);
     Py_END_ALLOW_THREADS
@@ -350,7 +407,13 @@ static PyObject *tables_variables(PyObject *self, PyObject *none)
     return rows_of(self, VARIABLES);
 }
 
+static PyGetSetDef TABLES_ATTRIBUTES[] = {
+    {"parts", tables_parts, NULL, "How many parts the names have.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
 static PyMethodDef TABLES_METHODS[] = {
+    {"demangle", tables_demangle, METH_O, "Reads the names of a part, each once."},
+    {"order", tables_order, METH_O, "Puts the names in order; asks for those that another demangler reads."},
     {"names", tables_names, METH_NOARGS, "The columns of names, their lines, and the name of each symbol."},
     {"functions", tables_functions, METH_NOARGS, "The columns of functions."},
     {"variables", tables_variables, METH_NOARGS, "The columns of variables."},
@@ -360,7 +423,8 @@ static PyType_Slot TABLES_SLOTS[] = {
     {Py_tp_new, tables_new},
     {Py_tp_dealloc, tables_free},
     {Py_tp_methods, TABLES_METHODS},
-    {Py_tp_doc, "Tables(buffers, relocatable, thumb, foreign): may be asked by several threads at once"},
+    {Py_tp_getset, TABLES_ATTRIBUTES},
+    {Py_tp_doc, "Tables(buffers, relocatable, thumb): may be asked by several threads at once"},
     {0, NULL},
 };
 static PyType_Spec TABLES_SPEC = {"app.elf._symbols.Tables", sizeof(TablesObject), 0, Py_TPFLAGS_DEFAULT, TABLES_SLOTS};

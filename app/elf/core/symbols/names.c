@@ -6,8 +6,11 @@
 #include "demangle.h"
 #include "sort.h"
 
-/* Demangled names may be longer than the names by so much; the rest of a file's stay as they are. */
-enum { TIMES_LONGER = 16, ALWAYS = 16 << 20 };
+/* Demangled names of a part may be longer than the names by so much; the rest of it stay as they are. */
+enum { TIMES_LONGER = 16, ALWAYS = 1 << 20 };
+#ifndef PART_NAMES
+#define PART_NAMES (1 << 14)
+#endif
 enum { TOGETHER = 16, AHEAD = 8 };
 /* Equal texts go on to the next. */
 enum { FOLDED, SHOWN, RAW, STAGES };
@@ -99,7 +102,11 @@ Outcome collect_names(const Input *input, Names *names)
     if (outcome == DONE)
         outcome = intern_known(input, names, &input->variables, seen, &names->of_variable);
     free(seen);
-    return outcome;
+    size_t count = names->raw.texts.count;
+    names->part_count = count / PART_NAMES + 1;
+    names->parts = calloc(names->part_count, sizeof *names->parts);
+    names->shown = calloc(count + 1, sizeof *names->shown);
+    return outcome == DONE && !(names->parts && names->shown) ? NO_MEMORY : outcome;
 }
 
 static Outcome show(Names *names, uint32_t number, Bytes text, bool demangled)
@@ -108,20 +115,18 @@ static Outcome show(Names *names, uint32_t number, Bytes text, bool demangled)
     return append(&names->arena, text);
 }
 
-Outcome demangle_names(Names *names)
+Outcome demangle_part(Names *names, size_t number)
 {
-    size_t count = names->raw.texts.count;
+    Part *part = &names->parts[number];
+    size_t end = (number + 1) * PART_NAMES, count = names->raw.texts.count;
     uint64_t mangled = 0;
-    names->shown = calloc(count + 1, sizeof *names->shown);
-    if (!names->shown)
-        return NO_MEMORY;
     Demangler demangler = {.demangle = NULL};
     bool opened = false;
     Outcome outcome = DONE;
-    for (uint32_t number = 0; number < count && outcome == DONE; number++) {
-        Bytes raw = names->raw.texts.items[number];
+    for (uint32_t name = (uint32_t)(number * PART_NAMES); name < end && name < count && outcome == DONE; name++) {
+        Bytes raw = names->raw.texts.items[name];
         Spelling spelling = AS_IT_IS;
-        uint64_t before = names->arena.count;
+        uint64_t before = part->arena.count;
         if (!may_be_mangled(raw))
             continue;
         if (!opened)
@@ -129,14 +134,47 @@ Outcome demangle_names(Names *names)
         opened = true;
         mangled += raw.size;
         if (demangler.written <= ALWAYS + TIMES_LONGER * mangled)
-            outcome = demangle(&demangler, raw, &names->arena, &spelling);
+            outcome = demangle(&demangler, raw, &part->arena, &spelling);
         if (spelling == DEMANGLED)
-            names->shown[number] = (Shown){before, (uint32_t)(names->arena.count - before), true, true};
-        if (spelling == FOREIGN && !vec_push(&names->foreign, number))
+            names->shown[name] = (Shown){before, (uint32_t)(part->arena.count - before), true, true};
+        if (spelling == FOREIGN && !vec_push(&part->foreign, name))
             outcome = NO_MEMORY;
     }
     demangler_close(&demangler);
     return outcome;
+}
+
+static bool join_foreign(Names *names, const Part *part)
+{
+    for (size_t at = 0; at < part->foreign.count; at++)
+        if (!vec_push(&names->foreign, part->foreign.items[at]))
+            return false;
+    return true;
+}
+
+Outcome join_parts(Names *names)
+{
+    for (size_t number = 0; number < names->part_count; number++) {
+        Part *part = &names->parts[number];
+        uint64_t before = names->arena.count;
+        if (!join_foreign(names, part))
+            return NO_MEMORY;
+        /* Mostly all of them are the first one's. */
+        if (!before) {
+            vec_free(&names->arena);
+            names->arena = part->arena;
+            part->arena = (Blob){NULL, 0, 0};
+            continue;
+        }
+        Outcome outcome = append(&names->arena, (Bytes){part->arena.items, part->arena.count});
+        if (outcome != DONE)
+            return outcome;
+        size_t end = (number + 1) * PART_NAMES, count = names->raw.texts.count;
+        for (size_t name = number * PART_NAMES; name < end && name < count; name++)
+            names->shown[name].at += names->shown[name].demangled ? before : 0;
+        vec_free(&part->arena);
+    }
+    return DONE;
 }
 
 Outcome show_name(Names *names, uint32_t number, Bytes text)
@@ -342,6 +380,11 @@ void free_names(Names *names)
     free(names->of_function);
     free(names->of_variable);
     free(names->shown);
+    for (size_t part = 0; names->parts && part < names->part_count; part++) {
+        vec_free(&names->parts[part].arena);
+        vec_free(&names->parts[part].foreign);
+    }
+    free(names->parts);
     vec_free(&names->arena);
     vec_free(&names->foreign);
     free(names->rank);

@@ -40,8 +40,16 @@ typedef struct {
     bool elsewhere, demangled;
 } Shown;
 
+/* What the names of one part show: parts may be demangled side by side. */
+typedef struct {
+    Blob arena;
+    Numbers foreign;
+} Part;
+
 typedef struct {
     Interned raw;
+    Part *parts;
+    size_t part_count;
     uint32_t *of_symbol;
     Pair *of_function, *of_variable;
     Shown *shown; /* of each name */
@@ -61,7 +69,10 @@ typedef struct {
 } Lines;
 
 Outcome collect_names(const Input *input, Names *names);
-Outcome demangle_names(Names *names);
+/* Once for each part; by several threads at once. */
+Outcome demangle_part(Names *names, size_t part);
+/* When all parts are demangled. */
+Outcome join_parts(Names *names);
 /* Takes over what another demangler made of a name; `text` may be the name itself. */
 Outcome show_name(Names *names, uint32_t number, Bytes text);
 /* Sorts the names; TOO_LONG when their lines are longer than columns can be. */
