@@ -17,7 +17,7 @@ from app.elf.model import (
     Segment,
 )
 from app.elf.usdt.notes import restored
-from app.index.cells import Alike, Groups, Numbers, Rows, Texts, distinct
+from app.index.cells import Alike, Cells, Groups, Numbers, Rows, Texts, distinct
 from app.index.clones import Clones, clones
 from app.index.column_file import NO_ADDRESS
 from app.index.columns import Array, BadColumns, Columns
@@ -133,25 +133,15 @@ class Items:
         taken = self.clones.taken
         return Rows(
             Function,
-            key=self._keys("inline", placed, known),
-            name=known.names(placed),
-            linkage_name=placed.names,
-            demangled=known.qualified(placed),
-            address=placed.addresses,
-            size=Numbers(placed.size.tolist()),
+            **self._shared("inline", placed, known),
             offset=self._offsets(placed.section, placed.address, placed.type),
-            section=placed.sections(self._section),
             type=spelled(placed.type, spell.symbol_type),
             bind=spelled(binds, spell.symbol_bind),
-            file=known.files(placed),
-            line=known.lines(placed),
             language=language,
             parameters=self._parameters(known, placed.known),
             returns=self._returns(known, language),
-            external=spelled(binds, bool),
             inlined=spelled(known.flags & INLINED, bool),
             inline_sites=spelled(known.values("sites"), int),
-            sources=placed.sources(),
             aliases=placed.aliases(),
             clones=few(
                 len(indices),
@@ -200,23 +190,28 @@ class Items:
         """The variables of these numbers, in their order."""
         placed = placed_of(self._columns, "variable", indices)
         known = Known(self._columns, "var", placed.known)
-        binds = known.binds(placed)
         return Rows(
             Variable,
-            key=self._keys("entry", placed, known),
-            name=known.names(placed),
-            linkage_name=placed.names,
-            demangled=known.qualified(placed),
-            address=placed.addresses,
-            size=Numbers(placed.size.tolist()),
+            **self._shared("entry", placed, known),
             type=known.words("type", known.flags & _VAR_TYPE_UNKNOWN != 0),
-            section=placed.sections(self._section),
-            file=known.files(placed),
-            line=known.lines(placed),
             scope=known.words("scope"),
-            external=spelled(binds, bool),
-            sources=placed.sources(),
         )
+
+    def _shared(self, prefix: str, placed: Placed, known: Known) -> dict[str, Cells]:
+        """What functions and variables both have."""
+        return {
+            "key": self._keys(prefix, placed, known),
+            "name": known.names(placed),
+            "linkage_name": placed.names,
+            "demangled": known.qualified(placed),
+            "address": placed.addresses,
+            "size": Numbers(placed.size.tolist()),
+            "section": placed.sections(self._section),
+            "file": known.files(placed),
+            "line": known.lines(placed),
+            "external": spelled(known.binds(placed), bool),
+            "sources": placed.sources(),
+        }
 
     def _keys(self, prefix: str, placed: Placed, known: Known) -> Texts:
         """The address in hex; in a relocatable file behind its section's number, from which it counts.
