@@ -209,6 +209,8 @@ def gathered(table: Table, offsets: Numbers) -> Numbers:
     """The unsigned 4 bytes at each offset; -1 where they lie outside, or not where Go aligns them."""
     data = np.frombuffer(table.data[: len(table.data) // 4 * 4], f"{table.order}u4")
     inside = (offsets >= 0) & (offsets & 3 == 0) & (offsets >> 2 < len(data))
+    if inside.all():
+        return data[offsets >> 2].astype(np.int64)
     return np.where(inside, data[np.where(inside, offsets >> 2, 0)].astype(np.int64), -1)
 
 
@@ -231,17 +233,16 @@ def _names(table: Table, offsets: Numbers) -> tuple[bytes, Words, Words]:
 def entry_values(table: Table, offsets: Numbers) -> Numbers:
     """The first value of each pc-value table: -1 and the first difference, a zigzag varint. 0 is no table."""
     data = np.frombuffer(table.data, np.uint8)
-    known = offsets > 0
     at = offsets + table.values
     found = np.zeros(len(at), np.int64)
-    going = known & (at >= 0)
+    rows = np.flatnonzero((offsets > 0) & (at >= 0))
     for index in range(5):
-        going &= at + index < len(data)
-        byte = np.where(going, data[np.where(going, at + index, 0)], 0).astype(np.int64)
-        found |= (byte & 127) << 7 * index
-        going &= byte >= 128
-    value = -1 + np.where(found & 1, ~(found >> 1), found >> 1)
-    return np.where(known, value, -1)
+        rows = rows[at[rows] + index < len(data)]
+        byte = data[at[rows] + index].astype(np.int64)
+        found[rows] |= (byte & 127) << 7 * index
+        rows = rows[byte >= 128]
+    # Of 0, which is what those without a table have, this makes -1.
+    return -1 + np.where(found & 1, ~(found >> 1), found >> 1)
 
 
 def _files(table: Table, numbers: Numbers, unit: Numbers) -> tuple[Words, tuple[str, ...]]:
