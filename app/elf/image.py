@@ -12,7 +12,7 @@ import struct
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import chain
 from typing import NamedTuple
 
@@ -56,6 +56,12 @@ class ProgramHeader(NamedTuple):
     file_size: int
     memory_size: int
     align: int
+
+
+# As ``_make`` of each does it, without its look at the length: each record has as many numbers.
+_SECTION = partial(tuple.__new__, SectionHeader)
+_PROGRAM = partial(tuple.__new__, ProgramHeader)
+_SIZE, _LINK = SectionHeader._fields.index("size"), SectionHeader._fields.index("link")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,17 +263,17 @@ def _read_sections(image: Image, offset: int, entry_size: int, count: int, names
     if entry_size != record.size:
         image.note("section_headers", f"Section headers of {entry_size} bytes are not known.")
         return
-    first = next(map(SectionHeader._make, _records(image, record, offset, 1)), None)
+    first = next(iter(_records(image, record, offset, 1)), None)
     if first is None:
         image.note("section_headers", f"The section headers lie at {offset:#x}, outside the file.")
         return
     # gABI: where a count does not fit its field, the first section header has it.
-    count = count or first.size
-    names_at = first.link if names_at == _SHN_XINDEX else names_at
+    count = count or first[_SIZE]
+    names_at = first[_LINK] if names_at == _SHN_XINDEX else names_at
     if count > MOST_SECTIONS:
         image.note("section_headers", f"The header claims {count:,} sections.")
         count = MOST_SECTIONS
-    found = tuple(map(SectionHeader._make, _records(image, record, offset, count)))
+    found = tuple(map(_SECTION, _records(image, record, offset, count)))
     image.headers.section_rows = found
     if len(found) < count:
         image.note("section_headers", f"Of {count:,} section headers, {len(found):,} lie inside the file.")
@@ -290,7 +296,7 @@ def _read_segments(image: Image, offset: int, entry_size: int, count: int) -> No
     rows = _records(image, record, offset, min(count, MOST_SECTIONS))
     if image.layout.bits == 32:
         rows = ((row[0], row[6], *row[1:6], row[7]) for row in rows)
-    image.headers.program_rows = found = tuple(map(ProgramHeader._make, rows))
+    image.headers.program_rows = found = tuple(map(_PROGRAM, rows))
     if len(found) < count:
         image.note("program_headers", f"Of {count:,} program headers, {len(found):,} lie inside the file.")
 

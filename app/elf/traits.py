@@ -81,6 +81,9 @@ _LIBRARIES = (
     ("fortran", ("libgfortran.so", "libflang")),
 )
 _WANTED = tuple(name for name, _, _ in _RUNTIMES) + tuple(name for _, name in _SYMBOLS)
+# Most files need none of these, which is seen in one look.
+_ANY_LIBRARY = tuple(library for _, libraries in _LIBRARIES for library in libraries)
+_ANY_STARTED = tuple(prefix for prefix, _, _ in _STARTED)
 _CPP_LIBRARIES = ("libstdc++.so", "libc++.so")
 _RUST_LIBRARY = b"/rustc/"
 
@@ -123,13 +126,13 @@ def language(
         return said
     if marks.rust > marks.cpp or any("rustc" in entry for entry in comment):
         return "rust"
-    for found, name in _SYMBOLS:
+    for found, name in _SYMBOLS if marks.defined else ():
         if name in marks.defined:
             return found
-    for found, libraries in _LIBRARIES:
-        if any(library.startswith(libraries) for library in needed):
+    for found, libraries in _LIBRARIES if _starts(needed, _ANY_LIBRARY) else ():
+        if _starts(needed, libraries):
             return found
-    if marks.cpp or any(library.startswith(_CPP_LIBRARIES) for library in needed):
+    if marks.cpp or _starts(needed, _CPP_LIBRARIES):
         return "c++"
     if _tells_of_rust(image, needed):
         return "rust"
@@ -150,14 +153,21 @@ def of_units(units: Mapping[int, int]) -> str | None:
 
 def runtime(image: Image, marks: Marks, needed: tuple[str, ...]) -> tuple[Runtime, str | None]:
     """Which kind of language it executes, and which; (compiled, None) for a program like most."""
-    for name, kind, what in _RUNTIMES:
+    for name, kind, what in _RUNTIMES if marks.defined else ():
         if name in marks.defined:
             return kind, what
-    if _is_launcher(image):
+    if _starts(needed, _ANY_STARTED) and _is_launcher(image):
         for prefix, kind, what in _STARTED:
-            if any(library.startswith(prefix) for library in needed):
+            if _starts(needed, prefix):
                 return kind, what
     return "compiled", None
+
+
+def _starts(needed: Iterable[str], prefixes: str | tuple[str, ...]) -> bool:
+    for library in needed:  # noqa: SIM110 - a generator takes twice as long
+        if library.startswith(prefixes):
+            return True
+    return False
 
 
 def _is_launcher(image: Image) -> bool:
@@ -174,7 +184,7 @@ def _tells_of_rust(image: Image, needed: Iterable[str]) -> bool:
     Only where the unwinder is needed, as by every Rust program that is not static.
     """
     index = image.headers.places.get(".rodata")
-    if index is None or not any(library.startswith("libgcc_s.so") for library in needed):
+    if index is None or not _starts(needed, "libgcc_s.so"):
         return False
     raw = bytes(image.bytes_of(index))
     at = raw.find(_RUST_LIBRARY)

@@ -17,6 +17,7 @@ from typing import Any
 
 from app.elf.tree import Stamp, pack
 from app.errors import BadInput, StorageFull
+from app.index.absent import Absent
 from app.index.files import Known
 from app.index.records import Job
 
@@ -128,6 +129,7 @@ class Catalogue:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.RLock()
+        self.absent = Absent(self._rows, self._lock)
 
     def open(self) -> None:
         """Raises StorageFull, and BadInput for a file that is no catalogue."""
@@ -251,6 +253,8 @@ class Catalogue:
     def write(self, batch: Batch, now: float) -> None:
         """Lays or replaces binaries, and says what the paths hold; all of it or nothing."""
         with self._writing() as connection:
+            for each in batch.binaries.values():
+                self.absent.came((each.id, each.build_id or each.id))
             connection.executemany(
                 "INSERT INTO binaries VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET "
                 "sha256 = excluded.sha256, name = excluded.name, size = excluded.size, "

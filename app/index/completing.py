@@ -29,13 +29,18 @@ class Completing:
         self._readers = readers
         self._debug_files = debug_files
 
-    def lacks(self, path: str | None, outcome: Outcome, binary_id: str | None = None) -> Sought | None:
-        """What to look for, for a file without debug information whose debug file may be at hand."""
+    def lacks(
+        self, path: str | None, outcome: Outcome, binary_id: str | None = None, many: bool = False
+    ) -> Sought | None:
+        """What to look for, for a file without debug information whose debug file may be at hand.
+
+        ``many``: it is one of many, of most of which nothing is known.
+        """
         meta = outcome.meta
         if meta is None or _is_no_use(meta) or meta["dwarf"] or meta["debug_only"]:
             return None
         wanted = sought(meta, path, binary_id)
-        return wanted if self._debug_files.might_be(wanted) else None
+        return wanted if self._debug_files.might_be(wanted, many) else None
 
     def likely(self, wanted: Sought, stack: ExitStack) -> tuple[Found, int] | None:
         """The debug file to try first, open until ``stack`` closes: who reads both tells whether it fits."""
@@ -88,7 +93,7 @@ class Completing:
     ) -> tuple[Outcome, Found | None]:
         """What the file, or the debug file that it was read with, refers to is known only now."""
         meta, found = outcome.meta, debug[0] if debug is not None else None
-        if meta is None or _is_no_use(meta):
+        if meta is None or _is_no_use(meta) or not any(meta["links"].values()):
             return outcome, found
         with companions.opened(
             found.path if found is not None else path,

@@ -70,10 +70,13 @@ class DebugFiles:
         )
         self._cache = Cache(Path(settings.debuginfod_cache or ""), settings.free_disk)
 
-    def might_be(self, wanted: Sought) -> bool:
+    def might_be(self, wanted: Sought, many: bool = False) -> bool:
         """Whether a look is worth its time: something lies in one of the places, or came by upload."""
-        there = any(os.access(place.path, os.F_OK) for place in self._places(wanted))
-        return there or any(True for _ in self._rows(wanted))
+        if any(os.access(place.path, os.F_OK) for place in self._places(wanted)):
+            return True
+        if many and wanted.build_id and self._store.catalogue.absent.has(wanted.build_id):
+            return False
+        return any(True for _ in self._rows(wanted))
 
     def search(self, wanted: Sought) -> tuple[Found, ...]:
         """Every place, in the order in which they are looked at."""

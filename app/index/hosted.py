@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from app.config import Settings
 from app.debuginfo.matching import Found
@@ -76,7 +75,7 @@ class Hosted:
         self, file: files.HostFile, outcome: Outcome, debug: Found | None, pending: Pending | None = None
     ) -> BinaryRow:
         """``debug``: the debug file that was read with it. Raises as ``Store.put`` does."""
-        name = Path(_program(file.path)).name
+        name = _program(file.path).rpartition("/")[2]
         return self._store.put(outcome, name, file.descriptor, file.path, file.stamp, None, pending, debug)
 
 

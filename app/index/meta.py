@@ -73,17 +73,24 @@ Fits = Callable[[Any], bool]
 
 def fitting(shape: Any) -> Fits:
     """A function that says whether a value out of JSON has a shape; made once, used for every file."""
-    if isinstance(shape, type):
-        return lambda value: type(value) is shape
-    if shape is None:
-        return lambda value: value is None
+    kinds = _kinds(shape)
+    if kinds is not None:
+        return lambda value: type(value) in kinds
     if isinstance(shape, tuple):
         return _any_of([fitting(each) for each in shape])
     if isinstance(shape, list):
-        return _list_of(fitting(shape[0]))
+        return _list_of(shape[0])
     if isinstance(shape, dict):
-        return _dict_of({key: fitting(each) for key, each in shape.items()})
+        return _dict_of(shape)
     return lambda value: isinstance(value, str) and value in shape
+
+
+def _kinds(shape: Any) -> frozenset[type] | None:
+    """Those that a value may be of, for a shape that says no more."""
+    given = shape if isinstance(shape, tuple) else (shape,)
+    if not all(each is None or isinstance(each, type) for each in given):
+        return None
+    return frozenset(type(None) if each is None else each for each in given)
 
 
 def _any_of(alternatives: list[Fits]) -> Fits:
@@ -96,17 +103,26 @@ def _any_of(alternatives: list[Fits]) -> Fits:
     return fits
 
 
-def _list_of(each: Fits) -> Fits:
+def _list_of(shape: Any) -> Fits:
+    kinds, each = _kinds(shape), fitting(shape)
+    if kinds is not None:
+        return lambda value: type(value) is list and kinds.issuperset(map(type, value))
     return lambda value: type(value) is list and all(map(each, value))
 
 
-def _dict_of(shapes: dict[str, Fits]) -> Fits:
+def _dict_of(shapes: dict[str, Any]) -> Fits:
     keys = shapes.keys()
+    # Most say no more than a type: these are compared here, because a call takes as long as all of it.
+    plain = [(key, kinds) for key, shape in shapes.items() if (kinds := _kinds(shape)) is not None]
+    others = [(key, fitting(shape)) for key, shape in shapes.items() if _kinds(shape) is None]
 
     def fits(value: Any) -> bool:
         if type(value) is not dict or value.keys() != keys:
             return False
-        for key, each in shapes.items():  # noqa: SIM110
+        for key, kinds in plain:
+            if type(value[key]) not in kinds:
+                return False
+        for key, each in others:  # noqa: SIM110
             if not each(value[key]):
                 return False
         return True

@@ -34,6 +34,7 @@ from app.index.box import shut_in
 from app.index.meta import summary
 
 _MESSAGE = 1 << 16
+_SMALL = 256 << 10  # bytes of a file that is sooner read than mapped, touched and unmapped
 # What some files need and is soon imported: a reader without it would have read a large one for nothing.
 _SOON = ("hashlib", "app.elf.symbols.names", "zstandard")
 
@@ -78,7 +79,7 @@ def _attempt(
 ) -> dict[str, Any]:
     """One file's answer; what goes wrong is one, too."""
     try:
-        data, *further = map(_mapped, sources)
+        data, *further = map(_opened, sources)
         rest = iter(further)
         others = contents.Further(
             next(rest) if each["debug"] else None, next(rest) if each["alt"] else None, list(rest)
@@ -115,10 +116,12 @@ def _sha256(data: contents.Data) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _mapped(descriptor: int) -> contents.Data:
-    """Unmapped when nothing looks at it any more."""
+def _opened(descriptor: int) -> contents.Data:
+    """A file's bytes; what is mapped is unmapped when nothing looks at it any more."""
     size = os.fstat(descriptor).st_size
-    return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) if size else b""
+    if size <= _SMALL:
+        return os.pread(descriptor, size, 0)
+    return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
 
 
 def main(descriptor: int) -> None:

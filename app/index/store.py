@@ -365,8 +365,10 @@ class Store:
 class Pending:
     """Rows that wait to be written together; one thread's own."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, many: bool = False) -> None:
+        """``many``: most are new, and so not asked for one by one."""
         self._store = store
+        self._many = many
         self.batch = Batch()
         self._stale: list[tuple[BinaryRow, BinaryRow]] = []
         self._packs: set[Pack] = set()
@@ -376,7 +378,8 @@ class Pending:
         """As it will be."""
         row = self.batch.binaries.get(binary_id)
         if row is None:
-            return self._store.catalogue.binary(binary_id)
+            catalogue = self._store.catalogue
+            return None if self._many and catalogue.absent.has(binary_id) else catalogue.binary(binary_id)
         waiting = [each.path for each in self.batch.paths if each.binary == binary_id]
         return replace(row, paths=(*row.paths, *waiting))
 
@@ -388,7 +391,7 @@ class Pending:
         self, row: BinaryRow, before: BinaryRow | None, path: str | None, stamp: Stamp | None, pack: Pack
     ) -> None:
         self._packs.add(pack)
-        self.batch.binaries[row.id] = replace(row, paths=before.paths if before else ())
+        self.batch.binaries[row.id] = replace(row, paths=before.paths) if before else row
         if path is not None and stamp is not None:
             self.batch.paths.append(PathRow(path, row.id, stamp, None))
         if before is not None:

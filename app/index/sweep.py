@@ -78,7 +78,7 @@ class _Run:
         self._through(len(lacking), lambda opened: self._pairs(lacking, opened))
 
     def _through(self, count: int, sources: Callable[[set[_Open]], Iterator[Source]]) -> None:
-        pending = Pending(self._sweep.store)
+        pending = Pending(self._sweep.store, many=True)
         opened: set[_Open] = set()
         width = min(self._sweep.settings.readers, count)
         stream = self._sweep.readers.stream(sources(opened), self._kind, width, self._task.cancelled)
@@ -95,7 +95,7 @@ class _Run:
 
     def _take(self, each: _Open, outcome: Outcome, pending: Pending) -> None:
         if each.wanted is None:
-            wanted = self._sweep.completing.lacks(each.file.origin, outcome)
+            wanted = self._sweep.completing.lacks(each.file.origin, outcome, many=True)
             if wanted is not None:
                 outcome.done()
                 self._lacking.append((each.entry, wanted))

@@ -7,6 +7,7 @@ import mmap
 import os
 import random
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import numpy as np
 import pytest
 
 from app.elf.reader import read_facts
-from app.index import contents
-from app.index.column_file import ARRAYS, META_ROOM, Written, write_arrays, write_columns
+from app.index import column_file, contents
+from app.index.column_file import ARRAYS, META_ROOM, Buffer, Written, write_arrays, write_columns
 from app.index.columns import BadColumns, Columns, open_columns
 from app.index.items import Items, check
 from app.index.tables import tables
@@ -45,6 +46,35 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert columns.meta["build_id"] == facts.build_id
     with pytest.raises(ValueError, match="read-only"):
         columns["address"][0] = 1
+
+
+def test_it_is_the_same_file_however_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Path("/bin/bash").read_bytes()
+    at_once = columns_of(tmp_path / "once", data).read_bytes()
+    monkeypatch.setattr(column_file, "_COPIED", 0)
+    assert columns_of(tmp_path / "pieces", data).read_bytes() == at_once
+    whole = os.pwritev
+
+    def some(descriptor: int, parts: Sequence[Buffer], offset: int) -> int:
+        """As a disk that takes little at a time, and ends inside a number."""
+        return whole(descriptor, [b"".join(parts)[:10_007]], offset)
+
+    monkeypatch.setattr(os, "pwritev", some)
+    assert columns_of(tmp_path / "some", data).read_bytes() == at_once
+
+
+def test_numbers_of_another_order_are_turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Path("/bin/true").read_bytes()
+    expected = columns_of(tmp_path / "c", data).read_bytes()
+    arrays, meta = tables(read_facts(data))
+    turned = {
+        name: np.frombuffer(given, f"u{column_file.size_of(name)}").byteswap().tobytes()
+        for name, given in arrays.items()
+    }
+    monkeypatch.setattr(column_file, "_AS_IT_IS", False)
+    with (tmp_path / "turned").open("wb") as file:
+        write_columns(file.fileno(), turned, meta)
+    assert (tmp_path / "turned").read_bytes() == expected
 
 
 def test_a_file_without_symbols(tmp_path: Path) -> None:

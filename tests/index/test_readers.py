@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
-from app.index.reader import Kind, Source
+from app.index import reader_process
+from app.index import readers as readers_module
+from app.index.reader import Kind, Reader, Source
 from app.index.readers import Readers
 from tests.index.conftest import children
 
@@ -49,6 +52,39 @@ def test_every_file_is_answered_once(readers: Readers, sources: list[Source]) ->
     assert sorted(answered) == sorted(source.tag for source in sources)
     assert len(children()) == 2
     assert list(readers.scratch.iterdir()) == []
+
+
+def test_answers_about_many_small_files_are_gathered(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is woken for each of them spends as much on that as on all else."""
+    made = Readers(settings)
+    made.start()
+    woken = []
+    heard = readers_module._with_news
+
+    def counted(readers: Sequence[Reader]) -> list[Reader]:
+        woken.append(1)
+        return heard(readers)
+
+    monkeypatch.setattr(readers_module, "_with_news", counted)
+    monkeypatch.setattr(readers_module, "_GATHER_SECONDS", 0.05)
+    with ExitStack() as stack:
+        stack.callback(made.close)
+        file = stack.enter_context(Path("/bin/true").open("rb"))
+        size = os.fstat(file.fileno()).st_size
+        for _, outcome in made.stream([Source(file.fileno(), size) for _ in range(144)], Kind(), 1):
+            outcome.done()
+    assert len(woken) < 72
+
+
+def test_a_small_file_is_read_and_a_large_one_mapped(tmp_path: Path) -> None:
+    for size, kind in ((0, bytes), (reader_process._SMALL, bytes), (reader_process._SMALL + 1, mmap.mmap)):
+        (tmp_path / "file").write_bytes(os.urandom(size))
+        with (tmp_path / "file").open("rb") as file:
+            found = reader_process._opened(file.fileno())
+            assert isinstance(found, kind)
+            assert bytes(found) == (tmp_path / "file").read_bytes()
 
 
 def test_readers_that_are_killed_cost_no_file_its_answer(readers: Readers, sources: list[Source]) -> None:

@@ -210,7 +210,8 @@ def gathered(table: Table, offsets: Numbers) -> Numbers:
     data = np.frombuffer(table.data[: len(table.data) // 4 * 4], f"{table.order}u4")
     inside = (offsets >= 0) & (offsets & 3 == 0) & (offsets >> 2 < len(data))
     if inside.all():
-        return data[offsets >> 2].astype(np.int64)
+        taken: Numbers = data[offsets >> 2].astype(np.int64)
+        return taken
     return np.where(inside, data[np.where(inside, offsets >> 2, 0)].astype(np.int64), -1)
 
 
