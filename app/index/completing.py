@@ -119,18 +119,22 @@ class Completing:
         size = os.fstat(descriptor).st_size
         return self._readers.read(Source(descriptor, size, debug, alternate, parts, hashed=path is None))
 
-    def merge_all(self, task: Task, arrived: Sequence[str]) -> None:
+    def merge_all(self, task: Task, arrived: Sequence[str], common: Sequence[str] | None = None) -> None:
         """Debug files that came after their binaries, or better ones than these had.
 
-        And common parts (dwz) that came after the files which lean on them.
+        And common parts (dwz) that came after the files which lean on them: ``common``, or any that arrived.
         """
         if not arrived:
             return
         task.update(phase="merging")
         catalogue = self._store.catalogue
+        shared = catalogue.shared_builds()
+        if common is not None:
+            # Of thousands few are of any use to another one.
+            alone = set(arrived).difference(common)
+            arrived = [each for each in arrived if each not in alone or _may_be_of(each, shared)]
         rows = [row for binary_id in arrived if (row := catalogue.binary(binary_id)) is not None]
         self._lean(task, rows)
-        shared = catalogue.shared_builds()
         for arrival in rows:
             if task.cancelled():
                 return
@@ -172,6 +176,11 @@ class Completing:
 
 def _is_no_use(meta: dict[str, Any]) -> bool:
     return meta["state"] in {"malformed", "limit"}
+
+
+def _may_be_of(binary_id: str, builds: set[str]) -> bool:
+    """Whether a binary is of one of these builds; one that is named by its bytes may be of any."""
+    return binary_id.startswith("sha256-") or binary_id.removeprefix("debug-") in builds
 
 
 def gives(meta: dict[str, Any]) -> bool:

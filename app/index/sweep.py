@@ -15,7 +15,7 @@ from app.config import Settings
 from app.debuginfo.matching import Found
 from app.errors import AppError, StorageFull
 from app.index import files
-from app.index.completing import Completing, gives
+from app.index.completing import Completing, gives, is_common
 from app.index.debug_files import Sought
 from app.index.hosted import Hosted
 from app.index.jobs import Task
@@ -42,7 +42,7 @@ class Sweep:
         run = _Run(self, task, low)
         run.each(found)
         run.pairs()
-        self.completing.merge_all(task, run.arrived)
+        self.completing.merge_all(task, run.arrived, run.common)
         return run.read
 
 
@@ -67,6 +67,7 @@ class _Run:
         self._lacking: list[tuple[files.Found, Sought]] = []
         self.read: list[str] = []
         self.arrived: list[str] = []  # what may be, or bring, another's debug file
+        self.common: list[str] = []  # of these, what may be a part that others lean on
 
     def each(self, found: Sequence[files.Found]) -> None:
         """Every file alone."""
@@ -106,6 +107,8 @@ class _Run:
             self.read.append(result["id"])
             if outcome.meta is not None and gives(outcome.meta):
                 self.arrived.append(result["id"])
+                if is_common(outcome.meta):
+                    self.common.append(result["id"])
 
     def _stored(self, each: _Open, outcome: Outcome, pending: Pending) -> Result:
         file, path = each.file, each.entry.path

@@ -12,6 +12,7 @@ import pytest
 from app.index import absent
 from app.index.catalogue import Batch, BinaryRow, Catalogue
 from app.index.service import Index
+from tests.support.programs import compile_c
 
 
 @pytest.fixture
@@ -59,6 +60,9 @@ def test_a_sweep_asks_for_no_new_file(index: Index, tmp_path: Path, monkeypatch:
     (tmp_path / "bin").mkdir()
     for name in ("true", "false", "cat"):
         shutil.copy(f"/bin/{name}", tmp_path / "bin" / name)
+    compile_c(tmp_path / "bin", "int main(void) { return 0; }", "whole", "-g", "-Wl,--build-id")
+    for left in (tmp_path / "bin").glob("*.c"):
+        left.unlink()
 
     def refused(*_: object) -> None:
         raise AssertionError
@@ -67,7 +71,7 @@ def test_a_sweep_asks_for_no_new_file(index: Index, tmp_path: Path, monkeypatch:
         patch.setattr(Catalogue, "of_build", refused)
         patch.setattr(Catalogue, "binary", refused)
         done = index.wait(index.add_paths([str(tmp_path / "bin")]).id, 60)
-    assert (done.state, done.done, done.failed) == ("done", 3, 0)
+    assert (done.state, done.done, done.failed) == ("done", 4, 0)
     # A copy of the same build, of other bytes, is told from it in a later job, too.
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "true").write_bytes(Path("/bin/true").read_bytes() + b"\0")
