@@ -135,8 +135,14 @@ class Headers:
         """The section headers as numbers of 64 bits behind each other, in this machine's order."""
         return array("Q", chain.from_iterable(self.section_rows)).tobytes()
 
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Of all sections; those that share a name share its text."""
+        texts = {at: text_at(self.strings, at) for at in {row.name for row in self.section_rows}}
+        return tuple([texts[row.name] for row in self.section_rows])
+
     def section_name(self, index: int) -> str:
-        return text_at(self.strings, self.section_rows[index].name)
+        return self.names[index]
 
 
 @dataclass(slots=True)

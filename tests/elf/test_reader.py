@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.elf.image import Headers, SectionHeader
 from app.elf.reader import read_facts
 from tests.elf.corpus import elf_files
 from tests.support.programs import compile_c
@@ -87,6 +88,14 @@ def test_mutated_files_never_raise(tmp_path: Path) -> None:
         facts = read_facts(bytes(data))
         assert facts.state in {"ok", "partial", "malformed", "limit"}
         assert (facts.state == "ok") == (not facts.problems)
+
+
+def test_sections_that_share_a_long_name_share_its_text() -> None:
+    """A table of a million of them fits into a file of 64 MB, and their texts into no memory."""
+    rows = tuple(SectionHeader(name, 1, 0, 0, 0, 0, 0, 0, 1, 0) for name in (1, 1, 7, 1, 99))
+    names = Headers(section_rows=rows, strings=b"\0.texts.data\0").names
+    assert names == (".texts.data", ".texts.data", ".data", ".texts.data", "")
+    assert names[0] is names[1] is names[3]
 
 
 def test_the_interpreters_of_this_machine() -> None:

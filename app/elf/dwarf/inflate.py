@@ -17,6 +17,7 @@ ZLIB, ZSTD = 1, 2
 # Deflate makes at most 1032 bytes of one; zstd's runs have no such bound, but no section is one run.
 MOST_RATIO = {ZLIB: 1040, ZSTD: 1 << 17}
 _STEP = 1 << 14
+_SHARED = 1 << 20  # bytes from which on to wake a thread takes less than it saves
 
 
 class Packed(NamedTuple):
@@ -30,7 +31,9 @@ class Packed(NamedTuple):
 
 
 def inflate(sections: Sequence[Packed]) -> list[bytes | bytearray]:
-    """Each one's bytes; the caller's thread takes the first."""
+    """Each one's bytes; the caller's thread takes the first, and all of them where they are small."""
+    if sum(section.size for section in sections) < _SHARED:
+        return list(map(_inflate, sections))
     return threads.spread(_inflate, sections)
 
 

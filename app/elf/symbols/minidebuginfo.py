@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import lzma
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 
 from app.elf.image import Image, open_image
@@ -68,6 +68,12 @@ def _unpacked(image: Image, raw: bytes) -> bytes | None:
     return b"".join(parts)
 
 
+def _places(image: Image) -> Iterator[tuple[str, int]]:
+    """Name and address of each section."""
+    headers = image.headers
+    return ((name, row.address) for name, row in zip(headers.names, headers.section_rows, strict=True))
+
+
 def as_outer(
     image: Image, inner: Image, symbols: SymbolColumns, rows: Sequence[int], table: str
 ) -> SymbolColumns:
@@ -75,8 +81,8 @@ def as_outer(
 
     Those where ``rows`` is not 0.
     """
-    places = {(section.name, section.address): section.index for section in image.sections}
-    numbers = [places.get((section.name, section.address), SHN_ABS) for section in inner.sections] or [0]
+    places = {place: index for index, place in enumerate(_places(image))}
+    numbers = [places.get(place, SHN_ABS) for place in _places(inner)] or [0]
     numbers[0] = 0
 
     def moved(index: int) -> int:

@@ -4,10 +4,14 @@ import mmap
 import struct
 import subprocess
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from app.elf import threads
+from app.elf.dwarf import inflate
+from app.elf.dwarf.inflate import Packed
 from app.elf.dwarf.sections import debug_sections, zero_is_used
 from app.elf.image import Image, open_image
 
@@ -44,6 +48,23 @@ def test_compressed_sections_are_those_that_were_compressed(way: str, program: P
     assert any("C" in section.flags or section.name.startswith(".zdebug_") for section in smaller.sections)
     assert contents(smaller) == contents(whole)
     assert smaller.problems == []
+
+
+def test_threads_are_woken_for_large_sections_alone(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = program.with_name("packed")
+    subprocess.run(["objcopy", "--compress-debug-sections=zlib", program, packed], check=True)
+    woken = []
+
+    def spread(make: Callable[[Packed], bytes], sections: Sequence[Packed]) -> list[bytes]:
+        woken.append(len(sections))
+        return list(map(make, sections))
+
+    monkeypatch.setattr(threads, "spread", spread)
+    small = contents(image(packed))
+    assert woken == []
+    monkeypatch.setattr(inflate, "_SHARED", 0)
+    assert contents(image(packed)) == small == contents(image(program))
+    assert woken[0] > 1
 
 
 def pack_zstd(program: Path, packed: Path) -> None:
