@@ -1,8 +1,8 @@
 """The search over the whole catalogue: binaries, USDT probes, functions and variables, each name once.
 
 Names lie in two parts: a large one in a file, and a small one of the binaries that came since, made anew when
-the catalogue has changed. What a question found is kept as numbers in their order, so that any offset of the
-answer costs the same.
+the catalogue has changed. What a question found is kept; its first numbers are put in order at once, all when
+somebody asks for a later part, so that any offset of the answer costs the same.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from app.errors import BadInput
 from app.index.catalogue import BinaryRow
 from app.index.columns import Columns
-from app.index.hits import NAME_SHIFT, Now, Side, hit, selected
+from app.index.hits import FIRST, NAME_SHIFT, Answer, Now, Side, answered, hits, whole
 from app.index.model import Ask, Hit
 from app.index.names import KINDS, Array, Part, lines_from
 from app.index.query import Selections
@@ -39,7 +39,7 @@ class Everywhere:
         self._lock = threading.Lock()
         self._now: Now | None = None
         self._base: Part | None = None
-        self._selections = Selections()
+        self._selections: Selections[Answer] = Selections()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -109,9 +109,16 @@ class Everywhere:
             return 0, (), {}
         each = ask.filters.get("each") == "1"
         key = (now.number, ask.q, ask.mode, kind, each)
-        selection = self._selections.get(key, lambda: selected(now, ask, kind, each, seconds))
-        part = selection.rows[ask.offset : ask.offset + ask.limit].tolist()
-        return len(selection.rows), tuple(hit(now, number, each) for number in part), selection.facets
+        end = ask.offset + ask.limit
+
+        def first() -> Answer:
+            return self._selections.get(key, lambda: answered(now, ask, kind, each, seconds))
+
+        if end <= FIRST:
+            answer = first()
+        else:
+            answer = self._selections.get((*key, "whole"), lambda: whole(now, first(), kind, each))
+        return answer.total, hits(now, answer.first[ask.offset : end], each), answer.facets
 
 
 def _seen(number: int, generation: object, rows: dict[str, BinaryRow], base: Part, delta: Part | None) -> Now:

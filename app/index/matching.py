@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,7 @@ import numpy.typing as npt
 import re2
 
 from app.elf.search import scan
-from app.elf.search.scan import EXACT, INSIDE, NONE, PREFIX, UNQUALIFIED, Lines, Ranks
+from app.elf.search.scan import EXACT, INSIDE, NONE, PREFIX, UNQUALIFIED, Choice, Found, Grown, Lines, Ranks
 from app.errors import BadInput, Busy
 from app.index import expression
 from app.index.columns import Columns
@@ -31,10 +34,12 @@ __all__ = [
     "UNQUALIFIED",
     "Ranks",
     "folds",
+    "found",
     "line_ranks",
     "ranks",
     "wildcard",
 ]
+Mark = Callable[[Sequence[Choice], float], npt.NDArray[np.uint32]]
 _AT_ONCE = 1 << 22  # bytes between two looks at the clock
 _CHECK_EVERY = 4096
 
@@ -49,23 +54,49 @@ def ranks(columns: Columns, text: str, mode: Mode, seconds: float) -> Ranks:
 
 def line_ranks(lines: Lines, text: str, mode: Mode, seconds: float) -> Ranks:
     """As ``ranks``, of any names."""
-    until = time.monotonic() + seconds
     out = np.full(lines.names, NONE, np.uint16)
-    try:
+    with _in_time():
+        until = time.monotonic() + seconds
         if mode in ("glob", "regex"):
-            _expression(lines, text, mode, out, until)
+            out[lines.name_of(_expression(lines, partial(scan.mark, lines), text, mode, until))] = INSIDE
         else:
             needle, sides = (_encoded(text), 0) if mode == "fuzzy" else written(text)
             if mode == "fuzzy":
                 scan.rank(lines, needle.strip(), "substring", folds(text), until, out)
             scan.rank(lines, needle, mode, folds(text), until, out, sides)  # type: ignore[arg-type]
+    return out
+
+
+def found(grown: Grown, text: str, mode: Mode, seconds: float) -> Found:
+    """The names of a part that match; raises what ``ranks`` raises."""
+    with _in_time():
+        until = time.monotonic() + seconds
+        if mode in ("glob", "regex"):
+            marked = _expression(grown.lines, partial(scan.find_lines, grown), text, mode, until)
+            names = grown.lines.name_of(marked)
+            if len(grown.lines.further):
+                names = np.unique(names)
+            return Found(names.astype(np.uint32), np.full(len(names), INSIDE, np.uint16))
+        needle, sides = (_encoded(text), 0) if mode == "fuzzy" else written(text)
+        matched = scan.find(grown, needle, mode, folds(text), until, sides)  # type: ignore[arg-type]
+        if mode == "fuzzy" and len(matched.names):
+            # All of these are among the others: what holds a text holds its letters.
+            whole = scan.find(grown, needle.strip(), "substring", folds(text), until)
+            better = np.minimum(matched.ranks, whole.ranks_of(matched.names))
+            matched = Found(matched.names, better)
+    return matched
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        yield
     except TimeoutError:
         raise Busy(
             "The search took too long and was stopped.",
             "Use a longer text, or a simpler kind of match.",
             code="search_time",
         ) from None
-    return out
 
 
 def folds(text: str) -> bool:
@@ -89,7 +120,8 @@ def written(text: str) -> tuple[bytes, int]:
     return _encoded(text), sides
 
 
-def _expression(lines: Lines, text: str, mode: Mode, out: Ranks, until: float) -> None:
+def _expression(lines: Lines, mark: Mark, text: str, mode: Mode, until: float) -> npt.NDArray[np.uint32]:
+    """The lines that match, in order."""
     needle = _encoded(text)
     if mode == "glob":
         plan: expression.Plan | None = expression.of_glob(needle, folds(text))
@@ -100,17 +132,16 @@ def _expression(lines: Lines, text: str, mode: Mode, out: Ranks, until: float) -
         _compiled(needle)
         compiled = _compiled(b"(?m)^.*?(?:" + needle + b")", not fold)
         plan = expression.of_regex(needle, fold)
-    if plan is not None and (plan.exact or plan.selective):
-        found = scan.mark(lines, plan.choices, until)
-        if not plan.exact and 2 * len(found) < lines.count:
-            few = scan.gather(lines, found)
-            ends = np.cumsum(lines.line_at[found + 1] - lines.line_at[found], dtype=np.uint32)
-            found = found[_matched(compiled, few, np.append(np.uint32(0), ends), until)]
-        elif not plan.exact:
-            found = _matched(compiled, lines.text.data, lines.line_at, until)
-    else:
-        found = _matched(compiled, lines.text.data, lines.line_at, until)
-    out[lines.name_of(found)] = INSIDE
+    if plan is None or not (plan.exact or plan.selective):
+        return _matched(compiled, lines.text.data, lines.line_at, until)
+    marked = mark(plan.choices, until)
+    if plan.exact:
+        return marked
+    if 2 * len(marked) >= lines.count:
+        return _matched(compiled, lines.text.data, lines.line_at, until)
+    few = scan.gather(lines, marked)
+    ends = np.cumsum(lines.line_at[marked + 1] - lines.line_at[marked], dtype=np.uint32)
+    return marked[_matched(compiled, few.data, np.append(np.uint32(0), ends), until)]
 
 
 def _matched(

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.elf.search import scan
-from app.elf.search.scan import Lines
+from app.elf.search.scan import Grown, Lines
 from app.errors import AppError
 from app.index.columns import Columns
 from app.index.rows import RowKind, keys_of, lines_of, rows_of, spellings_of
@@ -29,7 +29,7 @@ from app.index.rows import RowKind, keys_of, lines_of, rows_of, spellings_of
 KINDS = ("binary", "usdt", "function", "variable")
 _USDT = 1
 _ROWS: tuple[tuple[RowKind, int], ...] = (("function", 2), ("variable", 3))
-_MAGIC = b"PSNAMES\x01"
+_MAGIC = b"PSNAMES\x02"
 _ALIGN = 64
 _NOWHERE = 0xFFFFFFFF
 # dtype, and the array whose length and one more it has ("" for any).
@@ -37,6 +37,9 @@ _ARRAYS = {
     "text": "u1",
     "line_at": "u4",
     "further": "u4",
+    "grown": "u1",
+    "grown_at": "u4",
+    "shared": "u1",
     "name_entry_at": "u4",
     "entry_name": "u4",
     "entry_kind": "u1",
@@ -61,6 +64,10 @@ class Part:
     @property
     def lines(self) -> Lines:
         return Lines(self.arrays["text"], self.arrays["line_at"], self.arrays["further"])
+
+    @property
+    def grown(self) -> Grown:
+        return Grown(self.lines, self.arrays["grown"], self.arrays["grown_at"], self.arrays["shared"])
 
     def __getitem__(self, name: str) -> Array:
         return self.arrays[name]
@@ -128,6 +135,8 @@ class Part:
             and len(posts) == 1
             and len(self["entry_kind"]) == len(self["entry_name"]) == len(self["entry_at"]) - 1
             and _rises(self["line_at"], len(lines.text))
+            and len(self["shared"]) == lines.count == len(self["grown_at"]) - 1
+            and _rises(self["grown_at"], len(self["grown"]))
             and _rises(self["entry_at"], len(self["post_binary"]))
             and len(self["name_entry_at"]) == names + 1
             and _rises(self["name_entry_at"], len(self["entry_name"]))
@@ -220,7 +229,8 @@ class _Gathered:
         shown, spelled = self._names.lines(), self._raw.lines()
         rank = scan.alphabet(shown)
         name = rank[name]
-        text, line_at, further, line = _all_lines(shown, spelled, rank, name, raw)
+        lines, line = _all_lines(shown, spelled, rank, name, raw)
+        grown = scan.grow(lines)
         # Posts of one entry lie by binary and row; several spellings of a row's name are one post.
         order = scan.order(name.astype(np.uint64) << np.uint64(2) | kind)
         binary, kind, name, line, row, address, section = (
@@ -235,9 +245,12 @@ class _Gathered:
         return Part(
             tuple(self._places),
             {
-                "text": text,
-                "line_at": line_at,
-                "further": further,
+                "text": lines.text,
+                "line_at": lines.line_at,
+                "further": lines.further,
+                "grown": grown.text,
+                "grown_at": grown.at,
+                "shared": grown.shared,
                 "name_entry_at": _places(name[starts], shown.count),
                 "entry_name": name[starts],
                 "entry_kind": kind[starts],
@@ -250,10 +263,8 @@ class _Gathered:
         )
 
 
-def _all_lines(
-    shown: Lines, spelled: Lines, rank: Array, name: Array, raw: Array
-) -> tuple[Array, Array, Array, Array]:
-    """(text, line_at, further) of the names by the alphabet and other spellings, and each post's line."""
+def _all_lines(shown: Lines, spelled: Lines, rank: Array, name: Array, raw: Array) -> tuple[Lines, Array]:
+    """The names by the alphabet and other spellings, and each post's line."""
     by_rank = np.empty(shown.count, np.uint32)
     by_rank[rank] = np.arange(shown.count, dtype=np.uint32)
     has = np.flatnonzero(raw != _NOWHERE)
@@ -262,10 +273,15 @@ def _all_lines(
     spellings = (pair & np.uint64(_NOWHERE)).astype(np.uint32)
     line = name.astype(np.uint32)
     line[has] = shown.count + back
-    text = scan.gather(shown, by_rank) + scan.gather(spelled, spellings)
-    lengths = np.concatenate([np.diff(shown.line_at)[by_rank], np.diff(spelled.line_at)[spellings]])
-    line_at = np.concatenate([[0], np.cumsum(lengths, dtype=np.uint64)]).astype(np.uint32)
-    return np.frombuffer(text, np.uint8), line_at, further, line
+    line_at = np.zeros(shown.count + len(spellings) + 1, np.uint32)
+    line_at[1 : shown.count + 1] = np.diff(shown.line_at)[by_rank]
+    line_at[shown.count + 1 :] = np.diff(spelled.line_at)[spellings]
+    np.cumsum(line_at, dtype=np.uint32, out=line_at)
+    text = np.empty(int(line_at[-1]), np.uint8)
+    behind = int(line_at[shown.count])
+    scan.gather(shown, by_rank, text[:behind])
+    scan.gather(spelled, spellings, text[behind:])
+    return Lines(text, line_at, further), line
 
 
 def lines_from(names: list[str]) -> Lines:

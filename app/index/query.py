@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
-from typing import Literal
+from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -51,16 +51,28 @@ class Selection:
     rows: npt.NDArray[np.intp]
     facets: dict[str, dict[str, int]]
 
+    @property
+    def nbytes(self) -> int:
+        return self.rows.nbytes
 
-class Selections:
+
+class Sized(Protocol):
+    @property
+    def nbytes(self) -> int: ...
+
+
+Kept = TypeVar("Kept", bound=Sized)
+
+
+class Selections(Generic[Kept]):
     """The last selections, by what was asked of which columns."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, Selection] = OrderedDict()
+        self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
 
-    def get(self, key: Hashable, make: Callable[[], Selection]) -> Selection:
+    def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
         with self._lock:
             found = self._kept.get(key)
             if found is not None:
@@ -70,11 +82,11 @@ class Selections:
         with self._lock:
             before = self._kept.pop(key, None)
             self._kept[key] = made
-            self._bytes += made.rows.nbytes - (before.rows.nbytes if before is not None else 0)
+            self._bytes += made.nbytes - (before.nbytes if before is not None else 0)
             # The last one stays, however long: its next part is what will be asked for.
             while len(self._kept) > 1 and (len(self._kept) > _KEPT or self._bytes > _KEPT_BYTES):
                 _, oldest = self._kept.popitem(last=False)
-                self._bytes -= oldest.rows.nbytes
+                self._bytes -= oldest.nbytes
         return made
 
 

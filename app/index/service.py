@@ -59,7 +59,7 @@ class Index(Indexing):
     def __init__(self, settings: Settings, *, ahead: bool = False) -> None:
         super().__init__(settings)
         self._ahead = ahead
-        self._selections = query.Selections()
+        self._selections: query.Selections[query.Selection] = query.Selections()
         self.answers = Answers(
             self._store, self._readers, self.debug_files, settings.roots, settings.debuginfod_cache
         )

@@ -62,6 +62,41 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True)
+class Grown:
+    """Sorted lines, and what each has more than the one before, which is what ``find`` reads; see grown.h."""
+
+    lines: Lines
+    text: Array  # u1
+    at: Array  # u4, one more than lines
+    shared: Array  # u1, a line
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Names in order, each once, and their ranks."""
+
+    names: npt.NDArray[np.uint32]
+    ranks: npt.NDArray[np.uint16]
+
+    @property
+    def nbytes(self) -> int:
+        return self.names.nbytes + self.ranks.nbytes
+
+    @staticmethod
+    def of(ranks: Ranks) -> Found:
+        """Of the rank of each name."""
+        names = np.flatnonzero(ranks != NONE).astype(np.uint32)
+        return Found(names, ranks[names])
+
+    def ranks_of(self, names: Array) -> Ranks:
+        """NONE for those that are not among them."""
+        if not len(self.names):
+            return np.full(len(names), NONE, np.uint16)
+        at = np.minimum(np.searchsorted(self.names, names), len(self.names) - 1)
+        return np.where(self.names[at] == names, self.ranks[at], np.uint16(NONE))
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """One byte; ``fold`` takes the other case of a letter in lower case, too."""
 
@@ -105,6 +140,49 @@ def mark(lines: Lines, choices: Sequence[Choice], until: float) -> npt.NDArray[n
     return np.flatnonzero(marks).astype(np.uint32)
 
 
+_WAYS: tuple[Way, ...] = ("substring", "prefix", "fuzzy")
+
+
+def find(grown: Grown, needle: bytes, way: Way, fold: bool, until: float, sides: int = 0) -> Found:
+    """The names that ``rank`` lowers, and to what."""
+    if _search is None:
+        ranks = np.full(grown.lines.names, NONE, np.uint16)
+        rank(grown.lines, needle, way, fold, until, ranks, sides)
+        return Found.of(ranks)
+    names, found = _search.find(*_buffers(grown), _WAYS.index(way), needle, fold, sides, False, until)
+    return Found(np.frombuffer(names, np.uint32), np.frombuffer(found, np.uint16))
+
+
+def find_lines(grown: Grown, choices: Sequence[Choice], until: float) -> npt.NDArray[np.uint32]:
+    """As ``mark``."""
+    if _search is None:
+        return scan_plain.mark(grown.lines, choices, until)
+    found, _ = _search.find_lines(*_buffers(grown), program(choices), False, until)
+    return np.frombuffer(found, np.uint32)
+
+
+def let_go() -> None:
+    """Gives back the memory that ``find`` keeps from one question to the next."""
+    if _search is not None:
+        _search.let_go()
+
+
+def _buffers(grown: Grown) -> tuple[Array, Array, Array, Array, Array, Array]:
+    lines = grown.lines
+    return lines.text, lines.line_at, lines.further, grown.text, grown.at, grown.shared
+
+
+def grow(lines: Lines) -> Grown:
+    """What each line has more than the one before."""
+    if _search is None:
+        return Grown(lines, *scan_plain.grow(lines))
+    shared, at = np.empty(lines.count, np.uint8), np.empty(lines.count + 1, np.uint32)
+    size = _search.grow(lines.text, lines.line_at, lines.further, shared, at)
+    grown = Grown(lines, np.empty(size, np.uint8), at, shared)
+    _search.grown(*_buffers(grown))
+    return grown
+
+
 def program(choices: Sequence[Choice]) -> bytes:
     """The choices as pattern.c reads them."""
     parts = [struct.pack("<H", len(choices))]
@@ -122,25 +200,35 @@ def program(choices: Sequence[Choice]) -> bytes:
     return b"".join(parts)
 
 
-def gather(lines: Lines, which: npt.NDArray[np.uint32]) -> bytes:
-    """Some lines one after another, each with its newline."""
+def gather(lines: Lines, which: npt.NDArray[np.uint32], out: Array | None = None) -> Array:
+    """Some lines one after another, each with its newline; into ``out`` of their size, if given."""
     if _search is None:
-        return b"".join(lines.line(index) + b"\n" for index in which.tolist())
-    return _search.gather(lines.text, lines.line_at, lines.further, np.ascontiguousarray(which, np.uint32))
+        made = np.frombuffer(b"".join(lines.line(index) + b"\n" for index in which.tolist()), np.uint8)
+        if out is None:
+            return made
+        out[:] = made
+        return out
+    given = lines.text, lines.line_at, lines.further, np.ascontiguousarray(which, np.uint32)
+    if out is None:
+        out = np.empty(_search.gather(*given, None), np.uint8)
+    _search.gather(*given, out)
+    return out
 
 
 def select(
-    ranks: Ranks, entry_at: Array, kinds: Array, wanted: int | None = None
+    found: Found, entry_at: Array, kinds: Array, wanted: int | None = None, most: int | None = None
 ) -> tuple[npt.NDArray[np.uint32], tuple[int, ...]]:
-    """The entries of the names that have a rank, by rank, then by kind, then as they lie; kind -> how many.
+    """The entries of the names found, by rank, then by kind, then as they lie; kind -> how many.
 
     A name's entries lie from its place in ``entry_at`` (u4, one more than names) to the next one's; ``kinds``
-    (u1) has a kind for each; an entry of none of the ``KINDS`` is left out. ``wanted``: those of this one.
+    (u1) has a kind for each; an entry of none of the ``KINDS`` is left out. ``wanted``: those of this one;
+    ``most``: only so many, the first; all are counted.
     """
     if _search is None:
-        return scan_plain.select(ranks, entry_at, kinds, wanted)
-    out = np.empty(len(kinds), np.uint32)
-    count, counts = _search.select(ranks, entry_at, kinds, -1 if wanted is None else wanted, out)
+        return scan_plain.select(found, entry_at, kinds, wanted, most)
+    out = np.empty(len(kinds) if most is None else min(most, len(kinds)), np.uint32)
+    kind = -1 if wanted is None else wanted
+    count, counts = _search.select(found.names, found.ranks, entry_at, kinds, kind, out)
     return out[:count].copy(), counts
 
 

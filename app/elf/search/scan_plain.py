@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from app.elf.search.scan import Choice, Letter, Lines, Ranks, Way
+    from app.elf.search.scan import Choice, Found, Letter, Lines, Ranks, Way
 
 _EXACT, _UNQUALIFIED, _PREFIX, _INSIDE, _FUZZY, _NONE = 0, 1, 2, 3, 16, 0xFFFF
 _OPENED, _CLOSED = 1, 2
@@ -19,6 +19,7 @@ _KINDS = 4
 _INSIDE_A_WORD = 8
 _SORTED_BY = 64
 _CHECK_EVERY = 1024
+_CONTEXT, _RESTART, _SHARED_MOST = 8, 4096, 255  # see grown.h
 
 
 def rank(lines: Lines, needle: bytes, way: Way, fold: bool, until: float, ranks: Ranks, sides: int) -> None:
@@ -49,16 +50,35 @@ def rank(lines: Lines, needle: bytes, way: Way, fold: bool, until: float, ranks:
 
 
 def select(
-    ranks: Ranks, entry_at: npt.NDArray[Any], kinds: npt.NDArray[Any], wanted: int | None
+    found: Found, entry_at: npt.NDArray[Any], kinds: npt.NDArray[Any], wanted: int | None, most: int | None
 ) -> tuple[npt.NDArray[np.uint32], tuple[int, ...]]:
     at = entry_at.astype(np.int64)
-    rank = np.repeat(ranks, at[1:] - at[:-1])
-    found = np.flatnonzero((rank != _NONE) & (kinds < _KINDS))
-    counts = tuple(np.bincount(kinds[found], minlength=_KINDS).tolist())
-    if wanted is not None:
-        found = found[kinds[found] == wanted]
-    order = np.argsort(rank[found].astype(np.uint32) << np.uint32(2) | kinds[found], kind="stable")
-    return found[order].astype(np.uint32), counts
+    lengths = at[found.names + 1] - at[found.names]
+    entries = np.arange(lengths.sum()) + np.repeat(at[found.names] - (np.cumsum(lengths) - lengths), lengths)
+    kind, rank = kinds[entries], np.repeat(found.ranks, lengths).astype(np.uint32)
+    counts = tuple(np.bincount(kind[kind < _KINDS], minlength=_KINDS).tolist())
+    chosen = np.flatnonzero((kind < _KINDS) if wanted is None else (kind == wanted))
+    order = np.argsort(rank[chosen] << np.uint32(2) | kind[chosen], kind="stable")
+    return entries[chosen[order]][:most].astype(np.uint32), counts
+
+
+def grow(lines: Lines) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint32], npt.NDArray[np.uint8]]:
+    """(text, at, shared) of ``scan.Grown``."""
+    text, lengths, before = [], [0], b""
+    shared = np.zeros(lines.count, np.uint8)
+    for index in range(lines.count):
+        line = lines.line(index)
+        if index % _RESTART:
+            shared[index] = _common(before, line)
+        text.append(line[max(int(shared[index]) - _CONTEXT, 0) :] + b"\n")
+        lengths.append(len(text[-1]))
+        before = line
+    return np.frombuffer(b"".join(text), np.uint8), np.cumsum(lengths).astype(np.uint32), shared
+
+
+def _common(one: bytes, other: bytes) -> int:
+    most = min(len(one), len(other), _SHARED_MOST)
+    return next((at for at in range(most) if one[at] != other[at]), most)
 
 
 def _lower(lines: Lines, ranks: Ranks, line: npt.NDArray[Any], rank: npt.NDArray[Any]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.elf.search import scan, scan_plain
-from app.elf.search.scan import CLOSED, INSIDE, NONE, OPENED, Choice, Letter, Lines, Way
+from app.elf.search.scan import CLOSED, INSIDE, NONE, OPENED, Choice, Found, Letter, Lines, Way
 
 _search = pytest.importorskip("app.elf._search", reason="the core is not compiled")
 
@@ -104,7 +104,11 @@ def test_many_keys_are_sorted_whether_they_lie_near_or_far(range_of_keys: int) -
         assert np.array_equal(scan.order(array), np.argsort(array, kind="stable"))
 
 
-@settings(max_examples=150, deadline=None)
+def found_of(ranks: Sequence[int]) -> Found:
+    return Found.of(np.array(ranks, np.uint16))
+
+
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([NONE, NONE, NONE, 0, 1, 3, 300, NONE - 1]), st.integers(0, 3)),
@@ -112,38 +116,40 @@ def test_many_keys_are_sorted_whether_they_lie_near_or_far(range_of_keys: int) -
     ),
     st.lists(st.sampled_from([0, 1, 2, 3, 4, 255]), min_size=90, max_size=90),
     st.sampled_from([None, 0, 1, 3]),
+    st.none() | st.integers(0, 40),
 )
 def test_entries_are_chosen_as_the_plain_search_does(
-    names: list[tuple[int, int]], kinds: list[int], wanted: int | None
+    names: list[tuple[int, int]], kinds: list[int], wanted: int | None, most: int | None
 ) -> None:
-    ranks = np.array([rank for rank, _ in names], np.uint16)
+    found = found_of([rank for rank, _ in names])
     at = np.cumsum([0, *(entries for _, entries in names)]).astype(np.uint32)
     of = np.array(kinds[: int(at[-1])], np.uint8)
-    found, counts = scan.select(ranks, at, of, wanted)
-    expected, counted = scan_plain.select(ranks, at, of, wanted)
-    assert (found.tolist(), tuple(counts)) == (expected.tolist(), counted)
+    entries, counts = scan.select(found, at, of, wanted, most)
+    expected, counted = scan_plain.select(found, at, of, wanted, most)
+    assert (entries.tolist(), tuple(counts)) == (expected.tolist(), counted)
 
 
 @pytest.mark.parametrize("wanted", [None, 2])
-def test_entries_of_many_names_are_chosen_by_all_cores(wanted: int | None) -> None:
+@pytest.mark.parametrize("most", [None, 1, 4096, 100_000])
+def test_entries_of_many_names_are_chosen_by_all_cores(wanted: int | None, most: int | None) -> None:
     random = np.random.default_rng(5)
     ranks = random.choice(np.array([NONE, NONE, 0, 1, 3, 16, NONE - 1], np.uint16), 300_001)
     at = np.cumsum([0, *random.integers(0, 4, len(ranks)).tolist()]).astype(np.uint32)
     kinds = random.integers(0, 5, int(at[-1])).astype(np.uint8)
-    found, counts = scan.select(ranks, at, kinds, wanted)
-    expected, counted = scan_plain.select(ranks, at, kinds, wanted)
-    assert np.array_equal(found, expected)
+    entries, counts = scan.select(Found.of(ranks), at, kinds, wanted, most)
+    expected, counted = scan_plain.select(Found.of(ranks), at, kinds, wanted, most)
+    assert np.array_equal(entries, expected)
     assert tuple(counts) == counted
 
 
 def test_entries_that_do_not_fit_the_names_are_harmless() -> None:
-    ranks, kinds = np.zeros(3, np.uint16), np.array([0, 1, 2], np.uint8)
-    for at in ([0, 9, 2, 3], [3, 2, 1, 0], [0, 3, 0, 3], [7, 7, 7, 7]):
-        found, _ = scan.select(ranks, np.array(at, np.uint32), kinds)
-        assert len(found) <= 3
-        assert found.max(initial=0) < 3
+    found, kinds = found_of([0, 0, 0]), np.array([0, 1, 2], np.uint8)
+    for at in ([0, 9, 2, 3], [3, 2, 1, 0], [0, 3, 0, 3], [7, 7, 7, 7], [0]):
+        entries, _ = scan.select(found, np.array(at, np.uint32), kinds)
+        assert len(entries) <= 3
+        assert entries.max(initial=0) < 3
     with pytest.raises(ValueError, match="fit"):
-        scan.select(ranks, np.zeros(3, np.uint32), kinds)
+        scan.select(Found(found.names, found.ranks[:2]), np.zeros(4, np.uint32), kinds)
 
 
 @settings(max_examples=100, deadline=None)
@@ -280,4 +286,4 @@ def test_many_names_are_sorted_and_gathered_side_by_side() -> None:
     place = scan.alphabet(lines)
     assert np.array_equal(place, scan_plain.alphabet(lines))
     which = np.argsort(place).astype(np.uint32)
-    assert scan.gather(lines, which) == b"".join(names[number] + b"\n" for number in which.tolist())
+    assert scan.gather(lines, which).tobytes() == b"".join(names[number] + b"\n" for number in which.tolist())

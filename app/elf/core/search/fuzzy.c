@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "found.h"
 #include "rank.h"
 #include "scan.h"
 
@@ -18,6 +19,10 @@ enum { INSIDE_A_WORD = 8 };
 typedef struct {
     const uint8_t *letters, *bits;
     size_t count;
+    size_t reached; /* letters that are met so far */
+    uint32_t *ends; /* behind each of them, in its line */
+    size_t gaps;    /* of the whole, when it is `known` */
+    bool known;
 } Part;
 
 static bool word_byte(uint8_t byte)
@@ -25,14 +30,14 @@ static bool word_byte(uint8_t byte)
     return byte >= 0x80 || is_lower(byte | 0x20) || (byte >= '0' && byte <= '9');
 }
 
-/* Where the letters of `part` first end, behind the last of them; 0 where they are not. */
-static size_t end_portable(const uint8_t *text, size_t length, const Part *part)
+/* Meets more letters of `part` in what follows `base` bytes of a line. */
+static void reach_portable(const uint8_t *text, size_t length, size_t base, Part *part)
 {
-    size_t letter = 0;
-    for (size_t i = 0; i < length; i++)
-        if ((text[i] | part->bits[letter]) == part->letters[letter] && ++letter == part->count)
-            return i + 1;
-    return 0;
+    size_t letter = part->reached;
+    for (size_t i = 0; i < length && letter < part->count; i++)
+        if ((text[i] | part->bits[letter]) == part->letters[letter])
+            part->ends[letter++] = (uint32_t)(base + i + 1);
+    part->reached = letter;
 }
 
 #if defined(__x86_64__)
@@ -47,11 +52,11 @@ __attribute__((target("avx2"))) static inline uint64_t places_of(__m256i low, __
 }
 
 /* `readable` bytes may be read from `text`, at least `length`. */
-__attribute__((target("avx2"))) static size_t end_wide(const uint8_t *text, size_t length, size_t readable,
-                                                       const Part *part)
+__attribute__((target("avx2"))) static void reach_wide(const uint8_t *text, size_t length, size_t readable,
+                                                       size_t base, Part *part)
 {
-    size_t letter = 0;
-    for (size_t at = 0; at < length; at += 64) {
+    size_t letter = part->reached;
+    for (size_t at = 0; at < length && letter < part->count; at += 64) {
         uint8_t tail[64];
         const uint8_t *from = text + at;
         if (readable - at < 64) {
@@ -63,16 +68,29 @@ __attribute__((target("avx2"))) static size_t end_wide(const uint8_t *text, size
         __m256i high = _mm256_loadu_si256((const __m256i *)(from + 32));
         uint64_t open = length - at < 64 ? (UINT64_C(1) << (length - at)) - 1 : UINT64_MAX;
         uint64_t found;
-        while ((found = places_of(low, high, part->letters[letter], part->bits[letter]) & open)) {
+        while (letter < part->count &&
+               (found = places_of(low, high, part->letters[letter], part->bits[letter]) & open)) {
             uint64_t first = found & (0 - found);
-            if (++letter == part->count)
-                return at + (size_t)__builtin_ctzll(first) + 1;
+            part->ends[letter++] = (uint32_t)(base + at + (size_t)__builtin_ctzll(first) + 1);
             open &= ~(first | (first - 1));
         }
     }
-    return 0;
+    part->reached = letter;
 }
 #endif
+
+static void reach(const uint8_t *text, size_t length, size_t readable, size_t base, Part *part, bool portable)
+{
+#if defined(__x86_64__)
+    if (!portable) {
+        reach_wide(text, length, readable, base, part);
+        return;
+    }
+#endif
+    (void)readable;
+    (void)portable;
+    reach_portable(text, length, base, part);
+}
 
 static size_t gaps(const uint8_t *text, size_t end, const Part *part)
 {
@@ -86,7 +104,12 @@ static size_t gaps(const uint8_t *text, size_t end, const Part *part)
     return between + (begin && word_byte(text[begin - 1]) ? INSIDE_A_WORD : 0);
 }
 
-static Status rank_parts(const Lines *lines, const Part *parts, size_t count, bool portable, uint16_t *ranks,
+static uint16_t rank_of(size_t gaps)
+{
+    return (uint16_t)(gaps < NONE - 1 - FUZZY ? FUZZY + gaps : NONE - 1);
+}
+
+static Status rank_parts(const Lines *lines, Part *parts, size_t count, bool portable, uint16_t *ranks,
                          Deadline *deadline)
 {
     for (size_t index = 0; index < lines->count; index++) {
@@ -96,49 +119,118 @@ static Status rank_parts(const Lines *lines, const Part *parts, size_t count, bo
             return OUT_OF_TIME;
         size_t sum = 0, i = 0;
         for (; i < count; i++) {
-            size_t end;
-#if defined(__x86_64__)
-            if (!portable)
-                end = end_wide(text, line.length, lines->size - line.at, &parts[i]);
-            else
-#endif
-                end = end_portable(text, line.length, &parts[i]);
-            if (!end)
+            Part *part = &parts[i];
+            part->reached = 0;
+            reach(text, line.length, lines->size - line.at, 0, part, portable);
+            if (part->reached < part->count)
                 break;
-            sum += gaps(text, end, &parts[i]);
+            sum += gaps(text, part->ends[part->count - 1], part);
         }
         if (i == count)
-            rank_down(lines, index, ranks, (uint16_t)(sum < NONE - 1 - FUZZY ? FUZZY + sum : NONE - 1));
+            rank_down(lines, index, ranks, rank_of(sum));
     }
-    (void)portable;
+    return DONE;
+}
+
+/* What `part` has met within the first `shared` bytes of the line before it has met here, too. */
+static void keep_shared(Part *part, size_t shared)
+{
+    while (part->reached && part->ends[part->reached - 1] > shared) {
+        part->reached--;
+        part->known = false;
+    }
+}
+
+static Status find_parts(const Grown *grown, size_t first, size_t end, Part *parts, size_t count, bool portable,
+                         Found *found, Deadline *deadline)
+{
+    for (size_t index = first; index < end; index++) {
+        size_t shared = index == first ? 0 : grown->shared[index], skipped = left_out(grown, index);
+        size_t at = grown->at[index] + (shared - (shared < skipped ? shared : skipped));
+        size_t stop = grown->at[index + 1] < grown->size ? grown->at[index + 1] : grown->size;
+        size_t length = at < stop ? stop - 1 - at : 0, sum = 0, met = 0;
+        if (deadline_passed(deadline, 8 + length))
+            return OUT_OF_TIME;
+        for (size_t i = 0; i < count; i++) {
+            Part *part = &parts[i];
+            keep_shared(part, shared);
+            if (part->reached < part->count && length)
+                reach(grown->text + at, length, grown->size - at, shared, part, portable);
+            if (part->reached < part->count)
+                continue;
+            if (!part->known) {
+                Line line = line_at(&grown->lines, index);
+                size_t last = part->ends[part->count - 1];
+                part->gaps = gaps(grown->lines.text + line.at, last < line.length ? last : line.length, part);
+                part->known = true;
+            }
+            sum += part->gaps;
+            met++;
+        }
+        if (met == count)
+            found_push(found, index, rank_of(sum));
+    }
+    return DONE;
+}
+
+typedef struct {
+    uint8_t *bits;
+    uint32_t *ends;
+    Part *parts;
+    size_t count;
+    bool portable;
+} Letters;
+
+static void letters_free(Letters *letters)
+{
+    free(letters->bits);
+    free(letters->ends);
+    free(letters->parts);
+}
+
+static Status letters_of(const Question *question, Letters *letters)
+{
+    const uint8_t *text = question->needle;
+    size_t length = question->length;
+    *letters = (Letters){malloc(length + 1), malloc((length + 1) * sizeof(uint32_t)),
+                         calloc(length / 2 + 1, sizeof(Part)), 0, question->portable || !wide_instructions()};
+    if (!letters->bits || !letters->ends || !letters->parts)
+        return OUT_OF_MEMORY;
+    for (size_t i = 0; i < length; i++) {
+        letters->bits[i] = question->fold && is_lower(text[i]) ? 0x20 : 0;
+        if (text[i] == ' ')
+            continue;
+        if (!i || text[i - 1] == ' ')
+            letters->parts[letters->count++] =
+                (Part){.letters = text + i, .bits = letters->bits + i, .ends = letters->ends + i};
+        letters->parts[letters->count - 1].count++;
+    }
     return DONE;
 }
 
 Status rank_fuzzy(const Lines *lines, const void *given, void *ranks, Deadline deadline)
 {
     const Question *question = given;
-    const uint8_t *text = question->needle;
-    size_t length = question->length;
-    bool fold = question->fold, portable = question->portable;
-    if (!length || length > NEEDLE_MOST)
+    if (!question->length || question->length > NEEDLE_MOST)
         return DONE;
-    uint8_t *bits = malloc(length);
-    Part *parts = malloc((length / 2 + 1) * sizeof *parts);
-    Status status = OUT_OF_MEMORY;
-    if (bits && parts) {
-        size_t count = 0;
-        for (size_t i = 0; i < length; i++) {
-            bits[i] = fold && is_lower(text[i]) ? 0x20 : 0;
-            if (text[i] == ' ')
-                continue;
-            if (!i || text[i - 1] == ' ')
-                parts[count++] = (Part){text + i, bits + i, 0};
-            parts[count - 1].count++;
-        }
-        portable = portable || !wide_instructions();
-        status = count ? rank_parts(lines, parts, count, portable, ranks, &deadline) : DONE;
-    }
-    free(bits);
-    free(parts);
+    Letters letters;
+    Status status = letters_of(question, &letters);
+    if (status == DONE && letters.count)
+        status = rank_parts(lines, letters.parts, letters.count, letters.portable, ranks, &deadline);
+    letters_free(&letters);
+    return status;
+}
+
+Status find_fuzzy(const Grown *grown, size_t first, size_t end, const void *given, Found *found,
+                  Deadline *deadline)
+{
+    const Question *question = given;
+    if (!question->length || question->length > NEEDLE_MOST)
+        return DONE;
+    Letters letters;
+    Status status = letters_of(question, &letters);
+    if (status == DONE && letters.count)
+        status = find_parts(grown, first, end, letters.parts, letters.count, letters.portable, found, deadline);
+    letters_free(&letters);
     return status;
 }

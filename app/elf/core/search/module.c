@@ -2,9 +2,9 @@
  *
  * Buffers are checked for their sizes here, and never kept. TimeoutError says that `until` was passed.
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "held.h"
 
+#include "finding.h"
 #include "gather.h"
 #include "intern.h"
 #include "order.h"
@@ -12,71 +12,6 @@
 #include "pattern.h"
 #include "rank.h"
 #include "scan.h"
-#include "select.h"
-
-enum { BUFFERS = 5 };
-
-typedef struct {
-    Py_buffer held[BUFFERS];
-    size_t count;
-} Held;
-
-static void let_go(Held *held)
-{
-    while (held->count)
-        PyBuffer_Release(&held->held[--held->count]);
-}
-
-/* A buffer of items of `size` bytes, aligned to them; NULL with an exception set. */
-static Py_buffer *hold(Held *held, PyObject *object, size_t size, int flags)
-{
-    Py_buffer *buffer = &held->held[held->count];
-    if (PyObject_GetBuffer(object, buffer, flags | PyBUF_C_CONTIGUOUS))
-        return NULL;
-    held->count++;
-    if ((size_t)buffer->len % size || (uintptr_t)buffer->buf % size) {
-        PyErr_SetString(PyExc_ValueError, "A buffer has another size of items.");
-        return NULL;
-    }
-    return buffer;
-}
-
-static bool hold_lines(Held *held, PyObject *text, PyObject *at, PyObject *further, Lines *lines)
-{
-    Py_buffer *of_text = hold(held, text, 1, PyBUF_SIMPLE);
-    Py_buffer *of_at = of_text ? hold(held, at, 4, PyBUF_SIMPLE) : NULL;
-    Py_buffer *of_further = of_at ? hold(held, further, 4, PyBUF_SIMPLE) : NULL;
-    if (!of_further)
-        return false;
-    size_t places = (size_t)of_at->len / 4, others = (size_t)of_further->len / 4;
-    if (!places || others > places - 1 || (size_t)of_text->len > UINT32_MAX) {
-        PyErr_SetString(PyExc_ValueError, "The lines do not fit the names.");
-        return false;
-    }
-    *lines = (Lines){of_text->buf, (size_t)of_text->len, of_at->buf, of_further->buf, places - 1,
-                     places - 1 - others, places - 1 - others};
-    return true;
-}
-
-static PyObject *answer(Held *held, Status status)
-{
-    let_go(held);
-    if (status == OUT_OF_MEMORY)
-        return PyErr_NoMemory();
-    if (status == OUT_OF_TIME) {
-        PyErr_SetString(PyExc_TimeoutError, "The time is over.");
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-static PyObject *refuse(Held *held, const char *text)
-{
-    let_go(held);
-    if (text && !PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, text);
-    return NULL;
-}
 
 static PyObject *ranked(PyObject *arguments, Work work)
 {
@@ -174,38 +109,6 @@ static PyObject *order(PyObject *module, PyObject *arguments)
     return answer(&held, status);
 }
 
-/* (how many, of each kind how many) of the entries in `out`. */
-static PyObject *chosen(PyObject *module, PyObject *arguments)
-{
-    (void)module;
-    PyObject *ranks, *at, *kinds, *out;
-    int wanted;
-    Held held = {.count = 0};
-    if (!PyArg_ParseTuple(arguments, "OOOiO", &ranks, &at, &kinds, &wanted, &out))
-        return NULL;
-    Py_buffer *of_ranks = hold(&held, ranks, 2, PyBUF_SIMPLE);
-    Py_buffer *of_at = of_ranks ? hold(&held, at, 4, PyBUF_SIMPLE) : NULL;
-    Py_buffer *of_kinds = of_at ? hold(&held, kinds, 1, PyBUF_SIMPLE) : NULL;
-    Py_buffer *taken = of_kinds ? hold(&held, out, 4, PyBUF_WRITABLE) : NULL;
-    if (!taken || taken->len / 4 != of_kinds->len || of_at->len / 4 != of_ranks->len / 2 + 1)
-        return refuse(&held, "The entries do not fit the names.");
-    Ranked ranked = {of_ranks->buf, of_at->buf, of_kinds->buf, (size_t)of_ranks->len / 2,
-                     (size_t)of_kinds->len};
-    size_t count = 0;
-    uint64_t counts[KINDS] = {0};
-    Status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = select_entries(&ranked, wanted, taken->buf, &count, counts);
-    Py_END_ALLOW_THREADS
-    PyObject *done = answer(&held, status);
-    if (!done)
-        return NULL;
-    Py_DECREF(done);
-    return Py_BuildValue("n(KKKK)", (Py_ssize_t)count, (unsigned long long)counts[0],
-                         (unsigned long long)counts[1], (unsigned long long)counts[2],
-                         (unsigned long long)counts[3]);
-}
-
 static PyObject *alphabet(PyObject *module, PyObject *arguments)
 {
     (void)module;
@@ -226,34 +129,31 @@ static PyObject *alphabet(PyObject *module, PyObject *arguments)
     return answer(&held, status);
 }
 
-/* The lines `which` one after another, each with a newline. */
-static PyObject *gather(PyObject *module, PyObject *arguments)
+/* Lays the lines `which` one after another, each with a newline, if there is room; the bytes that they take. */
+static PyObject *gathered(PyObject *module, PyObject *arguments)
 {
     (void)module;
-    PyObject *text, *at, *further, *chosen, *made = NULL;
+    PyObject *text, *at, *further, *chosen, *out;
     Held held = {.count = 0};
     Lines lines;
-    if (!PyArg_ParseTuple(arguments, "OOOO", &text, &at, &further, &chosen))
+    if (!PyArg_ParseTuple(arguments, "OOOOO", &text, &at, &further, &chosen, &out))
         return NULL;
     if (!hold_lines(&held, text, at, further, &lines))
         return refuse(&held, NULL);
     Py_buffer *which = hold(&held, chosen, 4, PyBUF_SIMPLE);
-    if (!which)
+    Py_buffer *to = which && out != Py_None ? hold(&held, out, 1, PyBUF_WRITABLE) : NULL;
+    if (!which || (!to && out != Py_None))
         return refuse(&held, NULL);
     Gathering gathering = {&lines, which->buf, (size_t)which->len / 4};
     size_t size;
     Py_BEGIN_ALLOW_THREADS
-    size = gathered_size(&gathering);
+    if (to)
+        gather_lines(&gathering, to->buf, size = (size_t)to->len);
+    else
+        size = gathered_size(&gathering);
     Py_END_ALLOW_THREADS
-    made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-    if (made) {
-        uint8_t *to = (uint8_t *)PyBytes_AS_STRING(made);
-        Py_BEGIN_ALLOW_THREADS
-        gather_lines(&gathering, to, size);
-        Py_END_ALLOW_THREADS
-    }
     let_go(&held);
-    return made;
+    return PyLong_FromSize_t(size);
 }
 
 typedef struct {
@@ -359,10 +259,15 @@ static PyMethodDef methods[] = {
     {"prefix", prefix, METH_VARARGS, "Ranks of the names that begin with a text."},
     {"fuzzy", fuzzy, METH_VARARGS, "Ranks of the names that hold letters in their order."},
     {"mark", mark, METH_VARARGS, "Marks of the lines that a program matches."},
-    {"select", chosen, METH_VARARGS, "The entries of the names that have a rank, in order."},
+    {"find", find, METH_VARARGS, "The names that match a text, and their ranks."},
+    {"find_lines", find_matching, METH_VARARGS, "The lines that a program matches."},
+    {"grow", grow, METH_VARARGS, "What each line shares with the one before."},
+    {"grown", grown, METH_VARARGS, "What each line has more than the one before."},
+    {"let_go", let_memory_go, METH_NOARGS, "Gives back memory that is kept for the next question."},
+    {"select", choose, METH_VARARGS, "The entries of the names that have a rank, in order."},
     {"order", order, METH_VARARGS, "The places of keys in ascending order."},
     {"alphabet", alphabet, METH_VARARGS, "The place of each name in the alphabet."},
-    {"gather", gather, METH_VARARGS, "Some lines as one text."},
+    {"gather", gathered, METH_VARARGS, "Some lines as one text, and its size."},
     {NULL, NULL, 0, NULL},
 };
 

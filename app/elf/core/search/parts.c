@@ -7,6 +7,7 @@
 #include "parts.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 enum { ENOUGH = 4 << 20 /* bytes of text that a part is worth a thread for */ };
@@ -58,6 +59,34 @@ void run_parts(void (*work)(void *part), void *parts, size_t size, size_t count)
         else
             work(threads[i].part);
     }
+}
+
+typedef struct {
+    void (*work)(void *given, size_t first, size_t end);
+    void *given;
+    size_t count, chunk;
+    atomic_size_t *next;
+} Taker;
+
+static void take_chunks(void *given)
+{
+    const Taker *taker = given;
+    size_t first;
+    while ((first = atomic_fetch_add(taker->next, taker->chunk)) < taker->count) {
+        size_t left = taker->count - first;
+        taker->work(taker->given, first, first + (left < taker->chunk ? left : taker->chunk));
+    }
+}
+
+void run_chunks(void (*work)(void *given, size_t first, size_t end), void *given, size_t count, size_t chunk,
+                size_t size)
+{
+    atomic_size_t next = 0;
+    Taker takers[MOST_PARTS];
+    size_t parts = parts_of(size);
+    for (size_t i = 0; i < parts; i++)
+        takers[i] = (Taker){work, given, count, chunk, &next};
+    run_parts(take_chunks, takers, sizeof *takers, parts);
 }
 
 static void run(void *given)

@@ -12,6 +12,11 @@ size_t parts_of(size_t size);
 /* `work` on each of `count` parts of `size` bytes: the first one here, the others on threads if there are any. */
 void run_parts(void (*work)(void *part), void *parts, size_t size, size_t count);
 
+/* `work` on the items of `given` from `first` to `end`, a chunk of `chunk` of them at a time; whoever has done one
+ * takes the next, so that a core that is busy elsewhere delays little. `size` as of `parts_of`. */
+void run_chunks(void (*work)(void *given, size_t first, size_t end), void *given, size_t count, size_t chunk,
+                size_t size);
+
 /* `out` is that of the lines' first name, or of their first line. */
 typedef Status (*Work)(const Lines *lines, const void *question, void *out, Deadline deadline);
 

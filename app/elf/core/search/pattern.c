@@ -182,6 +182,15 @@ static Status mark_found(const Pattern *pattern, const Choice *choice, const Lin
     return DONE;
 }
 
+size_t pattern_literal(const Pattern *pattern, const Choice *choice, uint8_t *letters, uint8_t *bits)
+{
+    for (size_t i = 0; i < choice->literal_length; i++) {
+        letters[i] = pattern->places[choice->literal + i].letter;
+        bits[i] = pattern->places[choice->literal + i].bits;
+    }
+    return choice->literal_length;
+}
+
 Status pattern_mark(const Lines *lines, const void *given, void *marks, Deadline deadline)
 {
     const Pattern *pattern = given;
@@ -189,10 +198,7 @@ Status pattern_mark(const Lines *lines, const void *given, void *marks, Deadline
     for (size_t i = 0; i < pattern->choice_count && status == DONE; i++) {
         const Choice *choice = &pattern->choices[i];
         uint8_t needle[NEEDLE_MOST], bits[NEEDLE_MOST];
-        for (size_t j = 0; j < choice->literal_length; j++) {
-            needle[j] = pattern->places[choice->literal + j].letter;
-            bits[j] = pattern->places[choice->literal + j].bits;
-        }
+        pattern_literal(pattern, choice, needle, bits);
         Scan scan;
         if (scan_start(&scan, lines, needle, choice->literal_length, false, pattern->portable)) {
             memcpy(scan.bits, bits, choice->literal_length);
@@ -202,5 +208,16 @@ Status pattern_mark(const Lines *lines, const void *given, void *marks, Deadline
                 status = mark_line(pattern, choice, lines, j, marks, &deadline);
         }
     }
+    return status;
+}
+
+Status mark_lines(const Pattern *pattern, const Choice *choice, const Grown *grown, size_t first,
+                  const uint32_t *which, size_t count, uint8_t *marks, Deadline *deadline)
+{
+    Lines some = grown->lines;
+    some.at += first;
+    Status status = DONE;
+    for (size_t i = 0; i < count && status == DONE; i++)
+        status = mark_line(pattern, choice, &some, which[i] - first, marks, deadline);
     return status;
 }

@@ -3,7 +3,7 @@
 #define PROBESCOPE_SEARCH_PATTERN_H
 
 #include "cursor.h"
-#include "lines.h"
+#include "grown.h"
 
 enum { FROM_START = 1, TO_END = 2 };
 
@@ -36,5 +36,14 @@ void pattern_free(Pattern *pattern);
 
 /* Work for in_parts: sets a byte of `marks` to 1 for each line that matches the Pattern. */
 Status pattern_mark(const Lines *lines, const void *pattern, void *marks, Deadline deadline);
+
+/* The letters to look for first, of NEEDLE_MOST at most, and `bits` of 0x20 where their case does not count; gives
+ * how many there are. */
+size_t pattern_literal(const Pattern *pattern, const Choice *choice, uint8_t *letters, uint8_t *bits);
+
+/* Sets a byte of `marks`, the first that of line `first`, to 1 for each of the lines `which` that matches this one
+ * choice. */
+Status mark_lines(const Pattern *pattern, const Choice *choice, const Grown *grown, size_t first,
+                  const uint32_t *which, size_t count, uint8_t *marks, Deadline *deadline);
 
 #endif

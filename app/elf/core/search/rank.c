@@ -15,17 +15,6 @@ bool deadline_over(Deadline *deadline)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9 > deadline->until;
 }
 
-/* What stands before is a qualifier or a return type; what stands behind are parameters. */
-static inline bool opens(uint8_t before)
-{
-    return before == ':' || before == ' ';
-}
-
-static inline bool closes(uint8_t after)
-{
-    return after == '(' || after == '<';
-}
-
 Status rank_substring(const Lines *lines, const void *given, void *ranks, Deadline deadline)
 {
     const Question *question = given;

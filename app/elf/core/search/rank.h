@@ -19,4 +19,15 @@ Status rank_prefix(const Lines *lines, const void *question, void *ranks, Deadli
 /* Parts separated by spaces, in any order; the letters of each in their order. */
 Status rank_fuzzy(const Lines *lines, const void *question, void *ranks, Deadline deadline);
 
+/* What stands before is a qualifier or a return type; what stands behind are parameters. */
+static inline bool opens(uint8_t before)
+{
+    return before == ':' || before == ' ';
+}
+
+static inline bool closes(uint8_t after)
+{
+    return after == '(' || after == '<';
+}
+
 #endif

@@ -128,6 +128,7 @@ __attribute__((target("avx2"))) static size_t next_wide(Scan *scan, uint32_t *pl
     bool checked = scan->length <= 3;
     /* A block of 64 places reads at most `length - 1 + 64` bytes from its start. */
     while (count <= PLACES - 64 && at + 63 + scan->length <= scan->size && at < stop && scan->work < MUCH) {
+        __builtin_prefetch(scan->text + at + 2048);
         uint64_t found = all_met(scan->text + at, wides);
         found |= (uint64_t)all_met(scan->text + at + 32, wides) << 32;
         while (found) {
