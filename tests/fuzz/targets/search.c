@@ -1,10 +1,12 @@
 /* Search over names whose columns hold anything: each way of matching, by wide instructions and without, which
- * must agree; then the orders, the interning and the gathering of the same lines, and a choice of entries.
+ * must agree, and over the lines as they grow, which must agree too where they are lines; then the orders, the
+ * interning and the gathering of the same lines, and a choice of entries.
  *
  * Parts: 1 text, 2 starts of lines, 3 further names, 4 what is looked for, 5 a pattern's program. Options: flags (1
  * fold case, 2 and 4 sides, 8 memory runs out), the turn at which it does, and how many lines are names (one byte).
  */
 #include "container.h"
+#include "search/found.h"
 #include "search/gather.h"
 #include "search/intern.h"
 #include "search/order.h"
@@ -113,23 +115,124 @@ static void gather(const Lines *lines)
     free(which);
 }
 
+/* Whether each line ends with its only newline, and the text with the last line. */
+static bool well_formed(const Lines *lines)
+{
+    for (size_t at = 0; at < lines->count; at++) {
+        size_t begin = lines->at[at], end = lines->at[at + 1];
+        if (begin >= end || end > lines->size ||
+            memchr(lines->text + begin, '\n', end - begin) != lines->text + end - 1)
+            return false;
+    }
+    return !lines->count || !lines->at[0];
+}
+
+/* What is found among `grown`; with `ranks` these it has to be. */
+static void find_as(const Grown *grown, const Asked *asked, unsigned how, bool portable, const uint16_t *ranks)
+{
+    static const Finder finders[] = {find_substring, find_prefix, find_fuzzy};
+    Deadline never = {0};
+    Question question = {asked->needle.data, asked->needle.size, asked->sides, asked->fold, portable};
+    Finds *finds;
+    const Found *found;
+    if (find_all(grown, finders[how], &question, false, never, &finds, &found) == DONE) {
+        size_t ranked = 0;
+        for (size_t at = 0; ranks && at < grown->lines.names; at++)
+            ranked += ranks[at] != NONE;
+        DEMAND(!ranks || ranked == found->items.count);
+        for (size_t at = 0; at < found->items.count; at++) {
+            uint32_t name = found->items.items[at];
+            DEMAND(name < grown->lines.names && (!at || found->items.items[at - 1] < name));
+            DEMAND(!ranks || found->ranks.items[at] == ranks[name]);
+        }
+    }
+    finds_give(finds);
+}
+
+static void match_as(const Grown *grown, Bytes program, bool equal)
+{
+    Deadline never = {0};
+    Pattern pattern;
+    Finds *finds = NULL;
+    const Found *found;
+    uint8_t *marks = copy((Bytes){NULL, 0}, grown->lines.count + 1);
+    memset(marks, 0, grown->lines.count + 1);
+    if (pattern_read(&pattern, program) &&
+        in_parts(&grown->lines, pattern_mark, &pattern, marks, 1, true, never) == DONE &&
+        find_all(grown, find_pattern, &pattern, true, never, &finds, &found) == DONE) {
+        size_t marked = 0;
+        for (size_t at = 0; at < grown->lines.count; at++)
+            marked += marks[at];
+        DEMAND(!equal || marked == found->items.count);
+        for (size_t at = 0; at < found->items.count; at++)
+            DEMAND(found->items.items[at] < grown->lines.count && (!equal || marks[found->items.items[at]]));
+    }
+    finds_give(finds);
+    pattern_free(&pattern);
+    free(marks);
+}
+
+static void find(const Grown *grown, const Asked *asked, Bytes program, bool equal)
+{
+    uint16_t *ranks = copy((Bytes){NULL, 0}, (grown->lines.names + 1) * sizeof *ranks);
+    for (unsigned how = 0; how < 3; how++) {
+        bool ranked = equal && rank(asked, how, true, ranks) == DONE;
+        find_as(grown, asked, how, false, ranked ? ranks : NULL);
+        find_as(grown, asked, how, true, ranked ? ranks : NULL);
+    }
+    match_as(grown, program, equal);
+    free(ranks);
+}
+
+/* Among lines as they grow, then where what they have more is anything. */
+static void find_both(const Asked *asked, Bytes program)
+{
+    const Lines *lines = asked->lines;
+    uint8_t *shared = copy((Bytes){NULL, 0}, lines->count + 1);
+    uint32_t *at = copy((Bytes){NULL, 0}, (lines->count + 1) * sizeof *at);
+    size_t size = grown_measure(lines, shared, at);
+    if (size <= 4 * (lines->size + lines->count) + 64) {
+        uint8_t *text = target_memory(size ? size : 1);
+        Grown grown = {*lines, text, size, at, shared};
+        memset(text, 'x', size ? size : 1);
+        grown_fill(&grown, text, size);
+        find(&grown, asked, program, well_formed(lines));
+        free(text);
+    }
+    for (size_t i = 0; i < lines->count && i < asked->needle.size; i++)
+        shared[i] = asked->needle.data[i];
+    Grown other = {*lines, lines->text, lines->size, lines->at, shared};
+    find(&other, asked, program, false);
+    finds_let_go();
+    free(shared);
+    free(at);
+}
+
 /* The bytes of the text are kinds, the starts of lines those of entries. */
 static void choose(const Asked *asked, unsigned wanted)
 {
     const Lines *lines = asked->lines;
     uint16_t *ranks = copy((Bytes){NULL, 0}, (lines->names + 1) * sizeof *ranks);
-    uint32_t *out = copy((Bytes){NULL, 0}, (lines->size + 1) * sizeof *out);
-    Ranked ranked = {ranks, lines->at, lines->text, lines->names, lines->size};
-    size_t count = 0;
+    uint32_t *names = copy((Bytes){NULL, 0}, (lines->names + 1) * sizeof *names);
     uint64_t counts[KINDS];
-    if (rank(asked, 0, false, ranks) == DONE &&
-        select_entries(&ranked, (int)(wanted % (KINDS + 1)) - 1, out, &count, counts) == DONE) {
-        DEMAND(count <= lines->size);
-        for (size_t at = 0; at < count; at++)
-            DEMAND(out[at] < lines->size);
+    if (rank(asked, 0, false, ranks) != DONE)
+        memset(ranks, 0, lines->names * sizeof *ranks);
+    for (size_t at = 0; at < lines->names; at++)
+        names[at] = (uint32_t)(at + (wanted & 1));
+    size_t sizes[] = {0, 1, 2, lines->size};
+    for (size_t turn = 0; turn < sizeof sizes / sizeof *sizes; turn++) {
+        size_t most = sizes[turn], count = 0;
+        uint32_t *out = target_memory((most ? most : 1) * sizeof *out);
+        Ranked ranked = {names, ranks, lines->names, lines->at, lines->text, lines->count, lines->size};
+        if (select_entries(&ranked, (int)(wanted % (KINDS + 1)) - 1, out, most, &count, counts) == DONE) {
+            DEMAND(count <= most);
+            for (size_t at = 0; at < count; at++)
+                DEMAND(out[at] < lines->size);
+        }
+        free(out);
     }
     free(ranks);
-    free(out);
+    free(names);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -156,6 +259,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     match(&lines, (Bytes){program, container.part[5].size});
     order_and_intern(&lines);
     gather(&lines);
+    find_both(&asked, (Bytes){program, container.part[5].size});
     choose(&asked, flags >> 4);
     allocations_fail(0);
     free(text);

@@ -1,4 +1,7 @@
 /* Lines as they grow, what is found among them, and which of it is asked for. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
 #include "finding.h"
 
 #include "found.h"

@@ -1,4 +1,7 @@
 /* Each buffer is looked at for its size and where it lies before it is used. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
 #include "held.h"
 
 void let_go(Held *held)

@@ -1,7 +1,10 @@
 /* A hash table over one growing text. The seed is the caller's, so that no file can choose what collides. */
+#define _DEFAULT_SOURCE
 #include "intern.h"
 
 #include <string.h>
+
+#include "large.h"
 
 enum { FIRST_ROOM = 1 << 12, AHEAD = 16 /* names whose slots are fetched before they are needed */ };
 
@@ -38,6 +41,7 @@ static bool grow(Interned *interned)
     uint32_t *slots = calloc(room, sizeof *slots);
     if (!slots)
         return false;
+    by_large_pages(slots, room * sizeof *slots);
     for (size_t i = 0; i < interned->hashes.count; i++) {
         size_t at = interned->hashes.items[i] & (room - 1);
         while (slots[at])
@@ -59,9 +63,11 @@ static bool same(const Interned *interned, size_t number, const uint8_t *text, s
 
 static bool add(Interned *interned, const uint8_t *text, size_t length, uint64_t hash)
 {
-    size_t start = interned->text.count;
+    size_t start = interned->text.count, room = interned->text.room;
     if (start + length + 1 > UINT32_MAX || !vec_room(&interned->text, length + 1))
         return false;
+    if (interned->text.room != room)
+        by_large_pages(interned->text.items, interned->text.room);
     if (!vec_push(&interned->starts, (uint32_t)start) || !vec_push(&interned->hashes, hash)) {
         interned->starts.count = interned->hashes.count;
         return false;

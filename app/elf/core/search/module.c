@@ -2,10 +2,12 @@
  *
  * Buffers are checked for their sizes here, and never kept. TimeoutError says that `until` was passed.
  */
-#include "held.h"
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
 
 #include "finding.h"
 #include "gather.h"
+#include "held.h"
 #include "intern.h"
 #include "order.h"
 #include "parts.h"

@@ -1,9 +1,11 @@
 /* Keys of a narrow range are counted; others, and names by eight bytes at a time, are sorted by their bytes. */
+#define _DEFAULT_SOURCE
 #include "order.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "large.h"
 #include "parts.h"
 
 enum { BY_BYTES = 8, DEEPEST = 64, FEW = 16 };
@@ -206,6 +208,7 @@ Status order_names(const Lines *lines, size_t count, uint32_t *rank)
     Entry *entries = calloc(2 * (count ? count : 1), sizeof *entries);
     if (!entries)
         return OUT_OF_MEMORY;
+    by_large_pages(entries, 2 * count * sizeof *entries);
     size_t starts[257], parts = parts_of(lines->size), begin = 0, byte = 0;
     Share shares[MOST_PARTS];
     by_first(lines, entries, count, starts);

@@ -27,10 +27,12 @@ static Status refill(Walk *walk, Deadline *deadline)
 Status walk_start(Walk *walk, const Grown *grown, size_t first, size_t end, const uint8_t *needle,
                   const uint8_t *bits, size_t length, unsigned sides, bool portable, Deadline *deadline)
 {
+    walk->grown = grown;
     walk->line = walk->end = end;
+    walk->next = 0;
+    walk->places[0] = NO_PLACE;
     if (!length || length > NEEDLE_MOST || first >= end)
         return DONE;
-    walk->grown = grown;
     walk->needle = needle;
     walk->bits = bits;
     walk->length = length;
