@@ -8,6 +8,7 @@ somebody asks for a later part, so that any offset of the answer costs the same.
 from __future__ import annotations
 
 import threading
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.elf.search import scan
 from app.errors import BadInput
 from app.index.catalogue import BinaryRow
 from app.index.columns import Columns
@@ -26,6 +28,8 @@ from app.index.query import Selections
 
 _FEW_NAMES = 10_000  # of binaries that came since, above which all names are laid anew
 _FEW_BINARIES = 256
+_REST = 5.0  # seconds without a question, after which mapped names are let go of
+_MUCH = 32 << 20  # bytes of them that are worth it
 Rows = Callable[[], list[BinaryRow]]
 Open = Callable[[BinaryRow], Columns]
 
@@ -42,9 +46,17 @@ class Everywhere:
         self._selections: Selections[Answer] = Selections()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
+        self._timing = threading.Lock()
+        self._asked = 0.0
+        self._timer: threading.Timer | None = None
 
     def close(self) -> None:
         self._closing.set()
+        with self._timing:
+            timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+            timer.join()
         if self._thread is not None:
             self._thread.join()
 
@@ -118,7 +130,33 @@ class Everywhere:
             answer = first()
         else:
             answer = self._selections.get((*key, "whole"), lambda: whole(now, first(), kind, each))
+        self._rest_later(now)
         return answer.total, hits(now, answer.first[ask.offset : end], each), answer.facets
+
+    def _rest_later(self, now: Now) -> None:
+        mapping = now.sides[0].part.mapping
+        with self._timing:
+            self._asked = time.monotonic()
+            if self._timer is None and mapping is not None and len(mapping) >= _MUCH:
+                self._rest_in(_REST)
+
+    def _rest_in(self, seconds: float) -> None:
+        if not self._closing.is_set():
+            self._timer = threading.Timer(seconds, self._rest)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _rest(self) -> None:
+        with self._timing:
+            self._timer = None
+            left = self._asked + _REST - time.monotonic()
+            if left > 0:
+                self._rest_in(left)
+                return
+        scan.let_go()
+        base = self._base
+        if base is not None:
+            base.rest()
 
 
 def _seen(number: int, generation: object, rows: dict[str, BinaryRow], base: Part, delta: Part | None) -> Now:

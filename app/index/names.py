@@ -60,6 +60,12 @@ class Part:
 
     places: tuple[str, ...]
     arrays: dict[str, Array]
+    mapping: mmap.mmap | None = None  # what the arrays lie in, where they lie in a file
+
+    def rest(self) -> None:
+        """Lets go of the pages of the file, which come back with the next question; the system keeps them."""
+        if self.mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self.mapping.madvise(mmap.MADV_DONTNEED)
 
     @property
     def lines(self) -> Lines:
@@ -109,7 +115,8 @@ class Part:
         """What ``save`` wrote; None when there is none."""
         try:
             with path.open("rb") as file:
-                data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+                mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            data = memoryview(mapping)
             if data[:8] != _MAGIC:
                 return None
             length = struct.unpack_from("<Q", data, 8)[0]
@@ -121,8 +128,10 @@ class Part:
                 )
                 for name, kind in _ARRAYS.items()
             }
-            part = Part(tuple(header["places"]), arrays)
-            return part if part.sound() else None
+            part = Part(tuple(header["places"]), arrays, mapping)
+            sound = part.sound()
+            part.rest()  # that was all of it
+            return part if sound else None
         except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error):
             return None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from app.config import Settings
 from app.elf.search import scan
 from app.errors import BadInput
 from app.index import everywhere
+from app.index import hits as search_hits
 from app.index.model import Ask, Hit, Mode
 from app.index.names import Part
+from app.index.query import Selections
 from app.index.service import Index
 from tests.support.programs import compile_c
 
@@ -175,6 +179,55 @@ def test_many_new_names_are_laid_into_the_large_part(
     assert [hit.name for hit in hits(index, "brew")] == ["brew"]
     assert (settings.data / "names").read_bytes() != before
     index.close()
+
+
+def resident(path: Path) -> int:
+    """Kilobytes of the pages of this file that the process has."""
+    shown = 0
+    here = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if "-" in line.split(" ")[0]:
+            here = line.endswith(str(path))
+        elif here and line.startswith("Rss:"):
+            shown += int(line.split()[1])
+    return shown
+
+
+def test_names_that_nobody_asks_for_are_let_go_of(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = reopened(settings)
+    index.binary_at(str(compile_c(tmp_path, SHOP, "shop")))
+    monkeypatch.setattr(everywhere, "_REST", 0.2)
+    hits(index, "s")
+    assert resident(settings.data / "names") > 0  # too few to be worth it
+    monkeypatch.setattr(everywhere, "_MUCH", 1)
+    for _ in range(2):
+        found = hits(index, "s")
+        assert resident(settings.data / "names") > 0
+        deadline = time.monotonic() + 10
+        while resident(settings.data / "names") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert resident(settings.data / "names") == 0
+        assert hits(index, "s") == found
+    index.close()
+    assert not any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
+
+
+def test_a_later_part_is_put_in_order_without_another_search(
+    index: Index, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = hits(index, "e")
+    monkeypatch.setattr(everywhere, "FIRST", 2)
+    monkeypatch.setattr(search_hits, "FIRST", 2)
+    index._everywhere._selections = Selections()
+    first = index.search(Ask("e", limit=2))
+    assert (list(first.items), first.total) == (whole[:2], len(whole))
+    monkeypatch.setattr(search_hits.matching, "found", None)  # nothing more can be searched
+    for at in range(len(whole) + 1):
+        page = index.search(Ask("e", offset=at, limit=3))
+        assert (list(page.items), page.total) == (whole[at : at + 3], len(whole))
+        assert page.facets == first.facets
 
 
 def test_without_the_core_the_answers_are_the_same(
