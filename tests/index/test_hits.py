@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from app.elf.search.scan import Lines
+from app.index import everywhere, hits
 from app.index.everywhere import Everywhere
 from app.index.model import Ask, Hit, Mode
 from app.index.names import lines_from
+from app.index.query import Selections
 
 
 class Columns:
@@ -105,6 +107,40 @@ def test_a_part_that_came_later_is_laid_among_the_others(tmp_path: Path, seed: i
         )
         assert alike(ours, expected)
         assert facets == counted
+
+
+@pytest.mark.parametrize("most", [1, 7, 40])
+def test_the_first_part_is_that_of_the_whole_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Whether or not all was put in order: of two parts, and with binaries that are gone."""
+    dice = random.Random(most)
+    shelf = Shelf(tmp_path / "names")
+    shelf.names = {f"bin{number}": names_of(dice, 60) for number in range(4)}
+    shelf.hits("a")
+    shelf.names = {id: names for id, names in shelf.names.items() if id != "bin2"}
+    shelf.names |= {f"fav{number}": names_of(dice, 30) for number in range(2)}
+    now = shelf.search.refresh()
+    assert now is not None
+    assert len(now.sides) == 2
+    for text, mode in (
+        ("a", "substring"),
+        ("f", "prefix"),
+        ("*b*v", "glob"),
+        ("a.*f", "regex"),
+        ("av", "fuzzy"),
+    ):
+        for filters in ({}, {"kind": "function"}, {"kind": "variable"}, {"kind": "binary"}, {"each": "1"}):
+            ordered, facets = shelf.hits(text, mode, **filters)  # type: ignore[arg-type]
+            monkeypatch.setattr(everywhere, "FIRST", most)
+            monkeypatch.setattr(hits, "FIRST", most)
+            shelf.search._selections = Selections()
+            for at, limit in ((0, most), (most // 2, most - most // 2), (most, 5), (len(ordered), 5)):
+                ask = Ask(text, mode, offset=at, limit=limit, filters=dict(filters))  # type: ignore[arg-type]
+                total, found, counted = shelf.search.ask(ask, 60)
+                assert list(found) == ordered[at : at + limit]
+                assert (total, counted.get("kind", {})) == (len(ordered), facets)
+            monkeypatch.undo()
 
 
 def test_what_is_gone_is_in_no_answer_and_in_no_count(tmp_path: Path) -> None:
