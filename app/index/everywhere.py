@@ -153,6 +153,10 @@ class Everywhere:
             if left > 0:
                 self._rest_in(left)
                 return
+        self.rest()
+
+    def rest(self) -> None:
+        """Lets go of what the next question can have again: pages of names, and room for what it finds."""
         scan.let_go()
         base = self._base
         if base is not None:

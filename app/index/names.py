@@ -49,9 +49,31 @@ _ARRAYS = {
     "post_section": "u4",
     "post_line": "u4",
 }
+_OF_TEXT = ("text", "grown", "grown_at", "shared")
+_LINES_AT_ONCE = 16 * scan.RESTART
 Array = npt.NDArray[Any]
 # The name under which a binary's columns lie, and its columns; None when they are gone.
 Source = tuple[str, Callable[[], Columns]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Lines that are not yet in their order: first names as they are shown, then other spellings."""
+
+    shown: Lines
+    by_rank: Array
+    spelled: Lines
+    spellings: Array
+
+    def text(self, line_at: Array, first: int, end: int) -> Array:
+        """That of the lines from ``first`` to ``end``, which begin at ``line_at``."""
+        count = len(self.by_rank)
+        middle = min(max(first, count), end)
+        out = np.empty(int(line_at[end]) - int(line_at[first]), np.uint8)
+        behind = int(line_at[middle]) - int(line_at[first])
+        scan.gather(self.shown, self.by_rank[first:middle], out[:behind])
+        scan.gather(self.spelled, self.spellings[max(first - count, 0) : max(end - count, 0)], out[behind:])
+        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +83,37 @@ class Part:
     places: tuple[str, ...]
     arrays: dict[str, Array]
     mapping: mmap.mmap | None = None  # what the arrays lie in, where they lie in a file
+    pieces: Pieces | None = None  # of which the text is made when it is asked for
 
     def rest(self) -> None:
         """Lets go of the pages of the file, which come back with the next question; the system keeps them."""
         if self.mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
             self.mapping.madvise(mmap.MADV_DONTNEED)
 
+    def _text(self) -> None:
+        """Makes what ``save`` need not have in memory."""
+        if self.pieces is not None and "text" not in self.arrays:
+            line_at, further = self.arrays["line_at"], self.arrays["further"]
+            grown = scan.grow(Lines(self.pieces.text(line_at, 0, len(line_at) - 1), line_at, further))
+            made = {
+                "text": grown.lines.text,
+                "grown": grown.text,
+                "grown_at": grown.at,
+                "shared": grown.shared,
+            }
+            self.arrays.update(made)
+
     @property
     def lines(self) -> Lines:
-        return Lines(self.arrays["text"], self.arrays["line_at"], self.arrays["further"])
+        return Lines(self["text"], self["line_at"], self["further"])
 
     @property
     def grown(self) -> Grown:
-        return Grown(self.lines, self.arrays["grown"], self.arrays["grown_at"], self.arrays["shared"])
+        return Grown(self.lines, self["grown"], self["grown_at"], self["shared"])
 
     def __getitem__(self, name: str) -> Array:
+        if name in _OF_TEXT:
+            self._text()
         return self.arrays[name]
 
     @staticmethod
@@ -90,25 +128,60 @@ class Part:
 
     def save(self, path: Path) -> None:
         """Raises OSError when it does not fit; what was there before stays until all is written."""
-        places: dict[str, tuple[int, int]] = {}
-        at = 0
-        for name, array in self.arrays.items():
-            places[name] = (at, len(array))
-            at = -(-(at + array.nbytes) // _ALIGN) * _ALIGN
-        header = json.dumps({"arrays": places, "places": self.places}).encode()
-        start = -(-(16 + len(header)) // _ALIGN) * _ALIGN
         handle, name = tempfile.mkstemp(prefix="names-", dir=path.parent)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write((_MAGIC + struct.pack("<Q", len(header)) + header).ljust(start, b"\0"))
-                for key, (offset, _) in places.items():
-                    file.seek(start + offset)
-                    file.write(np.ascontiguousarray(self.arrays[key], "<" + _ARRAYS[key]).data)
-                file.truncate(start + at)
+            try:
+                self._write(handle)
+            finally:
+                os.close(handle)
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+    def _write(self, handle: int) -> None:
+        count = len(self.arrays["line_at"]) - 1
+        lengths = {name: len(array) for name, array in self.arrays.items()}
+        # What the lines have more shows only when it is written: so it comes last.
+        size = int(self.arrays["line_at"][-1])
+        lengths |= {"text": size, "shared": count, "grown_at": count + 1, "grown": size}
+        places: dict[str, tuple[int, int]] = {}
+        at = 0
+        for name, kind in sorted(_ARRAYS.items(), key=lambda each: each[0] == "grown"):
+            places[name] = (at, lengths[name])
+            at = -(-(at + lengths[name] * int(kind[1])) // _ALIGN) * _ALIGN
+        room = len(json.dumps({"arrays": places, "places": self.places}).encode())
+        start = -(-(16 + room) // _ALIGN) * _ALIGN
+        for name in _ARRAYS.keys() - set(_OF_TEXT):
+            _put(
+                handle, start + places[name][0], np.ascontiguousarray(self.arrays[name], "<" + _ARRAYS[name])
+            )
+        grown = self._write_text(handle, {name: start + places[name][0] for name in _OF_TEXT})
+        places["grown"] = (places["grown"][0], grown)
+        os.ftruncate(handle, start + places["grown"][0] + grown)
+        header = json.dumps({"arrays": places, "places": self.places}).encode().ljust(room)
+        _put(handle, 0, np.frombuffer(_MAGIC + struct.pack("<Q", room) + header, np.uint8))
+
+    def _write_text(self, handle: int, places: dict[str, int]) -> int:
+        """Some lines at a time, so that there need not be memory for all; gives the bytes of ``grown``."""
+        line_at = self.arrays["line_at"]
+        count, size = len(line_at) - 1, 0
+        at, shared = np.zeros(count + 1, "<u4"), np.empty(count, np.uint8)
+        for first in range(0, count, _LINES_AT_ONCE):
+            end = min(first + _LINES_AT_ONCE, count)
+            if self.pieces is not None:
+                text = self.pieces.text(line_at, first, end)
+            else:
+                text = self.arrays["text"][int(line_at[first]) : int(line_at[end])]
+            some = scan.grow(Lines(text, line_at[first : end + 1] - line_at[first], np.zeros(0, np.uint32)))
+            _put(handle, places["text"] + int(line_at[first]), text)
+            _put(handle, places["grown"] + size, some.text)
+            at[first : end + 1] = some.at + np.uint32(size)
+            shared[first:end] = some.shared
+            size += len(some.text)
+        _put(handle, places["grown_at"], at)
+        _put(handle, places["shared"], shared)
+        return size
 
     @staticmethod
     def load(path: Path) -> Part | None:
@@ -155,6 +228,13 @@ class Part:
             and _below(self["post_binary"], len(self.places))
             and _below(self["post_line"], lines.count)
         )
+
+
+def _put(handle: int, at: int, array: Array) -> None:
+    data = array.data.cast("B")
+    while len(data):
+        written = os.pwrite(handle, data, at)
+        data, at = data[written:], at + written
 
 
 def _changes(array: Array) -> npt.NDArray[np.bool_]:
@@ -238,8 +318,7 @@ class _Gathered:
         shown, spelled = self._names.lines(), self._raw.lines()
         rank = scan.alphabet(shown)
         name = rank[name]
-        lines, line = _all_lines(shown, spelled, rank, name, raw)
-        grown = scan.grow(lines)
+        pieces, line_at, further, line = _all_lines(shown, spelled, rank, name, raw)
         # Posts of one entry lie by binary and row; several spellings of a row's name are one post.
         order = scan.order(name.astype(np.uint64) << np.uint64(2) | kind)
         binary, kind, name, line, row, address, section = (
@@ -254,12 +333,8 @@ class _Gathered:
         return Part(
             tuple(self._places),
             {
-                "text": lines.text,
-                "line_at": lines.line_at,
-                "further": lines.further,
-                "grown": grown.text,
-                "grown_at": grown.at,
-                "shared": grown.shared,
+                "line_at": line_at,
+                "further": further,
                 "name_entry_at": _places(name[starts], shown.count),
                 "entry_name": name[starts],
                 "entry_kind": kind[starts],
@@ -269,11 +344,14 @@ class _Gathered:
                 "post_section": section,
                 "post_line": line,
             },
+            pieces=pieces,
         )
 
 
-def _all_lines(shown: Lines, spelled: Lines, rank: Array, name: Array, raw: Array) -> tuple[Lines, Array]:
-    """The names by the alphabet and other spellings, and each post's line."""
+def _all_lines(
+    shown: Lines, spelled: Lines, rank: Array, name: Array, raw: Array
+) -> tuple[Pieces, Array, Array, Array]:
+    """(pieces, line_at, further) of the names by the alphabet and other spellings, and each post's line."""
     by_rank = np.empty(shown.count, np.uint32)
     by_rank[rank] = np.arange(shown.count, dtype=np.uint32)
     has = np.flatnonzero(raw != _NOWHERE)
@@ -286,11 +364,7 @@ def _all_lines(shown: Lines, spelled: Lines, rank: Array, name: Array, raw: Arra
     line_at[1 : shown.count + 1] = np.diff(shown.line_at)[by_rank]
     line_at[shown.count + 1 :] = np.diff(spelled.line_at)[spellings]
     np.cumsum(line_at, dtype=np.uint32, out=line_at)
-    text = np.empty(int(line_at[-1]), np.uint8)
-    behind = int(line_at[shown.count])
-    scan.gather(shown, by_rank, text[:behind])
-    scan.gather(spelled, spellings, text[behind:])
-    return Lines(text, line_at, further), line
+    return Pieces(shown, by_rank, spelled, spellings), line_at, further, line
 
 
 def lines_from(names: list[str]) -> Lines:

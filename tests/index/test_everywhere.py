@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 import time
@@ -146,12 +147,14 @@ def test_names_outlive_the_server_and_a_damaged_file(
     assert made == []
     index.close()
     kept = (settings.data / "names").read_bytes()
+    length = int.from_bytes(kept[8:16], "little")
+    posts = -(-(16 + length) // 64) * 64 + json.loads(kept[16 : 16 + length])["arrays"]["post_line"][0]
     for damaged in (
         b"",
         kept[:20],
         kept[: len(kept) // 2],
         b"X" + kept[1:],
-        kept[:-64] + b"\xff" * 64,
+        kept[:posts] + b"\xff" * 4 + kept[posts + 4 :],
         kept[:16] + b"[" + kept[17:],
     ):
         (settings.data / "names").write_bytes(damaged)

@@ -28,6 +28,7 @@ FUZZY = 16
 NONE = 0xFFFF
 OPENED, CLOSED = 1, 2
 KINDS = 4  # of entries
+RESTART = 4096  # lines, of which the first shares nothing; see grown.h
 Array = npt.NDArray[Any]
 Ranks = npt.NDArray[np.uint16]
 Way = Literal["substring", "prefix", "fuzzy"]

@@ -1,0 +1,105 @@
+"""Names in a file: what was written some lines at a time is what lies in memory."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.elf.search import scan
+from app.elf.search.scan import Lines
+from app.index import names
+from app.index.names import Part, lines_from
+
+
+class Columns:
+    """Those of a binary with functions of these names, each third of which it spells in another way."""
+
+    meta: dict[str, Any] = {"usdt": [], "header": None}  # noqa: RUF012
+
+    def __init__(self, shown: list[str]) -> None:
+        other = range(0, len(shown), 3)
+        lines = lines_from([*shown, *(f"_Z{shown[at]}v" for at in other)])
+        count = len(shown)
+        nothing = np.zeros(1, np.uint32)
+        self._arrays: dict[str, Any] = {
+            "text": lines.text,
+            "line_at": lines.line_at,
+            "line_name": np.array(other, np.uint32),
+            "function_name_at": np.arange(count + 1, dtype=np.uint32),
+            "function_names": np.arange(count, dtype=np.uint32),
+            "function_start": np.arange(count + 1, dtype=np.uint32),
+            "function_address": np.arange(count, dtype=np.uint64) * np.uint64(16),
+            "function_section": np.zeros(count, np.uint32),
+            "variable_name_at": nothing,
+            "variable_names": nothing[:0],
+            "variable_start": nothing,
+            "variable_address": nothing[:0].astype(np.uint64),
+            "variable_section": nothing[:0],
+        }
+
+    def __getitem__(self, name: str) -> Any:
+        return self._arrays[name]
+
+
+def part_of(*binaries: list[str]) -> Part:
+    columns: list[Any] = [Columns(shown) for shown in binaries]
+    sources = [(str(at), lambda each=each: each) for at, each in enumerate(columns)]
+    part = Part.of(sources)  # type: ignore[arg-type]
+    assert part is not None
+    return part
+
+
+def some_names(count: int, seed: int) -> list[str]:
+    dice = random.Random(seed)
+    words = ["std::", "Map", "map", "_alloc", "<int>", "(char*)", "get", "x", "Reader"]
+    return sorted({"".join(dice.choices(words, k=dice.randrange(1, 8))) for _ in range(count)})
+
+
+@pytest.mark.parametrize("count", [0, 1, 4095, 4096, 4097, 20_000])
+def test_a_file_has_what_memory_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(names, "_LINES_AT_ONCE", scan.RESTART)
+    binaries = [[f"name_{at:05}" for at in range(count)], some_names(count // 2, 1), some_names(9, 2)]
+    part = part_of(*binaries)
+    part.save(tmp_path / "by pieces")
+    whole = {name: part[name].tobytes() for name in names._ARRAYS}
+    # Its text lies in memory now.
+    part.save(tmp_path / "whole")
+    assert (tmp_path / "by pieces").read_bytes() == (tmp_path / "whole").read_bytes()
+    loaded = Part.load(tmp_path / "whole")
+    assert loaded is not None
+    assert {name: loaded[name].tobytes() for name in names._ARRAYS} == whole
+    assert loaded.places == part.places
+    every = np.arange(loaded.lines.count, dtype=np.uint32)
+    assert scan.gather(loaded.lines, every).tobytes() == loaded["text"].tobytes()
+    shown = loaded["text"].tobytes().decode().splitlines()
+    assert set(shown[: loaded.lines.names]) == {name for each in binaries for name in each}
+
+
+def test_lines_of_a_file_are_those_of_names_and_then_of_spellings(tmp_path: Path) -> None:
+    part_of(["b", "a", "c"]).save(tmp_path / "names")
+    part = Part.load(tmp_path / "names")
+    assert part is not None
+    lines = Lines(part["text"], part["line_at"], part["further"])
+    assert [lines.line(at) for at in range(lines.count)] == [b"a", b"b", b"c", b"_Zbv"]
+    assert part["further"].tolist() == [1]
+
+
+def test_a_file_that_cannot_be_written_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "names"
+    part_of(["a"]).save(path)
+    before = path.read_bytes()
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(names.os, "pwrite", full)
+    with pytest.raises(OSError, match="space"):
+        part_of(["a", "b"]).save(path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["names"]
