@@ -79,12 +79,20 @@ def found(grown: Grown, text: str, mode: Mode, seconds: float) -> Found:
             return Found(names.astype(np.uint32), np.full(len(names), INSIDE, np.uint16))
         needle, sides = (_encoded(text), 0) if mode == "fuzzy" else written(text)
         matched = scan.find(grown, needle, mode, folds(text), until, sides)  # type: ignore[arg-type]
-        if mode == "fuzzy" and len(matched.names):
-            # All of these are among the others: what holds a text holds its letters.
-            whole = scan.find(grown, needle.strip(), "substring", folds(text), until)
-            better = np.minimum(matched.ranks, whole.ranks_of(matched.names))
-            matched = Found(matched.names, better)
+        if mode == "fuzzy":
+            matched = _better(matched, scan.find(grown, needle.strip(), "substring", folds(text), until))
     return matched
+
+
+def _better(many: Found, few: Found) -> Found:
+    """The better rank of each name; mostly those of ``few`` are among the others."""
+    here = many.ranks_of(few.names)
+    if (here == NONE).any():
+        names = np.union1d(many.names, few.names)
+        return Found(names, np.minimum(many.ranks_of(names), few.ranks_of(names)))
+    ranks = many.ranks.copy()
+    ranks[np.searchsorted(many.names, few.names)] = np.minimum(here, few.ranks)
+    return Found(many.names, ranks)
 
 
 @contextmanager

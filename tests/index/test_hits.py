@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from app.elf.search import scan
 from app.elf.search.scan import Lines
-from app.index import everywhere, hits
+from app.errors import BadInput
+from app.index import everywhere, hits, matching
 from app.index.everywhere import Everywhere
 from app.index.model import Ask, Hit, Mode
 from app.index.names import lines_from
@@ -167,3 +171,22 @@ def test_a_catalogue_whose_binaries_have_no_names_and_one_that_gets_some(tmp_pat
     shelf.names = {"nameless": [], "bin": ["f"]}
     assert told(shelf.hits("f")[0]) == [("function", "f", 1)]
     assert told(shelf.hits("f", each="1")[0]) == [("function", "f", 1)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.text("ab_: \t\x01é", max_size=8), min_size=1, max_size=9, unique=True),
+    st.text("abA_: \t*?[]()^$.|", min_size=1, max_size=5),
+    st.sampled_from(["substring", "prefix", "glob", "regex", "fuzzy"]),
+)
+def test_what_matches_in_a_part_is_what_matches_in_any_lines(names: list[str], text: str, mode: Mode) -> None:
+    lines = lines_from(sorted(names))
+    try:
+        ranks = matching.line_ranks(lines, text, mode, 60)
+    except BadInput:
+        return
+    found = matching.found(scan.grow(lines), text, mode, 60)
+    assert (found.names.tolist(), found.ranks.tolist()) == (
+        np.flatnonzero(ranks != matching.NONE).tolist(),
+        ranks[ranks != matching.NONE].tolist(),
+    )

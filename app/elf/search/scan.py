@@ -146,7 +146,7 @@ _WAYS: tuple[Way, ...] = ("substring", "prefix", "fuzzy")
 
 def find(grown: Grown, needle: bytes, way: Way, fold: bool, until: float, sides: int = 0) -> Found:
     """The names that ``rank`` lowers, and to what."""
-    if _search is None:
+    if _search is None or not needle:
         ranks = np.full(grown.lines.names, NONE, np.uint16)
         rank(grown.lines, needle, way, fold, until, ranks, sides)
         return Found.of(ranks)
