@@ -92,14 +92,49 @@ static void reach(const uint8_t *text, size_t length, size_t readable, size_t ba
     reach_portable(text, length, base, part);
 }
 
-static size_t gaps(const uint8_t *text, size_t end, const Part *part)
+/* Where letters of `part` from the `letter`-th back begin at the latest, if they end before `begin`. */
+static size_t back_portable(const uint8_t *text, size_t begin, size_t letter, const Part *part)
 {
-    size_t begin = end, letter = part->count;
     while (letter && begin) {
         begin--;
         if ((text[begin] | part->bits[letter - 1]) == part->letters[letter - 1])
             letter--;
     }
+    return begin;
+}
+
+#if defined(__x86_64__)
+/* The same for all letters: most lie within the last 64 bytes. `readable` as above. */
+__attribute__((target("avx2"))) static size_t back_wide(const uint8_t *text, size_t end, size_t readable,
+                                                        const Part *part)
+{
+    size_t from = end > 64 ? end - 64 : 0, letter = part->count, begin = end;
+    if (readable - from < 64)
+        return back_portable(text, end, letter, part);
+    __m256i low = _mm256_loadu_si256((const __m256i *)(text + from));
+    __m256i high = _mm256_loadu_si256((const __m256i *)(text + from + 32));
+    uint64_t open = end - from < 64 ? (UINT64_C(1) << (end - from)) - 1 : UINT64_MAX, found;
+    while (letter && (found = places_of(low, high, part->letters[letter - 1], part->bits[letter - 1]) & open)) {
+        size_t place = 63 - (size_t)__builtin_clzll(found);
+        begin = from + place;
+        open = (UINT64_C(1) << place) - 1;
+        letter--;
+    }
+    return letter ? back_portable(text, begin, letter, part) : begin;
+}
+#endif
+
+static size_t gaps(const uint8_t *text, size_t end, size_t readable, const Part *part, bool portable)
+{
+    size_t begin;
+#if defined(__x86_64__)
+    if (!portable)
+        begin = back_wide(text, end, readable, part);
+    else
+#endif
+        begin = back_portable(text, end, part->count, part);
+    (void)readable;
+    (void)portable;
     size_t between = end - begin - part->count;
     return between + (begin && word_byte(text[begin - 1]) ? INSIDE_A_WORD : 0);
 }
@@ -124,7 +159,7 @@ static Status rank_parts(const Lines *lines, Part *parts, size_t count, bool por
             reach(text, line.length, lines->size - line.at, 0, part, portable);
             if (part->reached < part->count)
                 break;
-            sum += gaps(text, part->ends[part->count - 1], part);
+            sum += gaps(text, part->ends[part->count - 1], lines->size - line.at, part, portable);
         }
         if (i == count)
             rank_down(lines, index, ranks, rank_of(sum));
@@ -161,7 +196,8 @@ static Status find_parts(const Grown *grown, size_t first, size_t end, Part *par
             if (!part->known) {
                 Line line = line_at(&grown->lines, index);
                 size_t last = part->ends[part->count - 1];
-                part->gaps = gaps(grown->lines.text + line.at, last < line.length ? last : line.length, part);
+                part->gaps = gaps(grown->lines.text + line.at, last < line.length ? last : line.length,
+                                  grown->lines.size - line.at, part, portable);
                 part->known = true;
             }
             sum += part->gaps;
