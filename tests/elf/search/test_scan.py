@@ -133,7 +133,7 @@ def test_entries_are_chosen_as_the_plain_search_does(
 @pytest.mark.parametrize("most", [None, 1, 4096, 100_000])
 def test_entries_of_many_names_are_chosen_by_all_cores(wanted: int | None, most: int | None) -> None:
     random = np.random.default_rng(5)
-    ranks = random.choice(np.array([NONE, NONE, 0, 1, 3, 16, NONE - 1], np.uint16), 300_001)
+    ranks = random.choice(np.array([NONE, NONE, 0, 1, 3, 16, NONE - 1], np.uint16), 900_001)
     at = np.cumsum([0, *random.integers(0, 4, len(ranks)).tolist()]).astype(np.uint32)
     kinds = random.integers(0, 5, int(at[-1])).astype(np.uint8)
     entries, counts = scan.select(Found.of(ranks), at, kinds, wanted, most)

@@ -10,7 +10,7 @@
 
 #include "parts.h"
 
-enum { BYTES_A_NAME = 64 /* of text that are looked through in a name's time */ };
+enum { BYTES_A_NAME = 16 /* of text that are worth as much as a name */ };
 
 typedef struct {
     const Ranked *ranked;
