@@ -74,7 +74,7 @@ def found(grown: Grown, text: str, mode: Mode, seconds: float) -> Found:
         if mode in ("glob", "regex"):
             marked = _expression(grown.lines, partial(scan.find_lines, grown), text, mode, until)
             names = grown.lines.name_of(marked)
-            if len(grown.lines.further):
+            if (names[1:] <= names[:-1]).any():  # spellings of one name, or an expression that matches twice
                 names = np.unique(names)
             return Found(names.astype(np.uint32), np.full(len(names), INSIDE, np.uint16))
         needle, sides = (_encoded(text), 0) if mode == "fuzzy" else written(text)
