@@ -32,7 +32,7 @@ from tests.support.browser import chromium
 from tests.support.programs import compile_c
 from tests.support.server import Server, running
 
-RATES, SECONDS, ROUNDS = (1_000, 5_000, 10_000, 20_000, 40_000), 5.0, 3
+RATES, SECONDS, ROUNDS = (1_000, 5_000, 10_000, 20_000, 40_000), 5.0, 5
 EVENTS, LAG = "stream-events.svg", "stream-lag.svg"
 QUICK_RATES, QUICK_SECONDS, QUICK_ROUNDS = (1_000, 5_000), 3.0, 1
 NOTICE = "__BPFTRACE_NOTIFY_PROBES_ATTACHED"

@@ -186,12 +186,14 @@ def alone(count: int, functions: int) -> list[Unit]:
         of = integer()
         shared = Die("subprogram", parameter("p", of), name="shared", inline=Form("data1", 3), type=of)
         own = Die("subprogram", parameter("q", of), name=f"own{number}", inline=Form("data1", 1))
+        # The walk keeps no row of a declaration.
+        declared = Die("subprogram", parameter("r", of), name=f"d{number % 7}", declaration=True, type=of)
         inside = [
             function(
                 f"f{number}_{at}",
                 Die(
                     "inlined_subroutine",
-                    abstract_origin=own if at % 2 else shared,
+                    abstract_origin=(own, shared, declared)[at % 3],
                     low_pc=Form("addr", 0x1000 + 64 * at),
                     high_pc=Form("data4", 4),
                 ),
@@ -199,7 +201,7 @@ def alone(count: int, functions: int) -> list[Unit]:
             )
             for at in range(functions)
         ]
-        units.append(unit(of, shared, own, *inside, name=f"directory/{number}.cc", language=CXX))
+        units.append(unit(of, shared, own, declared, *inside, name=f"directory/{number}.cc", language=CXX))
     return units
 
 

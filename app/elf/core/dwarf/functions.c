@@ -218,7 +218,9 @@ static uint32_t make_inline(Worker *worker, const Chain *chain, const InlineRow 
 {
     const uint32_t key[SAID] = {inlined->name, inlined->linkage, inlined->scope, inlined->file, inlined->line};
     uint32_t index = same_index(&worker->made_rows, key);
-    if (index < worker->made.count && worker->made.items[index].unit <= worker->unit_row)
+    const FnRow *known = index < worker->made.count ? &worker->made.items[index] : NULL;
+    uint64_t die = die_key(worker->unit, inlined->offset);
+    if (known && (known->unit < worker->unit_row || (known->unit == worker->unit_row && known->die <= die)))
         return index;
     if (index == UINT32_MAX || (index == worker->made.count && !vec_push(&worker->made, (FnRow){0}))) {
         worker->memory = true;
@@ -249,6 +251,34 @@ static void add_inline(Worker *worker, Raw *raw)
         worker->memory = true;
 }
 
+/* What a site means in the unit at work, which refers to no other, where the walk kept no row of it: read now, for
+ * later the unit may be gone. */
+static uint32_t find_inline(Worker *worker, const DieRef *die)
+{
+    bool fresh;
+    uint32_t *known = map_put(&worker->unit_found, die->offset - die->unit->offset + 1, &fresh);
+    if (!known) {
+        worker->memory = true;
+        return NOTHING;
+    }
+    if (!fresh)
+        return *known;
+    uint64_t work = worker->work;
+    uint32_t faults = worker->faults;
+    Chain chain;
+    *known = NOTHING;
+    if (chain_at(worker, die, &chain)) {
+        InlineRow row = inline_of(worker, &chain);
+        row.made = make_inline(worker, &chain, &row);
+        *known = (uint32_t)worker->found.count;
+        if (!vec_push(&worker->found, row))
+            worker->memory = true;
+    }
+    worker->work = work;
+    worker->faults = faults;
+    return *known;
+}
+
 /* Marks the functions of this unit that sites mean; keeps for each site the number of its raw row. */
 static void mark_sites(Worker *worker, uint32_t first)
 {
@@ -264,9 +294,11 @@ static void mark_sites(Worker *worker, uint32_t first)
             raw->wanted = true;
             site->function = (uint32_t)(raw - worker->raws.items);
             worker->site_origins.items[i].form = origin.form;
-        } else if (!vec_push(&worker->foreign, ((ForeignSite){first + i, die}))) {
-            worker->memory = true;
+            continue;
         }
+        uint32_t row = worker->unit->abbrevs->crossing ? NONE : find_inline(worker, &die);
+        if (!vec_push(&worker->foreign, ((ForeignSite){first + i, row, die})))
+            worker->memory = true;
     }
 }
 
@@ -310,6 +342,8 @@ void settle_unit(Worker *worker, UnitRows *rows, uint32_t first_site)
     rows->variables.first = (uint32_t)worker->variables.count;
     rows->foreign.first = (uint32_t)worker->foreign.count;
     rows->sites = (Span){first_site, (uint32_t)worker->sites.count - first_site};
+    if (worker->unit_found.count && !map_reset(&worker->unit_found, 0))
+        worker->memory = true;
     for (size_t i = 0; i < worker->raws.count && !worker->memory; i++) {
         const Raw *raw = &worker->raws.items[i];
         if (raw->row == NONE)

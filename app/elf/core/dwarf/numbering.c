@@ -11,11 +11,12 @@ typedef struct {
     InlineRow inlined;
 } Unique;
 
-/* An abstract function that only sites of other units mean. */
+/* An abstract function that only sites of other units mean, or that the walk kept no row of. */
 typedef struct {
     InlineRow row;
-    uint64_t die;  /* key */
-    uint32_t same; /* what it says */
+    uint64_t die;    /* key */
+    uint32_t same;   /* what it says */
+    uint32_t worker; /* that has the row, if it was made */
 } Extra;
 
 typedef struct {
@@ -102,7 +103,7 @@ static void number_unit(Numberer *numberer, const UnitRows *rows)
             numberer->numbering->inlines[rows->worker][inlined++] = same;
         } else if (extra) {
             Extra *next = &numberer->extras.items[numberer->extra++];
-            next->same = number_abstract(numberer, 0, &next->row);
+            next->same = number_abstract(numberer, next->worker, &next->row);
         } else
             return;
     }
@@ -145,10 +146,16 @@ static void find_extras(Numberer *numberer)
     }
     for (unsigned w = 0; w < reading->worker_count; w++) {
         for (size_t i = 0; i < reading->workers[w].foreign.count && !numberer->memory; i++) {
-            const DieRef *die = &reading->workers[w].foreign.items[i].die;
-            Extra extra = {.die = die_key(die->unit, die->offset)};
-            if (die_slot(numberer, extra.die, &fresh) && fresh && inline_row(&reading->workers[0], die, &extra.row)
-                && !vec_push(&numberer->extras, extra))
+            const ForeignSite *foreign = &reading->workers[w].foreign.items[i];
+            const DieRef *die = &foreign->die;
+            Extra extra = {.die = die_key(die->unit, die->offset), .worker = w};
+            if (!die_slot(numberer, extra.die, &fresh) || !fresh || foreign->row == NOTHING)
+                continue;
+            if (foreign->row != NONE)
+                extra.row = reading->workers[w].found.items[foreign->row];
+            else if (!inline_row(&reading->workers[0], die, &extra.row))
+                continue;
+            if (!vec_push(&numberer->extras, extra))
                 numberer->memory = true;
         }
     }

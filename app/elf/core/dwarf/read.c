@@ -191,6 +191,7 @@ static void close_worker(Worker *worker)
     vec_free(&worker->inlines);
     vec_free(&worker->sites);
     vec_free(&worker->foreign);
+    vec_free(&worker->found);
     vec_free(&worker->abstracts);
     vec_free(&worker->variables);
     vec_free(&worker->constants);
@@ -215,6 +216,7 @@ static void close_worker(Worker *worker)
     map_free(&worker->type_rows);
     map_free(&worker->seen_types);
     map_free(&worker->unit_types);
+    map_free(&worker->unit_found);
     map_free(&worker->joins);
     map_free(&worker->foreign_types);
     map_free(&worker->nodes);

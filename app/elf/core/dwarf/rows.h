@@ -14,6 +14,7 @@
 #include "string_table.h"
 
 #define NONE UINT32_MAX
+#define NOTHING (UINT32_MAX - 1)
 
 enum {
     FN_EXTERNAL = 1,
@@ -78,9 +79,10 @@ typedef struct {
     uint16_t call_column;
 } SiteRow;
 
-/* A site whose function lies in another unit. */
+/* A site whose function lies in another unit, or is none that the walk kept. */
 typedef struct {
     uint32_t site;
+    uint32_t row; /* of the worker's found rows; NONE where its unit has to be read, NOTHING where there is none */
     DieRef die;
 } ForeignSite;
 
@@ -221,6 +223,7 @@ typedef struct {
     VEC(InlineRow) inlines;
     VEC(SiteRow) sites;
     VEC(ForeignSite) foreign;
+    VEC(InlineRow) found; /* what sites mean that the walk kept no row of */
     VEC(Abstract) abstracts;
     VEC(VarRow) variables;
     VEC(VarRow) constants; /* variables without an address, each once */
@@ -242,6 +245,7 @@ typedef struct {
     VEC(Frame) frames;
     Scopes scopes;
     Map unit_types; /* offset in the unit -> type node + 1 */
+    Map unit_found; /* offset in the unit + 1 -> of the found rows, or NOTHING */
 
     /* kept between units */
     Map joins;        /* (scope, name) -> id */
