@@ -50,6 +50,7 @@ $(VENV)/.run: requirements/run.txt requirements/system-run.txt pyproject.toml se
 	@requirements/install-system requirements/system-run.txt || echo "probescope: going on without what is missing"
 	$(BIN)/pip install -q --require-hashes -r requirements/run.txt
 	$(BIN)/pip install -q --no-deps -e .
+	$(BIN)/python -m compileall -q app
 	@touch $@
 
 $(VENV)/.test: requirements/test.txt $(VENV)/.run

@@ -6,7 +6,6 @@ With ``--fetch`` debuginfod servers are asked before.
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 
 from app.cli.catalogue import each_file, opened
 from app.cli.indexing import followed
@@ -30,7 +29,7 @@ def debuginfo(options: argparse.Namespace, settings: Settings) -> int:
         found = index.debug_places(binary.id)
         if options.json:
             for each in found:
-                put_json(asdict(each))
+                put_json(each._asdict())
             if problem is not None:
                 raise problem
             return

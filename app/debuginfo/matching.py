@@ -7,8 +7,7 @@ only looks alike (the same machine and sections in memory) is called probable, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from app.debuginfo.places import Kind, Link
 
@@ -17,8 +16,7 @@ ENOUGH = 4  # of Found.quality: it has DWARF
 _SAME_BUILD = "Its build-id is the same."
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What the binary says of itself; ``layout``: name, address and size of its sections in memory."""
 
     build_id: str | None
@@ -27,8 +25,7 @@ class Wanted:
     layout: tuple[tuple[str, int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A place that was looked at: what is there, and why it is or is not the one."""
 
     kind: Kind | Literal["embedded"]
@@ -51,7 +48,7 @@ def of_build(place: Found, build_id: str | None, has: dict[str, bool] | None) ->
     """A place as ``judged`` tells of it; ``has``: what its file has, None where that is of another build."""
     if has is None or build_id is None:
         return place
-    return replace(place, state="matched", why=_SAME_BUILD, build_id=build_id, has=has)
+    return place._replace(state="matched", why=_SAME_BUILD, build_id=build_id, has=has)
 
 
 def judged(wanted: Wanted, kind: Kind, path: str, identity: Mapping[str, Any]) -> Found:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Literal, NamedTuple
 
 DEBUG_ROOT = "/usr/lib/debug"
 Kind = Literal["given", "build-id", "debug-link", "uploaded", "indexed", "cache", "debuginfod"]
@@ -20,8 +19,7 @@ _ROOT = re.compile(r"(/proc/(?:\d+|self)/root)(/.*)")
 Link = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A path to look at; whether something is there is not known yet."""
 
     kind: Kind

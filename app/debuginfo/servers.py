@@ -10,7 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from app.debuginfo.matching import State
@@ -18,8 +18,7 @@ from app.debuginfo.matching import State
 _REMEMBERED = 10_000  # builds a server
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What a server said of one build; ``failed``: it did not answer as a server should."""
 
     state: State

@@ -78,7 +78,7 @@ class Details:
                 found = _problem("limit", "What was asked for is nested too deeply to be read.")
             except (KeyError, TypeError, ValueError):
                 found = _problem("arguments", f"The question {op} was asked with arguments that do not fit.")
-        problems = [asdict(problem) for problem in self.debug.problems[before:]]
+        problems = [problem._asdict() for problem in self.debug.problems[before:]]
         return {**found, "problems": [*found.get("problems", []), *problems]}
 
     @property

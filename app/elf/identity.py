@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.elf.image import SHT_NOBITS, Image
 from app.elf.notes import build_id, notes
@@ -14,8 +14,7 @@ _DWARF = (".debug_info", ".zdebug_info")
 _LINES = (".debug_line", ".zdebug_line")
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     build_id: str | None
     machine: str
     bits: int

@@ -11,7 +11,6 @@ import mmap
 import struct
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from itertools import chain
 from typing import NamedTuple
@@ -64,8 +63,7 @@ _PROGRAM = partial(tuple.__new__, ProgramHeader)
 _SIZE, _LINK = SectionHeader._fields.index("size"), SectionHeader._fields.index("link")
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The records of one class and byte order."""
 
     bits: int
@@ -94,15 +92,22 @@ def layout(bits: int, endian: str) -> Layout:
     )
 
 
-@dataclass
 class Headers:
     """Section and program headers as numbers, and as what people read once somebody asks."""
 
-    machine: int = 0
-    abi: int = 0  # EI_OSABI
-    section_rows: tuple[SectionHeader, ...] = ()
-    strings: bytes = b""  # the names of sections
-    program_rows: tuple[ProgramHeader, ...] = ()
+    def __init__(
+        self,
+        machine: int = 0,
+        abi: int = 0,  # EI_OSABI
+        section_rows: tuple[SectionHeader, ...] = (),
+        strings: bytes = b"",  # the names of sections
+        program_rows: tuple[ProgramHeader, ...] = (),
+    ) -> None:
+        self.machine = machine
+        self.abi = abi
+        self.section_rows = section_rows
+        self.strings = strings
+        self.program_rows = program_rows
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:
@@ -145,15 +150,17 @@ class Headers:
         return self.names[index]
 
 
-@dataclass(slots=True)
 class Image:
     """One file while it is read. ``problems`` grows; everything else is set by ``open_image``."""
 
-    data: memoryview
-    problems: list[Problem] = field(default_factory=list)
-    layout: Layout | None = None
-    header: Header | None = None
-    headers: Headers = field(default_factory=Headers)
+    __slots__ = ("data", "header", "headers", "layout", "problems")
+
+    def __init__(self, data: memoryview) -> None:
+        self.data = data
+        self.problems: list[Problem] = []
+        self.layout: Layout | None = None
+        self.header: Header | None = None
+        self.headers = Headers()
 
     @property
     def sections(self) -> tuple[Section, ...]:

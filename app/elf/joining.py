@@ -22,7 +22,7 @@ _LONGEST = (1 << 32) - 1
 
 def joined(first: SymbolColumns | None, second: SymbolColumns) -> SymbolColumns:
     """The rows of ``first``, then those of ``second``; ``second`` is left out where its names do not fit."""
-    if first is None or not len(second):
+    if first is None or not second.rows:
         return second if first is None else first
     base = len(first.names)
     if base + len(second.names) > _LONGEST:

@@ -6,7 +6,7 @@ Sources: elfutils and dwz for ``.gnu_debugaltlink`` (a name, a NUL, the other's 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.elf.dwarf import columns as dwarf
 from app.elf.image import Image, decode
@@ -17,8 +17,7 @@ MOST_PARTS = 64
 _LONGEST = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(NamedTuple):
     alternate: tuple[str, str] | None = None  # path as it is written, build-id in hex
     parts: tuple[str, ...] = ()  # paths of .dwo files as they are written, at most MOST_PARTS
 

@@ -6,8 +6,6 @@ sections may differ, and are found again by name and address. The binary says al
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from app.elf.image import Image
 from app.elf.joining import joined
 from app.elf.model import TABLES, Facts
@@ -26,7 +24,7 @@ def with_debug_file(facts: Facts, image: Image, debug: Image) -> Facts:
     found = read_symbols(debug)
     problems = tuple(Problem(each.code, f"Debug file: {each.text}") for each in debug.problems[known:])
     if found is None:
-        return replace(facts, problems=facts.problems + problems)
+        return facts._replace(problems=facts.problems + problems)
     rows = [each == _SYMTAB for each in found.table]
     mine = as_outer(image, debug, found, rows, "debug_symtab")
-    return replace(facts, symbols=joined(facts.symbols, mine), problems=facts.problems + problems)
+    return facts._replace(symbols=joined(facts.symbols, mine), problems=facts.problems + problems)

@@ -6,8 +6,7 @@ format (https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from app.elf.problem import Problem, State
 from app.elf.usdt.operands import UNKNOWN, Operand
@@ -22,8 +21,7 @@ Numbers: TypeAlias = Literal["B", "H", "I", "Q", "i"]
 TABLES = ("symtab", "dynsym", "gnu_debugdata", "gopclntab", "debug_symtab")
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The ELF header; names are spelled as readelf spells them, without descriptions."""
 
     type: str  # EXEC DYN REL CORE, else a number in hex
@@ -35,9 +33,8 @@ class Header:
     abi: int
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    index: int
+class Section(NamedTuple):
+    index: int  # type: ignore[assignment]
     name: str
     type: str  # PROGBITS NOBITS SYMTAB ..., as readelf -S
     flags: str  # as readelf -S: WAX...
@@ -50,8 +47,7 @@ class Section:
     entry_size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     type: str  # LOAD DYNAMIC NOTE ..., as readelf -l
     flags: str  # R W E, those that are set
     offset: int
@@ -61,11 +57,10 @@ class Segment:
     align: int
 
 
-@dataclass(frozen=True, slots=True)
-class UsdtArgument:
+class UsdtArgument(NamedTuple):
     """One decoded argument of a USDT site; size in bytes, the operand as the note has it."""
 
-    index: int
+    index: int  # type: ignore[assignment]
     size: int
     signed: bool
     float: bool
@@ -76,8 +71,7 @@ class UsdtArgument:
     parsed: Operand = UNKNOWN  # the operand as data
 
 
-@dataclass(frozen=True, slots=True)
-class UsdtSite:
+class UsdtSite(NamedTuple):
     """One place where a probe fires: virtual address (moved by .stapsdt.base where prelink moved it)."""
 
     address: int
@@ -88,15 +82,13 @@ class UsdtSite:
     function: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class UsdtProbe:
+class UsdtProbe(NamedTuple):
     provider: str
     name: str
     sites: tuple[UsdtSite, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolColumns:
+class SymbolColumns(NamedTuple):
     """All symbols of all tables, row by row, in file order, null symbols (index 0) left out.
 
     Names lie in ``names`` (bytes as in the file, each once, without version): row i is
@@ -120,12 +112,12 @@ class SymbolColumns:
     version_id: memoryview
     versions: tuple[str, ...] = ("",)
 
-    def __len__(self) -> int:
+    @property
+    def rows(self) -> int:
         return len(self.address)
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(NamedTuple):
     """Where symbols are declared, as a symbol table of a runtime's own tells.
 
     Row i lies in ``files[file[i]]``, at line ``line[i]``; 0 where it is not known; ``files[0]`` is "".
@@ -137,8 +129,7 @@ class Places:
     line: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """Everything read from one file. ``state`` and ``problems`` say how whole it is."""
 
     state: State
@@ -156,7 +147,7 @@ class Facts:
     language: str | None = None  # c, c++, go, rust, ... or None where the file does not tell
     runtime: Literal["compiled", "interpreter", "jit"] = "compiled"
     interpreter_of: str | None = None  # python, bash, java, ...: the language that it executes
-    comment: tuple[str, ...] = field(default=())  # .comment, the compilers that made it
+    comment: tuple[str, ...] = ()  # .comment, the compilers that made it
     stripped: bool = True  # no .symtab
     debug_only: bool = False  # an --only-keep-debug file: its code sections are NOBITS
     dwarf: bool = False  # has .debug_info (or .zdebug_info)

@@ -5,14 +5,12 @@ Apart from the facts, so that who asks a reader for them need not load what they
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 State = Literal["ok", "partial", "malformed", "limit"]
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that could not be read: a stable code, and a sentence that says what is missing and why."""
 
     code: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from app.elf import dynamic, traits
 from app.elf.go.marks import may_be_go
@@ -27,6 +26,7 @@ PT_INTERP = 3
 _SHF_EXECINSTR = 4
 # Languages whose mark is a section that no other has.
 _SURE = {"go", "swift"}
+_DWARF = (".debug_info", ".zdebug_info")
 
 
 def read_facts(data: Data) -> Facts:
@@ -54,7 +54,7 @@ def with_debug(facts: Facts, found: Iterable[Problem], units: Mapping[int, int])
     if state == "ok" and problems:
         state = "partial"
     language = facts.language if facts.language in _SURE else traits.of_units(units) or facts.language
-    return replace(facts, problems=problems, state=state, language=language)
+    return facts._replace(problems=problems, state=state, language=language)
 
 
 def _malformed(image: Image) -> Facts:
@@ -75,9 +75,9 @@ def _facts(image: Image) -> Facts:
 
         functions = go_functions(image)
         if functions is not None:
-            before = len(symbols) if symbols is not None else 0
+            before = symbols.rows if symbols is not None else 0
             symbols = joined(symbols, as_symbols(image, functions))
-            if len(symbols) > before:
+            if symbols.rows > before:
                 places = places_of(functions, before)
     usdt = read_usdt(image, found, symbols)
     needed, soname = dynamic.needed_and_soname(image)
@@ -106,10 +106,14 @@ def _facts(image: Image) -> Facts:
         comment=comment,
         stripped=stripped,
         debug_only=_debug_only(image),
-        dwarf=bool(names & {".debug_info", ".zdebug_info"}),
+        dwarf=has_dwarf(image),
         lines=bool(names & {".debug_line", ".zdebug_line"}),
         frame_pointers=frame_pointers(image, symbols, language).kept,
     )
+
+
+def has_dwarf(image: Image) -> bool:
+    return not image.headers.places.keys().isdisjoint(_DWARF)
 
 
 def _once(problems: list[Problem]) -> tuple[Problem, ...]:

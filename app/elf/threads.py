@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
+_Other = TypeVar("_Other")
 _tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
 _started: list[threading.Thread] = []
 _lasting: list[Any] = []
@@ -66,6 +67,18 @@ class Begun(Generic[_Made]):
         if error is not None:
             raise error
         return made
+
+
+def beside(make: Callable[[], _Made], other: Callable[[], _Other]) -> tuple[_Made, _Other]:
+    """What both make: ``make`` on a thread that is free for it, else before. Raises what they raise."""
+    if not free():
+        return make(), other()
+    begun = Begun(make)
+    try:
+        found = other()
+    finally:
+        made = begun.result()
+    return made, found
 
 
 def spread(make: Callable[[_Item], _Made], items: Sequence[_Item]) -> list[_Made]:

@@ -11,7 +11,7 @@ import os
 import stat
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 try:
     from app.elf import _tree
@@ -58,8 +58,7 @@ class Watch:
         self.memory[8:16] = (self.files + files).to_bytes(8, "little")
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(NamedTuple):
     """``elf``: new or changed, one of each inode, the largest first. ``known``: (path, its number).
 
     ``plain``: the stamps of all that are no ELF files, None when they are those that were given.

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.elf.tree import Stamp, pack
 from app.errors import BadInput, StorageFull
@@ -67,8 +67,7 @@ CREATE INDEX IF NOT EXISTS source_files_pack ON source_files (pack)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRow:
+class SourceRow(NamedTuple):
     """A source file in a pack: the blob that holds all of a package, and where in it the file is."""
 
     pack: str
@@ -77,8 +76,7 @@ class SourceRow:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class BinaryRow:
+class BinaryRow(NamedTuple):
     """One binary as stored; ``info`` is what its columns' meta says, without the long parts."""
 
     id: str

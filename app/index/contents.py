@@ -9,7 +9,6 @@ from __future__ import annotations
 import mmap
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from app.elf.image import Image, open_image
 from app.elf.links import Links, alternate_link, fitting_alternate, split_parts
 from app.elf.merging import with_debug_file
 from app.elf.model import Facts
-from app.elf.reader import facts_of, out_of_memory, with_debug
+from app.elf.reader import facts_of, has_dwarf, out_of_memory, with_debug
 from app.elf.symbols.rows import is_native
 from app.index.column_file import write_arrays, write_columns
 from app.index.tables import tables
@@ -60,8 +59,7 @@ def start_threads(count: int) -> int:
     return 1 + dwarf.start_threads(count - 1) if count > 1 else 1
 
 
-@dataclass(frozen=True, slots=True)
-class Further:
+class Further(NamedTuple):
     """What is read with a file: its debug file, the dwz file of that or of itself, its .dwo or .dwp files."""
 
     debug: Data | None = None
@@ -72,14 +70,13 @@ class Further:
 def columns(target: int, base: int, data: Data, further: Further, threads: int) -> tuple[dict[str, Any], int]:
     """Fills ``target`` from ``base`` on with the columns of a file; gives their meta and size."""
     found = _read(data, further, threads)
-    written = None
-    # Of a large file they take as long to write as the tables to make.
-    if threads > 1 and workers.free() and sum(map(len, found.dwarf.values())) >= _MANY_ELEMENTS:
-        written = workers.Begun(partial(write_arrays, target, found.dwarf, base))
-    try:
-        arrays, meta = tables(found.facts, found.dwarf)
-    finally:
-        done = written.result() if written is not None else None
+    done = None
+    make = partial(tables, found.facts, found.dwarf)
+    if threads > 1 and sum(map(len, found.dwarf.values())) >= _MANY_ELEMENTS:
+        # Of a large file they take as long to write as the tables to make.
+        done, (arrays, meta) = workers.beside(partial(write_arrays, target, found.dwarf, base), make)
+    else:
+        arrays, meta = make()
     meta["links"] = found.links.as_dict()
     meta["separate"] = found.separate
     return meta, write_columns(target, arrays, meta, base, done)
@@ -95,21 +92,23 @@ class _Found(NamedTuple):
 def _read(data: Data, further: Further, threads: int) -> _Found:
     try:
         image = open_image(data)
-        facts = facts_of(image)
         debug = _debug_file(image, further)
-        separate = None
-        source = image
-        if debug is not None:
-            facts = with_debug_file(facts, image, debug)
-            separate = identity(debug).has
-            # The better one of two: a debug file may have symbols alone.
-            source = debug if separate["dwarf"] else image
-        if not facts.dwarf and source is image:
-            return _Found(facts, {}, Links(), separate)
+        separate = identity(debug).has if debug is not None else None
+        # The better one of two: a debug file may have symbols alone.
+        source = debug if debug is not None and separate is not None and separate["dwarf"] else image
+        if source is image and not has_dwarf(image):
+            return _Found(_facts(image, debug), {}, Links(), separate)
         link, alternate, parts = _others(source, further)
         names, rows = source.headers.section_name, source.headers.section_rows
         size = sum(row.size for at, row in enumerate(rows) if names(at).startswith((".debug_", ".zdebug_")))
-        found = dwarf.read_dwarf(source, threads if size >= _MANY else 1, alternate, parts)
+        if threads > 1 and size >= _MANY:
+            # By images of their own: each gathers problems.
+            own = open_image(data), open_image(further.debug) if further.debug and debug else None
+            facts, found = workers.beside(
+                partial(_facts, *own), partial(dwarf.read_dwarf, source, threads, alternate, parts)
+            )
+        else:
+            facts, found = _facts(image, debug), dwarf.read_dwarf(source, 1, alternate, parts)
         split = bool(parts) or any(problem.code == dwarf.SPLIT_MISSING for problem in found.problems)
         named = Links(link, split_parts(source) if split else ())
     except MemoryError:
@@ -118,6 +117,11 @@ def _read(data: Data, further: Further, threads: int) -> _Found:
     arrays = {name: getattr(found, name) for name in dwarf.DTYPES}
     problems = [*image.problems, *found.problems]
     return _Found(with_debug(facts, problems, units), arrays, named, separate)
+
+
+def _facts(image: Image, debug: Image | None) -> Facts:
+    facts = facts_of(image)
+    return facts if debug is None else with_debug_file(facts, image, debug)
 
 
 def _debug_file(image: Image, further: Further) -> Image | None:
@@ -144,7 +148,7 @@ def answer(question: str, data: Data, further: Further, arguments: dict[str, Any
     """One question about a file whose answer is in no column."""
     image = open_image(data)
     if question == "identity":
-        return asdict(identity(image, bool(arguments["crc"])))
+        return identity(image, bool(arguments["crc"]))._asdict()
     if question == "section":
         return {"place": image.place(str(arguments["name"]))}
     from app.elf import details

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.config import Settings
 from app.debuginfo import places
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
 _MOST_IN_DIRECTORY = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Sought:
+class Sought(NamedTuple):
     """A binary whose debug file is looked for."""
 
     id: str | None  # in the catalogue, once it is there
@@ -158,7 +156,7 @@ class DebugFiles:
                     yield Found(kind, path, "missing", why, package=package), None
                     continue
                 stack.callback(os.close, descriptor)
-                yield replace(judge(wanted, kind, path, descriptor), package=package), descriptor
+                yield judge(wanted, kind, path, descriptor)._replace(package=package), descriptor
             for place in self._places(wanted):
                 try:
                     file = own.enter_context(files.open_elf(place.path, self._roots(place)))

@@ -6,7 +6,6 @@ What they give lies in their cache, where every later look finds it; here the bi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from app.config import Settings
 from app.errors import AppError, Conflict, Forbidden
@@ -127,7 +126,7 @@ class Fetching:
         ) as found:
             if found.alternate is not None:
                 return None
-        return replace(wanted, id=None, path=None, build_id=links["alternate"][1], link=None)
+        return wanted._replace(id=None, path=None, build_id=links["alternate"][1], link=None)
 
 
 def _told(row: BinaryRow) -> str:

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.elf import tree
 from app.elf.tree import MAGIC, Stamp, Watch, stamp_of
@@ -174,8 +174,7 @@ def outside(path: str) -> Forbidden:
     return Forbidden(f"{path} is outside the directories that may be read.", "Start the server with --root.")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file to read; ``stamp`` is None for one that was named, and may be anything."""
 
     path: str
@@ -183,8 +182,7 @@ class Found:
     stamp: Stamp | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the catalogue knows below a directory: stamps of files that are no ELF, rows of those that are."""
 
     plain: bytes = b""

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.config import Settings
 from app.elf.problem import Problem
@@ -71,8 +71,7 @@ class Pack:
             self.path.unlink(missing_ok=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What one file gave: its ``meta`` and where its columns are in the pack, or the problem.
 
     Whoever takes it says ``done`` when it has moved the pack, or wants nothing of it.
@@ -88,8 +87,7 @@ class Outcome:
         self.pack.done()
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """Which readers may stand for each other: one owner, one niceness, able to answer or not."""
 
     owner: str = ""

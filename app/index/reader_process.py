@@ -66,20 +66,29 @@ def serve(channel: socket.socket, most: int, threads: int) -> None:
         for number, each in enumerate(asked["files"]):
             count = 1 + each["debug"] + each["alt"] + each["split"]
             sources, left = left[:count], left[count:]
-            answer = _attempt(asked, each, target, sources, threads)
+            # Large files take long to unmap: who waits for the answer need not wait for that, too.
+            opened: list[contents.Data] = []
+            answer = _attempt(asked, each, target, sources, opened, threads)
             for descriptor in sources:
                 os.close(descriptor)
             if number + 1 == len(asked["files"]):
                 os.close(target)
             channel.send(json.dumps(answer).encode())
+            opened.clear()
 
 
 def _attempt(
-    asked: dict[str, Any], each: dict[str, Any], target: int, sources: list[int], threads: int
+    asked: dict[str, Any],
+    each: dict[str, Any],
+    target: int,
+    sources: list[int],
+    opened: list[contents.Data],
+    threads: int,
 ) -> dict[str, Any]:
-    """One file's answer; what goes wrong is one, too."""
+    """One file's answer; what goes wrong is one, too. ``opened`` gets the bytes of ``sources``."""
     try:
-        data, *further = map(_opened, sources)
+        opened += map(_opened, sources)
+        data, *further = opened
         rest = iter(further)
         others = contents.Further(
             next(rest) if each["debug"] else None, next(rest) if each["alt"] else None, list(rest)

@@ -25,10 +25,10 @@ def with_hex(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Dataclasses as dicts and tuples as lists, at any depth, addresses with their hex."""
+    """Dataclasses and named tuples as dicts, tuples as lists, at any depth, addresses with their hex."""
     if value is None or isinstance(value, str | int | float):
         return value
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return [plain(entry) for entry in value]
     if isinstance(value, dict):
         return with_hex(value)
@@ -37,7 +37,8 @@ def plain(value: Any) -> Any:
 
 @lru_cache(maxsize=64)
 def fields_of(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+    named: tuple[str, ...] | None = getattr(kind, "_fields", None)
+    return named if named is not None else tuple(field.name for field in fields(kind))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -251,7 +250,7 @@ class Store:
             found = self.use_bytes(row, lambda descriptor, _: files.sha256(descriptor))
             if found is not None:
                 self.catalogue.set_sha256(row.id, found)
-                return replace(row, sha256=found)
+                return row._replace(sha256=found)
         return row
 
     def drop_unused(self, row: BinaryRow, after: BinaryRow | None = None) -> None:
@@ -381,7 +380,7 @@ class Pending:
             catalogue = self._store.catalogue
             return None if self._many and catalogue.absent.has(binary_id) else catalogue.binary(binary_id)
         waiting = [each.path for each in self.batch.paths if each.binary == binary_id]
-        return replace(row, paths=(*row.paths, *waiting))
+        return row._replace(paths=(*row.paths, *waiting))
 
     def path(self, path: str) -> PathRow | None:
         found = [each for each in self.batch.paths if each.path == path]
@@ -391,7 +390,7 @@ class Pending:
         self, row: BinaryRow, before: BinaryRow | None, path: str | None, stamp: Stamp | None, pack: Pack
     ) -> None:
         self._packs.add(pack)
-        self.batch.binaries[row.id] = replace(row, paths=before.paths) if before else row
+        self.batch.binaries[row.id] = row._replace(paths=before.paths) if before else row
         if path is not None and stamp is not None:
             self.batch.paths.append(PathRow(path, row.id, stamp, None))
         if before is not None:

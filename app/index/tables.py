@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from dataclasses import asdict, fields
 from itertools import accumulate, chain
 from typing import Any
 
@@ -26,7 +25,7 @@ _AS_THEY_ARE = (
     "table",
     "version_id",
 )
-_HEADER = tuple(field.name for field in fields(Header))
+_HEADER = Header._fields
 
 
 def tables(
@@ -36,7 +35,7 @@ def tables(
 
     ``dwarf``: the arrays of the debug information, string_blob to type_die, or none.
     """
-    symbols = facts.symbols or no_symbols()
+    symbols = facts.symbols if facts.symbols is not None else no_symbols()
     arrays: dict[str, Buffer] = dict(dwarf or {})
     arrays |= {name: getattr(symbols, name) for name in _AS_THEY_ARE}
     found = native_tables(symbols, facts.headers, is_relocatable(facts), arrays)
@@ -46,14 +45,14 @@ def tables(
         found = python_tables(facts, symbols, arrays)
     arrays |= found
     if facts.places is not None and not dwarf:
-        arrays |= _places(facts.places, len(symbols))
+        arrays |= _places(facts.places, symbols.rows)
     headers = facts.headers
     if headers is not None:
         arrays["sections"] = headers.packed
         arrays["section_names"] = headers.strings
         arrays["segments"] = array("Q", chain.from_iterable(headers.program_rows)).tobytes()
     counts = {
-        "symbols": len(symbols) - symbols.table.tobytes().count(TABLES.index("debug_symtab")),
+        "symbols": symbols.rows - symbols.table.tobytes().count(TABLES.index("debug_symtab")),
         "functions": memoryview(arrays["function_name"]).nbytes // 4,
         "variables": memoryview(arrays["variable_name"]).nbytes // 4,
         "usdt": len(facts.usdt),
@@ -77,7 +76,7 @@ def _meta(facts: Facts, symbols: SymbolColumns, counts: dict[str, int]) -> dict[
     sources = symbols.table.tobytes()
     return {
         "state": facts.state,
-        "problems": [asdict(problem) for problem in facts.problems],
+        "problems": [problem._asdict() for problem in facts.problems],
         "header": {name: getattr(facts.header, name) for name in _HEADER} if facts.header else None,
         "machine": facts.headers.machine if facts.headers else 0,
         "build_id": facts.build_id,

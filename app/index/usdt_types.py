@@ -72,4 +72,4 @@ def _with(probe: Usdt, sites: Sequence[UsdtSite]) -> Usdt:
     if [site.address for site in sites] != [site.address for site in probe.sites]:
         return probe
     pairs = zip(probe.sites, sites, strict=True)
-    return replace(probe, sites=tuple(replace(site, arguments=typed.arguments) for site, typed in pairs))
+    return replace(probe, sites=tuple(site._replace(arguments=typed.arguments) for site, typed in pairs))

@@ -57,7 +57,7 @@ def ours(facts: Facts) -> Iterator[tuple[object, ...]]:
     columns = facts.symbols
     if columns is None:
         return
-    for row in range(len(columns)):
+    for row in range(columns.rows):
         at, length = int(columns.name_at[row]), int(columns.name_len[row])
         name = columns.names[at : at + length].decode("utf-8", "backslashreplace")
         index = int(columns.section_index[row])

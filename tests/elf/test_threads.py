@@ -25,10 +25,12 @@ meeting = threading.Barrier(3)
 assert threads.spread(lambda number: meeting.wait(60) * 0 + number, range(3)) == [0, 1, 2]
 
 # Where none is free, the caller makes all of them.
+assert threads.beside(lambda: where(1), lambda: where(2)) == ((1, False), (2, True))
 over = threading.Event()
 lasting = [threads.Begun(over.wait) for _ in range(2)]
 assert threads.free() == 0
 assert threads.spread(where, range(3)) == [(0, True), (1, True), (2, True)]
+assert threads.beside(lambda: where(1), lambda: where(2)) == ((1, True), (2, True))
 over.set()
 assert [each.result() for each in lasting] == [True, True]
 for wrong in ([0, 1, 2], [1, 0, 2]):
@@ -36,6 +38,15 @@ for wrong in ([0, 1, 2], [1, 0, 2]):
         threads.spread(lambda number: 1 // number, wrong)
     except ZeroDivisionError:
         continue
+    raise AssertionError
+
+# The first is not left alone when the other raises.
+done = []
+try:
+    threads.beside(lambda: done.append(1), lambda: 1 // 0)
+except ZeroDivisionError:
+    assert done == [1] and threads.free() == 2
+else:
     raise AssertionError
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +83,19 @@ def test_threads_are_in_the_box_and_no_more_can_be_started(settings: Settings) -
     ]
     assert limit.split()[2:4] == ["0", "0"]
     readers.close()
+
+
+@as_root
+def test_a_file_that_was_read_is_let_go(readers: Readers, tmp_path: Path) -> None:
+    """After its answer, for which nobody waits until a large one is unmapped."""
+    program = tmp_path / "bash"
+    program.write_bytes(Path("/bin/bash").read_bytes())
+    assert read(readers, program).problem is None
+    (pid,) = children()
+    deadline = time.monotonic() + 20
+    while str(program) in Path(f"/proc/{pid}/maps").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_readers_stay_and_serve_no_two_uploaders(readers: Readers) -> None:

@@ -40,7 +40,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert facts.symbols is not None
     assert np.array_equal(columns["address"], facts.symbols.address)
     assert np.array_equal(columns["size"], facts.symbols.size)
-    for row in range(0, len(facts.symbols), 97):
+    for row in range(0, facts.symbols.rows, 97):
         at, length = int(facts.symbols.name_at[row]), int(facts.symbols.name_len[row])
         assert columns.name(int(columns["name_id"][row])) == facts.symbols.names[at : at + length]
     assert columns.meta["build_id"] == facts.build_id

@@ -63,12 +63,12 @@ def is_light(readers: Readers) -> bool:
     return reader.light
 
 
-def test_neither_numpy_nor_pyelftools_is_loaded() -> None:
+def test_nothing_is_loaded_that_takes_long_and_few_files_need() -> None:
     code = "import sys, app.index.reader_process; print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in told.stdout.split()}
     assert "zlib" in loaded
-    assert not loaded & {"numpy", "elftools", "logging", "capstone"}
+    assert not loaded & {"numpy", "elftools", "logging", "capstone", "dataclasses", "inspect"}
 
 
 def test_a_reader_that_is_asked_at_once_has_what_a_file_needs(light: Readers, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +65,8 @@ def made_up(facts: Facts, chance: random.Random) -> dict[str, Array]:
         for _ in range(count):
             name, linkage = chance.choice(["", "f", "g", f"f{chance.randrange(30)}"]), ""
             address = chance.randrange(1 << 14)
-            if len(symbols) and chance.random() < 0.7:
-                row = chance.randrange(len(symbols))
+            if symbols.rows and chance.random() < 0.7:
+                row = chance.randrange(symbols.rows)
                 address = max(0, int(symbols.address[row]) + chance.choice([0] * 8 + [-1, 1]))
                 at = int(symbols.name_at[row])
                 text = symbols.names[at : at + int(symbols.name_len[row])].decode("latin-1")
@@ -100,7 +99,7 @@ def test_real_files_with_and_without_debug_information() -> None:
         for _ in range(2):
             compare(facts, made_up(facts, chance))
         if facts.header is not None:
-            compare(replace(facts, header=replace(facts.header, type="REL")), made_up(facts, chance))
+            compare(facts._replace(header=facts.header._replace(type="REL")), made_up(facts, chance))
 
 
 @needs_core

@@ -137,7 +137,8 @@ def is_native() -> bool:
 
 def start_threads(count: int) -> int:
     """Threads that later calls use beside the caller's; to be called once, before a process is shut in."""
-    given = start(count)
+    # One is for what is read beside the debug information.
+    given = min(count, start(count + 1))
     return _dwarf.start_threads(count) if _dwarf is not None else given
 
 

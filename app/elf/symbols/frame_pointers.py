@@ -9,7 +9,7 @@ Sources: AMD64 psABI 3.2.2; AAPCS64 6.4.6; release notes of Go 1.7 and 1.12; LSB
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.elf.image import Image
 from app.elf.model import SymbolColumns
@@ -21,8 +21,7 @@ _FLAG, _AGAINST = "-fno-omit-frame-pointer", "-fomit-frame-pointer"
 _GO = {"x86_64", "aarch64"}
 
 
-@dataclass(frozen=True, slots=True)
-class FramePointers:
+class FramePointers(NamedTuple):
     kept: bool | None  # None: too few functions, or a middling share
     share: float | None  # of the functions looked at
     sampled: int

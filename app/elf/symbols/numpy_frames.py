@@ -29,7 +29,7 @@ def _starts(image: Image, symbols: SymbolColumns | None) -> npt.NDArray[np.uint6
     found = np.zeros(0, np.uint64)
     if symbols is not None:
         columns = SymbolArrays.of(symbols)
-        some = slice(None, None, max(1, len(symbols) // _LOOKED_AT))
+        some = slice(None, None, max(1, symbols.rows // _LOOKED_AT))
         size, defined = columns.size[some], columns.section_index[some] != 0
         chosen = (columns.type[some] == _STT_FUNC) & (size >= _SMALLEST) & defined
         found = _spread(columns.address[some][chosen])

@@ -39,7 +39,7 @@ def mangled(symbols: SymbolColumns) -> tuple[int, int]:
     """
     blob = np.frombuffer(symbols.names, np.uint8)
     columns = SymbolArrays.of(symbols)
-    some = slice(None, None, max(1, len(symbols) // _LOOKED_AT))
+    some = slice(None, None, max(1, symbols.rows // _LOOKED_AT))
     size = columns.name_len[some]
     at, size = columns.name_at[some][size >= 4].astype(np.int64), size[size >= 4]
     end = at + size

@@ -147,7 +147,7 @@ def native_tables(
     buffers += [dwarf.get(name, b"") for name in ("string_blob", "string_at", *_FN, *_VAR)]
     thumb = headers is not None and headers.machine == _ARM
     tables = _symbols.Tables(tuple(buffers), relocatable, thumb)
-    by = spread if len(symbols) + len(dwarf.get("fn_low", b"")) >= _MANY else _each
+    by = spread if symbols.rows + len(dwarf.get("fn_low", b"")) >= _MANY else _each
     by(tables.demangle, range(tables.parts))
     tables.order(_foreign)
     *rows, names = by(_made, (tables.functions, tables.variables, tables.names))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -111,7 +110,7 @@ def _argument(index: int, text: str, bits: int, machine: str) -> UsdtArgument:
 def _with_operand(argument: UsdtArgument, machine: str) -> UsdtArgument:
     parsed = parse_operand(argument.operand, machine)
     phrase = reading(parsed, argument.size, argument.signed, argument.float)
-    return replace(argument, parsed=parsed, reading=phrase)
+    return argument._replace(parsed=parsed, reading=phrase)
 
 
 def stored(probe: UsdtProbe) -> dict[str, Any]:

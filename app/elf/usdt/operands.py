@@ -9,9 +9,8 @@ of GCC's back ends for the constraints of sys/sdt.h (``nor``; ``nZr`` on PowerPC
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from app.elf.usdt.registers import Register, register
 
@@ -24,8 +23,7 @@ _SHIFT = re.compile(r"(lsl|sxtw|uxtw|sxtx|uxtx)(?:\s*#?(\d))?")
 _THREAD_LOCAL = {"tpoff", "ntpoff", "dtpoff", "gottpoff", "indntpoff"}
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(NamedTuple):
     """Where an argument's value is. Of a memory operand the address is
     segment + symbol + displacement + base + index * scale, each where it is there."""
 
@@ -33,7 +31,7 @@ class Operand:
     register: Register | None = None
     value: int | None = None  # of a constant; with ``symbol``: added to its address
     base: Register | None = None
-    index: Register | None = None
+    index: Register | None = None  # type: ignore[assignment]
     scale: int = 1
     extend: str | None = None  # sxtw or uxtw: the index has 32 bits
     displacement: int = 0

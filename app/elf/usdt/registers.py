@@ -8,12 +8,11 @@ supplements: AMD64 figure 3.36, Intel386 table 2.14, AArch64 (aadwarf64) 4.1, Ar
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Register:
+class Register(NamedTuple):
     name: str  # as the assembler has it, without %
     number: int | None  # DWARF's number of the whole register; None for one that has none
     size: int  # bytes that this name reads

@@ -8,7 +8,7 @@ Two variables of different types in one place tell nothing, and the type by size
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from app.elf.model import UsdtArgument, UsdtProbe, UsdtSite
@@ -41,14 +41,13 @@ def refine(probes: Iterable[UsdtProbe], lookup: Lookup) -> tuple[UsdtProbe, ...]
     The innermost scope first.
     """
     return tuple(
-        replace(
-            probe,
+        probe._replace(
             sites=tuple(
-                replace(site, arguments=_refined(site.arguments, lookup(site.address, _sizes(site))))
+                site._replace(arguments=_refined(site.arguments, lookup(site.address, _sizes(site))))
                 if site.arguments
                 else site
                 for site in probe.sites
-            ),
+            )
         )
         for probe in probes
     )
@@ -66,7 +65,7 @@ def _typed(argument: UsdtArgument, found: Sequence[Local]) -> UsdtArgument:
     fitting = [local for local in found if local.size == argument.size and _same(argument.parsed, local)]
     if not fitting or len({local.type for local in fitting}) > 1:
         return argument
-    return replace(argument, type=fitting[0].type, name=fitting[0].name)
+    return argument._replace(type=fitting[0].type, name=fitting[0].name)
 
 
 def _same(operand: Operand, local: Local) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Form, Request
@@ -122,5 +121,5 @@ def binary_json(request: Request, binary_id: str) -> dict[str, Any]:
 @router.get("/api/v1/binaries/{binary_id}/sections")
 def sections(request: Request, binary_id: str) -> dict[str, Any]:
     index = services(request).index
-    items = [with_hex(asdict(section)) for section in index.sections(binary_id)]
+    items = [with_hex(section._asdict()) for section in index.sections(binary_id)]
     return {"total": len(items), "items": items, "next": None, "took_ms": 0.0}

@@ -72,7 +72,7 @@ def debuginfo(request: Request, binary_id: str) -> dict[str, Any]:
     found = index.debug_places(binary_id)
     return {
         "total": len(found),
-        "items": [asdict(each) for each in found],
+        "items": [each._asdict() for each in found],
         "next": None,
         "took_ms": 0.0,
         "debug": asdict(binary.debug),

@@ -138,7 +138,7 @@ def test_without_section_headers_it_is_searched() -> None:
     assert listed(found) == listed(opened(stripped())[1])
     facts = read_facts(bytes(data))
     assert facts.symbols is not None
-    assert len(facts.symbols) == len(found)
+    assert facts.symbols.rows == len(found)
     assert all(facts.symbols.section_index)
 
 

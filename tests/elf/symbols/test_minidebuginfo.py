@@ -57,7 +57,7 @@ def _of_ours(facts: Facts) -> list[tuple[int, int, str, str, str, str, str]]:
     symbols = facts.symbols
     assert symbols is not None
     found = []
-    for row in range(len(symbols)):
+    for row in range(symbols.rows):
         if TABLES[symbols.table[row]] == "gnu_debugdata":
             at, length = int(symbols.name_at[row]), int(symbols.name_len[row])
             found.append(

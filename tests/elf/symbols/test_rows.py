@@ -51,7 +51,7 @@ def compare(data: bytes) -> int:
         address = native.headers.section_rows[unwind].address if unwind >= 0 else 0
         found = symbols.native_frames(native, mine, native.bytes_of(unwind), address, native.header.machine)
         assert found == counted_by_numpy(native, mine, native.header.machine)
-    return len(mine)
+    return mine.rows
 
 
 def test_real_files() -> None:
