@@ -17,24 +17,27 @@ _CODE = (
     "import gc, sys; gc.disable(); sys.path[:0] = {paths!r}; "
     "from app.index.{module} import main; main({socket})"
 )
-# Nothing of ours leaks into it; threads of numpy's would be started before the box is shut. glibc's allocator
-# is told to keep what is given back; to take large pieces by themselves, which are moved without being copied
-# when they grow, and cost nothing where they are not touched; and to take huge pages where there are some: a
-# fault for each 4 KiB was a fifth of a large file's time. Source: mallopt(3); the GNU C Library's manual,
-# Memory Allocation Tunables.
-_ENVIRONMENT = {
-    "LANG": "C.UTF-8",
-    "OPENBLAS_NUM_THREADS": "1",
-    "GLIBC_TUNABLES": ":".join(
-        (
-            "glibc.malloc.hugetlb=1",
-            "glibc.malloc.mmap_threshold=2097152",
-            "glibc.malloc.trim_threshold=1073741824",
-        )
-    ),
+# Nothing of ours leaks into it; threads of numpy's would be started before the box is shut.
+_ENVIRONMENT = {"LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
+# What glibc's allocator is told: to keep what is given back, for all threads; to take the largest pieces by
+# themselves, which are moved without being copied when they grow, and cost nothing where they are not
+# touched; and to take huge pages, some at a time. A fault for each 4 KiB, and a call for each step by which
+# a thread's own heap grows, were a fifth of a large file's time. Source: mallopt(3); the GNU C Library's
+# manual, Memory Allocation Tunables.
+_READING = {
+    "hugetlb": 1,
+    "arena_max": 1,
+    "trim_threshold": 1 << 30,
+    "top_pad": 8 << 20,
+    "mmap_threshold": 8 << 20,
 }
-# Threads that unpack take over what the others gave back.
-_SHARED = {"GLIBC_TUNABLES": f"{_ENVIRONMENT['GLIBC_TUNABLES']}:glibc.malloc.arena_max=1"}
+# Whose pieces are fewer, and mostly of one size.
+_UNPACKING = {"hugetlb": 1, "arena_max": 1, "trim_threshold": 1 << 30, "mmap_threshold": 2 << 20}
+
+
+def _environment(tunables: dict[str, int]) -> dict[str, str]:
+    told = ":".join(f"glibc.malloc.{name}={value}" for name, value in tunables.items())
+    return _ENVIRONMENT | {"GLIBC_TUNABLES": told}
 
 
 class Child:
@@ -58,7 +61,7 @@ class Child:
             self._pid = os.posix_spawn(
                 sys.executable,
                 [sys.executable, "-I", "-S", "-c", code],
-                _ENVIRONMENT | _SHARED if module == "unpack_process" else _ENVIRONMENT,
+                _environment(_UNPACKING if module == "unpack_process" else _READING),
                 file_actions=[(os.POSIX_SPAWN_OPEN, each, os.devnull, os.O_RDWR, 0) for each in (0, 1, 2)],
                 setsigdef=[signal.SIGINT, signal.SIGPIPE],
             )

@@ -237,6 +237,20 @@ def test_what_was_read_is_given_back(
         assert columns(file, 2) == expected
 
 
+def test_a_large_section_is_given_back_by_huge_pages(arrivals: list[Any], simple: list[int]) -> None:
+    parts = {part.name: part for part in Dwarf(*alone(20, 500)).sections()}
+    info = parts[".debug_info"].data
+    # Units that refer to none but themselves may stand there often.
+    parts[".debug_info"] = replace(parts[".debug_info"], data=info * ((32 << 20) // len(info)))
+    made = [compressed(part, "zlib") if part.name == ".debug_info" else part for part in parts.values()]
+    file = write_elf([Section(".text", bytes(16), flags=6, address=0x1000), *made])
+    expected = columns(file, 1)
+    for _ in range(3):
+        assert columns(file, 2) == expected
+    assert simple == [1]
+    assert {arrival.gone for arrival in arrivals} == {len(parts[".debug_info"].data)}
+
+
 @pytest.mark.parametrize("kind", ["reference", "type"])
 def test_what_others_may_refer_to_stays(kind: str, arrivals: list[Any], simple: list[int]) -> None:
     last = many(2)

@@ -279,7 +279,7 @@ static bool read_all(Reading *reading, Pool *pool, DwarfOutput *output)
         return false;
     spread_languages(reading);
     Numbering numbering = {0};
-    bool written = number_functions(reading, pool, &numbering) && write_columns(reading, &numbering, output)
+    bool written = number_functions(reading, pool, &numbering) && write_columns(reading, pool, &numbering, output)
                    && !any_memory(reading);
     numbering_free(reading, &numbering);
     write_problems(reading, output);

@@ -353,7 +353,7 @@ bool number_functions(Reading *reading, Pool *pool, Numbering *numbering);
 void numbering_free(Reading *reading, Numbering *numbering);
 
 /* columns.c: all rows to the output; the workers' are freed on the way. False when memory is out. */
-bool write_columns(Reading *reading, Numbering *numbering, DwarfOutput *output);
+bool write_columns(Reading *reading, Pool *pool, const Numbering *numbering, DwarfOutput *output);
 /* problems.c: what went wrong, in sentences. */
 void write_problems(const Reading *reading, DwarfOutput *output);
 
