@@ -10,11 +10,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as the module ``typing`` has it, which takes longer to load than all else here
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Sequence
 
     from app.config import Settings
     from app.index.build import Child

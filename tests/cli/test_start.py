@@ -62,6 +62,20 @@ def test_nothing_heavy_is_loaded(tmp_path: Path, arguments: list[str]) -> None:
     assert loaded(tmp_path, *arguments) & HEAVY == set()
 
 
+def test_a_reader_is_started_before_anything_that_takes_long_is_loaded() -> None:
+    code = """
+import os, sys
+os.posix_spawn = lambda *given, **named: os._exit(print(*sys.modules, flush=True) or 0)
+sys.argv[1:] = ["index", "/bin/true"]
+from app.__main__ import run
+run()
+"""
+    # Without site, which may load some of it.
+    told = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert "app.index.build" in told.stdout.split(), told.stderr
+    assert {"typing", "re", "argparse", "app.config"}.isdisjoint(told.stdout.split())
+
+
 def test_the_index_of_a_directory_loads_no_more(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "true").write_bytes(Path("/bin/true").read_bytes())
