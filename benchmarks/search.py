@@ -33,6 +33,7 @@ from app.index.names import Part
 from app.index.tables import tables
 from benchmarks.machine import version
 from benchmarks.report import interleaved, table, write
+from tests.support.columns import Columns
 
 MEMORY = ("VmRSS", "RssAnon", "RssFile")
 SIZES = (1_000_000, 5_000_000)
@@ -139,42 +140,9 @@ def widened(real: Lines, count: int) -> list[bytes]:
     return out
 
 
-def columns_of(lines: Lines) -> Columns:
-    """What a binary with these functions has, as far as the names are made of it."""
-    count = lines.names
-    nothing = np.zeros(1, np.uint32)
-    arrays = {
-        "text": lines.text,
-        "line_at": lines.line_at,
-        "line_name": lines.further,
-        "function_name_at": np.arange(count + 1, dtype=np.uint32),
-        "function_names": np.arange(count, dtype=np.uint32),
-        "function_start": np.arange(count + 1, dtype=np.uint32),
-        "function_address": np.arange(count, dtype=np.uint64) * np.uint64(16),
-        "function_section": np.zeros(count, np.uint32),
-        "variable_name_at": nothing,
-        "variable_names": nothing[:0],
-        "variable_start": nothing,
-        "variable_address": nothing[:0].astype(np.uint64),
-        "variable_section": nothing[:0],
-    }
-    return Columns(arrays)
-
-
-class Columns:
-    """Stands for the columns of a binary."""
-
-    def __init__(self, arrays: dict[str, Any]) -> None:
-        self.meta: dict[str, Any] = {"usdt": [], "header": None}
-        self._arrays = arrays
-
-    def __getitem__(self, name: str) -> Any:
-        return self._arrays[name]
-
-
 def built(lines: Lines, path: Path) -> float:
     """Lays the names into ``path``; the seconds that it took."""
-    columns: Any = columns_of(lines)
+    columns: Any = Columns(lines)
     began = time.perf_counter()
     part = Part.of([("bench", lambda: columns)])
     assert part is not None

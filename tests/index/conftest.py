@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,19 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     # The shared index keeps its readers until the module ends.
     assert "shared" in request.fixturenames or children() <= before
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(place)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("this machine allows no mounts")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
 
 
 @pytest.fixture

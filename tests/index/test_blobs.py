@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -29,19 +29,6 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.fixture
 def blobs(settings: Settings) -> Blobs:
     return Blobs(settings)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(place)], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("this machine allows no mounts")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
 
 
 def a_file(directory: Path, data: bytes, name: str = "file") -> tuple[Path, str]:

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,19 +146,6 @@ def test_a_server_that_was_killed_resumes_its_jobs(settings: Settings) -> None:
     for binary in index.binaries(Ask(limit=10_000)).items:
         assert index.symbols(binary.id, Ask(limit=1)).total == binary.counts["symbols"]
     index.close()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(place)], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("this machine allows no mounts")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
 
 
 @as_root

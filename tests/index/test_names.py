@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +14,18 @@ from app.elf.search import scan
 from app.elf.search.scan import Lines
 from app.index import names
 from app.index.names import Part, lines_from
+from tests.support.columns import Columns
 
 
-class Columns:
+def columns_of(shown: list[str]) -> Columns:
     """Those of a binary with functions of these names, each third of which it spells in another way."""
-
-    meta: dict[str, Any] = {"usdt": [], "header": None}  # noqa: RUF012
-
-    def __init__(self, shown: list[str]) -> None:
-        other = range(0, len(shown), 3)
-        lines = lines_from([*shown, *(f"_Z{shown[at]}v" for at in other)])
-        count = len(shown)
-        nothing = np.zeros(1, np.uint32)
-        self._arrays: dict[str, Any] = {
-            "text": lines.text,
-            "line_at": lines.line_at,
-            "line_name": np.array(other, np.uint32),
-            "function_name_at": np.arange(count + 1, dtype=np.uint32),
-            "function_names": np.arange(count, dtype=np.uint32),
-            "function_start": np.arange(count + 1, dtype=np.uint32),
-            "function_address": np.arange(count, dtype=np.uint64) * np.uint64(16),
-            "function_section": np.zeros(count, np.uint32),
-            "variable_name_at": nothing,
-            "variable_names": nothing[:0],
-            "variable_start": nothing,
-            "variable_address": nothing[:0].astype(np.uint64),
-            "variable_section": nothing[:0],
-        }
-
-    def __getitem__(self, name: str) -> Any:
-        return self._arrays[name]
+    other = range(0, len(shown), 3)
+    lines = lines_from([*shown, *(f"_Z{shown[at]}v" for at in other)])
+    return Columns(replace(lines, further=np.array(other, np.uint32)))
 
 
 def part_of(*binaries: list[str]) -> Part:
-    columns: list[Any] = [Columns(shown) for shown in binaries]
+    columns: list[Any] = [columns_of(shown) for shown in binaries]
     sources = [(str(at), lambda each=each: each) for at, each in enumerate(columns)]
     part = Part.of(sources)  # type: ignore[arg-type]
     assert part is not None

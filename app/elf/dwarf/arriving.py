@@ -17,9 +17,11 @@ from app.elf.dwarf.inflate import ZLIB, Packed
 from app.elf.dwarf.sections import MOST_BYTES, WALKED, Buffer, find, forget, too_large, unpack
 from app.elf.image import Image
 
-# From here on it pays. How much is taken and made at a time.
+# From here on it pays. How much is taken and made at a time: a core's cache holds it until it is copied.
 ARRIVING_FROM = 16 << 20
-ARRIVING_STEPS = (256 << 10, 1 << 20)
+ARRIVING_STEPS = (64 << 10, 256 << 10)
+# Of what was taken, that is forgotten at a time: other cores are told of each.
+_FORGOTTEN = 1 << 20
 # What a file that is read so has none of.
 _NOT_ARRIVING = {".debug_types", ".debug_cu_index", ".debug_tu_index"}
 
@@ -72,7 +74,7 @@ def _feed(image: Image, section: Packed, arrival: Arrival) -> bool:
     """Puts what is decompressed; whether it is all that the header and the checksum say."""
     taken, made = ARRIVING_STEPS
     decoder = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_ZLIB)
-    size = 0
+    size = held = 0
     try:
         for at in range(0, len(section.data), taken):
             part = section.data[at : at + taken]
@@ -83,7 +85,10 @@ def _feed(image: Image, section: Packed, arrival: Arrival) -> bool:
                 if not arrival.put(done):
                     return False
                 data = b""
-            forget(image, section.offset + at, len(part))
+            held += len(part)
+            if held >= _FORGOTTEN:
+                forget(image, section.offset + at + len(part) - held, held)
+                held = 0
         return decoder.eof and size == section.size
     except (igzip_lib.error, MemoryError):  # type: ignore[misc]  # its stub makes the class an instance
         return False

@@ -1,4 +1,4 @@
-/* What the walk makes of units: rows of each worker, joined in the end by merge.c.
+/* What the walk makes of units: rows of each worker, which columns.c joins in the end.
  *
  * Texts in rows are ids of the shared Strings. A row of a function, site or parameter is numbered within its
  * worker; Target says which function row a site means.
