@@ -110,8 +110,8 @@ class Answers:
 
         def ask(descriptor: int, size: int) -> Answer | Problem:
             with ExitStack() as stack:
-                source = self._source(row, path, descriptor, size, stack)
-                return self._readers.answer(source, question, arguments)
+                source, owner = self._source(row, path, descriptor, size, stack)
+                return self._readers.answer(source, question, arguments, owner)
 
         found = self._store.use_bytes(row, ask)
         if found is None:
@@ -124,23 +124,26 @@ class Answers:
 
     def _source(
         self, row: BinaryRow, path: str | None, descriptor: int, size: int, stack: ExitStack
-    ) -> Source:
-        """A binary with the files that hold the rest of what is known of it, open until ``stack`` closes."""
-        debug, holder = None, path
+    ) -> tuple[Source, str]:
+        """A binary with the files that hold the rest of what is known of it, open until ``stack`` closes.
+
+        And whose readers read it.
+        """
+        debug, holder, owner = None, path, row.owner
         if row.info["debug"]["kind"] == "separate":
             wanted = sought({**row.info, "build_id": row.build_id}, path, row.id)
             found = stack.enter_context(self._debug_files.opened(wanted))
             if found is not None:
-                holder, debug = found[0].path, found[1]
+                holder, debug, owner = found.found.path, found.descriptor, owner or found.owner
         links = row.info["links"]
         others = stack.enter_context(
             companions.opened(holder, links, self._roots, self._store.open_build, self._cache)
         )
-        return Source(descriptor, size, debug, others.alternate, others.parts)
+        return Source(descriptor, size, debug, others.alternate, others.parts), owner or others.owner
 
     def hold(self, row: BinaryRow, segments: tuple[Segment, ...], file: HostFile) -> Held:
         """The binary of an open file, which belongs to the answer from now on, also when this raises."""
         with ExitStack() as stack:
             stack.enter_context(file)
-            source = self._source(row, file.origin, file.descriptor, file.stamp[2], stack)
-            return Held(row.id, segments, source, self._readers, stack.pop_all())
+            source, owner = self._source(row, file.origin, file.descriptor, file.stamp[2], stack)
+            return Held(row.id, segments, source, owner, self._readers, stack.pop_all())

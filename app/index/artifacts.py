@@ -48,6 +48,7 @@ class Artifact:
     size: int
     name: str
     stamp: Stamp
+    owner: str = ""  # whose readers read it
 
     @property
     def modified(self) -> float:
@@ -191,7 +192,7 @@ class Artifacts:
                 )
                 with self._debug_files.opened(wanted) as found:
                     if found is not None:
-                        yield _artifact(os.dup(found[1]), found[0].path)
+                        yield _artifact(os.dup(found.descriptor), found.found.path, found.owner)
 
     def _programs(self, build_id: str) -> Iterator[Artifact]:
         for row in self._rows(build_id):
@@ -208,7 +209,7 @@ class Artifacts:
     def _opened(self, row: BinaryRow) -> Iterator[Artifact]:
         descriptor = self._store.use_bytes(row, lambda descriptor, _: os.dup(descriptor))
         if descriptor is not None:
-            yield _artifact(descriptor, row.paths[0] if row.paths else row.name)
+            yield _artifact(descriptor, row.paths[0] if row.paths else row.name, row.owner)
 
     def _first(self, found: Iterator[Artifact], build_id: str, what: str) -> Artifact:
         for artifact in found:
@@ -218,7 +219,7 @@ class Artifacts:
     def _place(self, artifact: Artifact, name: str) -> tuple[int, int] | None:
         source = Source(artifact.descriptor, artifact.size)
         with self._turn():
-            answer = self._readers.answer(source, "section", {"name": name})
+            answer = self._readers.answer(source, "section", {"name": name}, artifact.owner)
         if isinstance(answer, Problem) or not isinstance(answer.get("place"), list):
             return None
         offset, size = answer["place"]
@@ -252,9 +253,9 @@ class Artifacts:
         return _artifact(sources.opened(path, self._settings.roots, None if from_upload else owner), path)
 
 
-def _artifact(descriptor: int, name: str) -> Artifact:
+def _artifact(descriptor: int, name: str, owner: str = "") -> Artifact:
     stamp = stamp_of(os.fstat(descriptor))
-    return Artifact(descriptor, 0, stamp[2], name, stamp)
+    return Artifact(descriptor, 0, stamp[2], name, stamp, owner)
 
 
 def _own_debug(row: BinaryRow) -> bool:

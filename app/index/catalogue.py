@@ -91,6 +91,11 @@ class BinaryRow(NamedTuple):
     info: dict[str, Any]
     paths: tuple[str, ...] = ()
 
+    @property
+    def owner(self) -> str:
+        """Whose readers read its bytes: an upload has some of its own, which nobody else's are given to."""
+        return f"upload {self.id}" if self.uploaded else ""
+
 
 @dataclass(frozen=True, slots=True)
 class PathRow:

@@ -13,10 +13,11 @@ from app.index import files
 
 
 class Companions(NamedTuple):
-    """Open descriptors; none where no file was found."""
+    """Open descriptors; none where no file was found. ``owner``: whose readers read them, "" for any."""
 
     alternate: int | None = None
     parts: tuple[int, ...] = ()
+    owner: str = ""
 
     def __bool__(self) -> bool:
         return self.alternate is not None or bool(self.parts)
@@ -27,13 +28,13 @@ def opened(
     path: str | None,
     links: Mapping[str, Any],
     roots: Sequence[str],
-    of_build: Callable[[str], int | None],
+    of_build: Callable[[str], tuple[int, str] | None],
     cache: str | None = None,
 ) -> Iterator[Companions]:
     """``links`` is what the file says (app.elf.links); whether a file fits is for its reader to tell.
 
-    ``of_build`` opens what the catalogue has of a build-id, which is this function's to close; ``cache`` is
-    where files are that debuginfod servers gave.
+    ``of_build`` opens what the catalogue has of a build-id, which is this function's to close, and says whose
+    readers read it; ``cache`` is where files are that debuginfod servers gave.
     """
     with ExitStack() as stack:
 
@@ -46,14 +47,15 @@ def opened(
             return None
 
         found: list[int | None] = []
-        alternate = None
+        alternate, owner = None, ""
         if path is not None and path.startswith("/"):
             package = first(places.packages(path, links))
             found = [package] if package is not None else [first(each) for each in places.parts(path, links)]
             inside = (*roots, cache) if roots and cache else roots
             alternate = first(places.alternates(path, links, cache), inside)
         if alternate is None and links.get("alternate"):
-            alternate = of_build(links["alternate"][1])
-            if alternate is not None:
+            known = of_build(links["alternate"][1])
+            if known is not None:
+                alternate, owner = known
                 stack.callback(os.close, alternate)
-        yield Companions(alternate, tuple(each for each in found if each is not None))
+        yield Companions(alternate, tuple(each for each in found if each is not None), owner)

@@ -13,21 +13,36 @@ from app.elf.tree import stamp_of
 from app.errors import Conflict, StorageUnavailable
 from app.index import companions
 from app.index.catalogue import BinaryRow
-from app.index.debug_files import DebugFiles, Sought, sought
+from app.index.debug_files import DebugFiles, Opened, Sought, sought
 from app.index.jobs import Task
-from app.index.reader import Outcome, Source
+from app.index.reader import Kind, Outcome, Source
 from app.index.readers import Readers
 from app.index.store import Store
+
+_ALONE = companions.Companions()
 
 
 class Completing:
     """May be used from any thread."""
 
-    def __init__(self, settings: Settings, store: Store, readers: Readers, debug_files: DebugFiles) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        readers: Readers,
+        debug_files: DebugFiles,
+        kind: Kind | None = None,
+    ) -> None:
+        """``kind``: of the readers; where these are nobody's, an upload has some of its own."""
         self._settings = settings
         self._store = store
         self._readers = readers
         self._debug_files = debug_files
+        self._kind = kind or Kind()
+
+    def by(self, kind: Kind) -> Completing:
+        """The same by readers of this kind."""
+        return Completing(self._settings, self._store, self._readers, self._debug_files, kind)
 
     def lacks(
         self, path: str | None, outcome: Outcome, binary_id: str | None = None, many: bool = False
@@ -42,7 +57,7 @@ class Completing:
         wanted = sought(meta, path, binary_id)
         return wanted if self._debug_files.might_be(wanted, many) else None
 
-    def likely(self, wanted: Sought, stack: ExitStack) -> tuple[Found, int] | None:
+    def likely(self, wanted: Sought, stack: ExitStack) -> Opened | None:
         """The debug file to try first, open until ``stack`` closes: who reads both tells whether it fits."""
         return self._debug_files.likely(wanted, stack)
 
@@ -55,7 +70,7 @@ class Completing:
             likely = self.likely(wanted, stack) if wanted is not None else None
             if wanted is not None and likely is not None:
                 outcome.done()
-                outcome = self._read(path, descriptor, likely[1])
+                outcome = self._read(path, descriptor, likely)
                 return self.paired(path, descriptor, outcome, wanted, likely)
             return self._judged(path, descriptor, outcome, wanted)
 
@@ -65,14 +80,14 @@ class Completing:
         descriptor: int,
         outcome: Outcome,
         wanted: Sought,
-        likely: tuple[Found, int] | None,
+        likely: Opened | None,
     ) -> tuple[Outcome, Found | None]:
         """The same for what was read with ``likely``; where that does not fit, with the one that does."""
         if likely is not None:
             separate = outcome.meta["separate"] if outcome.meta is not None else None
-            found = of_build(likely[0], wanted.build_id, separate)
+            found = of_build(likely.found, wanted.build_id, separate)
             if found.quality >= ENOUGH:
-                return self.with_companions(path, descriptor, outcome, (found, likely[1]))
+                return self.with_companions(path, descriptor, outcome, likely._replace(found=found))
             outcome.done()
             outcome = self._read(path, descriptor)
         return self._judged(path, descriptor, outcome, wanted)
@@ -85,14 +100,14 @@ class Completing:
             debug = stack.enter_context(self._debug_files.opened(wanted)) if wanted is not None else None
             if debug is not None:
                 outcome.done()
-                outcome = self._read(path, descriptor, debug[1])
+                outcome = self._read(path, descriptor, debug)
             return self.with_companions(path, descriptor, outcome, debug)
 
     def with_companions(
-        self, path: str | None, descriptor: int, outcome: Outcome, debug: tuple[Found, int] | None
+        self, path: str | None, descriptor: int, outcome: Outcome, debug: Opened | None
     ) -> tuple[Outcome, Found | None]:
         """What the file, or the debug file that it was read with, refers to is known only now."""
-        meta, found = outcome.meta, debug[0] if debug is not None else None
+        meta, found = outcome.meta, debug.found if debug is not None else None
         if meta is None or _is_no_use(meta) or not any(meta["links"].values()):
             return outcome, found
         with companions.opened(
@@ -104,20 +119,21 @@ class Completing:
         ) as others:
             if others:
                 outcome.done()
-                separate = debug[1] if debug is not None else None
-                outcome = self._read(path, descriptor, separate, others.alternate, others.parts)
+                outcome = self._read(path, descriptor, debug, others)
             return outcome, found
 
     def _read(
         self,
         path: str | None,
         descriptor: int,
-        debug: int | None = None,
-        alternate: int | None = None,
-        parts: Sequence[int] = (),
+        debug: Opened | None = None,
+        others: companions.Companions = _ALONE,
     ) -> Outcome:
+        owner = self._kind.owner or (debug.owner if debug is not None else "") or others.owner
+        separate = debug.descriptor if debug is not None else None
         size = os.fstat(descriptor).st_size
-        return self._readers.read(Source(descriptor, size, debug, alternate, parts, hashed=path is None))
+        source = Source(descriptor, size, separate, others.alternate, others.parts, hashed=path is None)
+        return self._readers.read(source, self._kind._replace(owner=owner))
 
     def merge_all(self, task: Task, arrived: Sequence[str], common: Sequence[str] | None = None) -> None:
         """Debug files that came after their binaries, or better ones than these had.
@@ -160,6 +176,7 @@ class Completing:
 
     def merge(self, row: BinaryRow) -> None:
         """Reads a binary of the catalogue again, now that more is known; as it was, if it is gone."""
+        kind = self._kind._replace(owner=self._kind.owner or row.owner)
 
         def again(descriptor: int, size: int) -> None:
             path, stamp = None, None
@@ -167,8 +184,8 @@ class Completing:
                 known = self._store.catalogue.path(each)
                 if known is not None and known.stamp == stamp_of(os.fstat(descriptor)):
                     path, stamp = each, known.stamp
-            outcome = self._readers.read(Source(descriptor, size, hashed=path is None))
-            outcome, debug = self.completed(path, descriptor, outcome, row.id)
+            outcome = self._readers.read(Source(descriptor, size, hashed=path is None), kind)
+            outcome, debug = self.by(kind).completed(path, descriptor, outcome, row.id)
             self._store.put(outcome, row.name, descriptor, path, stamp, None, None, debug)
 
         self._store.use_bytes(row, again)

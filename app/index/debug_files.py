@@ -53,7 +53,15 @@ def sought(meta: dict[str, Any], path: str | None, binary_id: str | None = None)
     return Sought(binary_id, path, meta["build_id"], tuple(link) if link else None, meta["machine"])
 
 
-_Judge = Callable[[Sought, Kind, str, int], Found]
+class Opened(NamedTuple):
+    """A debug file that was found, open; ``owner``: whose readers read it, "" for one of the host."""
+
+    found: Found
+    descriptor: int
+    owner: str
+
+
+_Judge = Callable[[Sought, Kind, str, int, str], Found]
 
 
 class DebugFiles:
@@ -79,7 +87,7 @@ class DebugFiles:
     def search(self, wanted: Sought) -> tuple[Found, ...]:
         """Every place, in the order in which they are looked at."""
         with ExitStack() as stack:
-            found = [each for each, _ in self._looked(wanted, stack)]
+            found = [each for each, *_ in self._looked(wanted, stack)]
         return (*found, *self._servers(wanted))
 
     def fetch(self, wanted: Sought, watch: Watch, shared: bool = False) -> Path:
@@ -95,7 +103,7 @@ class DebugFiles:
         settings = self._settings
 
         def fits(descriptor: int, server: str) -> str | None:
-            found = self._judged(wanted, "debuginfod", server, descriptor)
+            found = self._judged(wanted, "debuginfod", server, descriptor, "")
             fitting = found.state == "matched" or (shared and found.state == "partial")
             return None if fitting else found.why
 
@@ -112,35 +120,37 @@ class DebugFiles:
             yield Found("debuginfod", server.shown, said.state, said.why)
 
     @contextmanager
-    def opened(self, wanted: Sought) -> Iterator[tuple[Found, int] | None]:
-        """The best one that matches, and its descriptor; None where there is none."""
+    def opened(self, wanted: Sought) -> Iterator[Opened | None]:
+        """The best one that matches; None where there is none."""
         with ExitStack() as stack:
-            chosen: tuple[Found, int] | None = None
-            for each, descriptor in self._looked(wanted, stack):
-                if descriptor is not None and each.quality > (chosen[0].quality if chosen else 0):
-                    chosen = each, descriptor
+            chosen: Opened | None = None
+            for each, descriptor, owner in self._looked(wanted, stack):
+                if descriptor is not None and each.quality > (chosen.found.quality if chosen else 0):
+                    chosen = Opened(each, descriptor, owner)
                 if each.quality >= ENOUGH:
                     break
             yield chosen
 
-    def likely(self, wanted: Sought, stack: ExitStack) -> tuple[Found, int] | None:
+    def likely(self, wanted: Sought, stack: ExitStack) -> Opened | None:
         """What ``opened`` would look at first, if a build-id can tell whether it is the one; not judged yet.
 
-        Its descriptor is open until ``stack`` closes.
+        It is open until ``stack`` closes.
         """
         if wanted.build_id is None:
             return None
 
-        def unjudged(wanted: Sought, kind: Kind, path: str, descriptor: int) -> Found:
+        def unjudged(wanted: Sought, kind: Kind, path: str, descriptor: int, owner: str) -> Found:
             return Found(kind, path, "partial", "It was not looked at yet.")
 
-        looked = self._looked(wanted, stack, unjudged)
-        return next(((each, descriptor) for each, descriptor in looked if descriptor is not None), None)
+        for each, descriptor, owner in self._looked(wanted, stack, unjudged):
+            if descriptor is not None:
+                return Opened(each, descriptor, owner)
+        return None
 
     def _looked(
         self, wanted: Sought, stack: ExitStack, judge: _Judge | None = None
-    ) -> Iterator[tuple[Found, int | None]]:
-        """Each place with what is there, open until ``stack`` closes."""
+    ) -> Iterator[tuple[Found, int | None, str]]:
+        """Each place with what is there, open until ``stack`` closes, and whose readers read it."""
         judge = judge or self._judged
         with ExitStack() as own:
             for row in self._rows(wanted):
@@ -153,39 +163,40 @@ class DebugFiles:
                     descriptor, why = None, error.message
                 package = package_of(row)
                 if descriptor is None:
-                    yield Found(kind, path, "missing", why, package=package), None
+                    yield Found(kind, path, "missing", why, package=package), None, row.owner
                     continue
                 stack.callback(os.close, descriptor)
-                yield judge(wanted, kind, path, descriptor)._replace(package=package), descriptor
+                found = judge(wanted, kind, path, descriptor, row.owner)
+                yield found._replace(package=package), descriptor, row.owner
             for place in self._places(wanted):
                 try:
                     file = own.enter_context(files.open_elf(place.path, self._roots(place)))
                 except NotFound:
-                    yield Found(place.kind, place.path, "missing", "There is no such file."), None
+                    yield Found(place.kind, place.path, "missing", "There is no such file."), None, ""
                     continue
                 except AppError as error:
                     if error.code == "empty" and place.kind == "cache":
                         why = "Servers were asked, and none had it."
-                        yield Found(place.kind, place.path, "missing", why), None
+                        yield Found(place.kind, place.path, "missing", why), None, ""
                     elif error.code != "directory":
                         state: State = "mismatched" if isinstance(error, NotElf) else "missing"
-                        yield Found(place.kind, place.path, state, error.message), None
+                        yield Found(place.kind, place.path, state, error.message), None, ""
                     continue
                 if place.kind == "cache":
                     used(file.descriptor)
                 descriptor = os.dup(file.descriptor)
                 stack.callback(os.close, descriptor)
-                yield judge(wanted, place.kind, place.path, descriptor), descriptor
+                yield judge(wanted, place.kind, place.path, descriptor, ""), descriptor, ""
 
     def _roots(self, place: Place) -> Sequence[str]:
         """What this server keeps itself is read wherever it lies."""
         roots, cache = self._settings.roots, self._settings.debuginfod_cache
         return (*roots, cache) if roots and cache and place.kind == "cache" else roots
 
-    def _judged(self, wanted: Sought, kind: Kind, path: str, descriptor: int) -> Found:
+    def _judged(self, wanted: Sought, kind: Kind, path: str, descriptor: int, owner: str) -> Found:
         by_checksum = wanted.build_id is None and wanted.link is not None
         source = Source(descriptor, os.fstat(descriptor).st_size)
-        answer = self._readers.answer(source, "identity", {"crc": by_checksum})
+        answer = self._readers.answer(source, "identity", {"crc": by_checksum}, owner)
         if isinstance(answer, Problem):
             return Found(kind, path, "mismatched", answer.text)
         return judged(wanted.wanted, kind, path, answer)

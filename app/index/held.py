@@ -25,6 +25,7 @@ class Held:
     id: str
     segments: tuple[Segment, ...]
     source: Source
+    owner: str  # whose readers read it
     readers: Readers
     stack: ExitStack = field(repr=False)
 
@@ -36,7 +37,7 @@ class Held:
     def locate(self, addresses: Sequence[int]) -> list[dict[str, Any]]:
         """As ``Answers.locate`` does, with ``demangled`` beside each function. Raises TooLarge."""
         arguments = {"addresses": list(addresses), "demangled": True}
-        found = self.readers.answer(self.source, "locate", arguments)
+        found = self.readers.answer(self.source, "locate", arguments, self.owner)
         if isinstance(found, Problem):
             raise TooLarge(found.text, "Ask for less, or raise the limits of readers.", code=found.code)
         locations: list[dict[str, Any]] = found["locations"]

@@ -75,12 +75,12 @@ class Intake:
             result = refused(name, error)
         if not task.cancelled():
             task.advance(result, 0)
-            self._completing.merge_all(task, [result["id"]] if result["id"] else [])
+            self._completing.by(Kind(task.owner)).merge_all(task, [result["id"]] if result["id"] else [])
 
     def _elf(self, task: Task, name: str, descriptor: int) -> Result:
         source = Source(descriptor, os.fstat(descriptor).st_size, hashed=True)
         for _, alone in self._readers.stream([source], Kind(task.owner), 1, task.cancelled):
-            outcome, debug = self._completing.completed(None, descriptor, alone)
+            outcome, debug = self._completing.by(Kind(task.owner)).completed(None, descriptor, alone)
             row = self._store.put(outcome, name, descriptor, None, None, task.cancelled, None, debug)
             return taken(name, row)
         raise Conflict(f"Reading {name} was cancelled.", "Upload it again.", code="cancelled")
@@ -94,6 +94,7 @@ class Intake:
         found = 0
         opened: dict[int, Path] = {}
         packing = Packing(self._readers.scratch)
+        completing = self._completing.by(Kind(task.owner))
         sources = _sources(unpacking, opened, packing, name)
         stream = self._readers.stream(sources, Kind(task.owner), self._settings.readers, task.cancelled)
         try:
@@ -101,7 +102,7 @@ class Intake:
                 each: Unpacked = source.tag
                 found += 1
                 try:
-                    whole, debug = self._completing.completed(None, source.descriptor, outcome)
+                    whole, debug = completing.completed(None, source.descriptor, outcome)
                     row = self._store.put(
                         whole,
                         _name(each.name),
@@ -138,7 +139,7 @@ class Intake:
             packing.close()
         if task.cancelled():
             return
-        self._completing.merge_all(task, arrived)
+        completing.merge_all(task, arrived)
         task.advance(_of_package(name, unpacking, found, kept, packing.left_out), 0)
 
 

@@ -25,6 +25,7 @@ from app.errors import Busy, StorageFull
 from app.index.build import Child
 from app.index.reader import MORE, MOST_DESCRIPTORS, Asked, Kind, Outcome, Pack, Reader, Source
 
+_ANY = Kind()  # for files of the host, of whoever asks
 _BATCH_FILES = 24
 _BATCH_BYTES = 4 << 20
 # Who looks for the debug file of each of many files asks a question and then has it read, by turns.
@@ -64,9 +65,9 @@ class Readers:
         """Takes a child that was started before, by a thread that stays, as a light reader: soon ready."""
         self._give_back(Reader(self._settings, kind, child, light=True))
 
-    def read(self, source: Source, owner: str = "") -> Outcome:
+    def read(self, source: Source, kind: Kind = _ANY) -> Outcome:
         """One file. Raises StorageFull; every other failure is an Outcome."""
-        for _, outcome in self.stream([source], Kind(owner), 1):
+        for _, outcome in self.stream([source], kind, 1):
             return outcome
         raise AssertionError
 
@@ -99,11 +100,13 @@ class Readers:
                 for reader in _with_news(readers):
                     yield from self._heard(reader, work)
 
-    def answer(self, source: Source, question: str, arguments: dict[str, Any]) -> dict[str, Any] | Problem:
+    def answer(
+        self, source: Source, question: str, arguments: dict[str, Any], owner: str = ""
+    ) -> dict[str, Any] | Problem:
         """What ``app.elf.details`` says to a question about one file."""
         target = os.memfd_create("answer", os.MFD_CLOEXEC)
         try:
-            found = self._asked(source, target, question, arguments)
+            found = self._asked(source, target, question, arguments, Kind(owner, answers=True))
             if not isinstance(found, Problem):
                 found = json.loads(os.pread(target, os.fstat(target).st_size, 0))
             return (
@@ -115,9 +118,9 @@ class Readers:
             os.close(target)
 
     def _asked(
-        self, source: Source, target: int, question: str, arguments: dict[str, Any]
+        self, source: Source, target: int, question: str, arguments: dict[str, Any], kind: Kind
     ) -> dict[str, Any] | Problem:
-        with self._borrowed(Kind(answers=True), 1, never) as borrow:
+        with self._borrowed(kind, 1, never) as borrow:
             while True:
                 (reader,) = borrow(wanted=True)
                 used = reader.files > 0

@@ -323,14 +323,14 @@ class Store:
                 continue
         return None
 
-    def open_build(self, build_id: str) -> int | None:
-        """A descriptor of a file of this build that is at hand, the caller's to close."""
+    def open_build(self, build_id: str) -> tuple[int, str] | None:
+        """A file of this build that is at hand, the caller's to close; and whose readers read it."""
         for row in self.catalogue.of_build(build_id):
             # One that is damaged or out of reach helps no more than none.
             with suppress(Conflict, StorageUnavailable):
                 found = self.use_bytes(row, lambda descriptor, _: os.dup(descriptor))
                 if found is not None:
-                    return found
+                    return found, row.owner
         return None
 
     def columns(self, row: BinaryRow) -> tuple[Columns, Items]:

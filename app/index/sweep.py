@@ -12,11 +12,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from app.config import Settings
-from app.debuginfo.matching import Found
 from app.errors import AppError, StorageFull
 from app.index import files
 from app.index.completing import Completing, gives, is_common
-from app.index.debug_files import Sought
+from app.index.debug_files import Opened, Sought
 from app.index.hosted import Hosted
 from app.index.jobs import Task
 from app.index.reader import Kind, Outcome, Source
@@ -42,7 +41,7 @@ class Sweep:
         run = _Run(self, task, low)
         run.each(found)
         run.pairs()
-        self.completing.merge_all(task, run.arrived, run.common)
+        run.completing.merge_all(task, run.arrived, run.common)
         return run.read
 
 
@@ -54,7 +53,7 @@ class _Open:
     file: files.HostFile
     stack: ExitStack
     wanted: Sought | None = None
-    likely: tuple[Found, int] | None = None
+    likely: Opened | None = None
 
 
 class _Run:
@@ -64,6 +63,7 @@ class _Run:
         self._sweep = sweep
         self._task = task
         self._kind = Kind(low=low)
+        self.completing = sweep.completing.by(self._kind)
         self._lacking: list[tuple[files.Found, Sought]] = []
         self.read: list[str] = []
         self.arrived: list[str] = []  # what may be, or bring, another's debug file
@@ -96,7 +96,7 @@ class _Run:
 
     def _take(self, each: _Open, outcome: Outcome, pending: Pending) -> None:
         if each.wanted is None:
-            wanted = self._sweep.completing.lacks(each.file.origin, outcome, many=True)
+            wanted = self.completing.lacks(each.file.origin, outcome, many=True)
             if wanted is not None:
                 outcome.done()
                 self._lacking.append((each.entry, wanted))
@@ -112,7 +112,7 @@ class _Run:
 
     def _stored(self, each: _Open, outcome: Outcome, pending: Pending) -> Result:
         file, path = each.file, each.entry.path
-        completing, hosted = self._sweep.completing, self._sweep.hosted
+        completing, hosted = self.completing, self._sweep.hosted
         try:
             if not file.unchanged():
                 outcome.done()
@@ -146,8 +146,10 @@ class _Run:
             if each is None:
                 continue
             each.wanted = wanted
-            each.likely = self._sweep.completing.likely(wanted, each.stack)
-            debug = each.likely[1] if each.likely is not None else None
+            likely = self.completing.likely(wanted, each.stack)
+            # An upload is not for the readers of the host's files.
+            each.likely = likely if likely is not None and not likely.owner else None
+            debug = each.likely.descriptor if each.likely is not None else None
             size = each.file.stamp[2] + (os.fstat(debug).st_size if debug is not None else 0)
             yield Source(each.file.descriptor, size, debug, tag=each)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings, load
+from app.index.reader import Kind, Reader
+from app.index.readers import Readers
 from app.index.service import Index
 
 
@@ -45,6 +47,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("this machine allows no mounts")
     yield place
     subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture
+def kinds(monkeypatch: pytest.MonkeyPatch) -> list[Kind]:
+    """Those of the readers that were taken, in their order."""
+    taken: list[Kind] = []
+    take = Readers._take
+
+    def told(self: Readers, kind: Kind) -> Reader:
+        taken.append(kind)
+        return take(self, kind)
+
+    monkeypatch.setattr(Readers, "_take", told)
+    return taken
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
-from app.index.reader import Outcome, Source
+from app.index.reader import Kind, Outcome, Source
 from app.index.readers import Readers
 from tests.index.conftest import children
 
@@ -31,7 +31,7 @@ def readers(settings: Settings) -> Iterator[Readers]:
 def read(readers: Readers, path: str | Path, owner: str = "") -> Outcome:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        return readers.read(Source(descriptor, os.fstat(descriptor).st_size), owner)
+        return readers.read(Source(descriptor, os.fstat(descriptor).st_size), Kind(owner))
     finally:
         os.close(descriptor)
 

@@ -13,6 +13,7 @@ from app.config import Settings
 from app.index import readers
 from app.index.build import Child
 from app.index.model import Ask, Function
+from app.index.reader import Kind
 from app.index.service import Index
 from tests.support.programs import compile_c
 
@@ -152,6 +153,34 @@ def test_uploads_find_each_other_whichever_comes_first(index: Index, tmp_path: P
     assert "checkout" in functions(index, binary.id)
     assert index.answers.structs(binary.id, ["order"])[0]["size"] == 16
     assert [each.kind for each in index.debug_places(binary.id) if each.state == "matched"] == ["uploaded"]
+
+
+def test_an_upload_has_readers_of_its_own(index: Index, tmp_path: Path, kinds: list[Kind]) -> None:
+    """One that was taken over by what it reads could lie about all that it reads later."""
+    made = build(tmp_path)
+    host = index.binary_at(str(made.stripped))
+    assert {(kind.owner, kind.answers) for kind in kinds} == {("", False)}
+    kinds.clear()
+    temporary = index.upload_dir / "kept"
+    shutil.copy(made.debug, temporary)
+    index.wait(index.add_upload([("kept", temporary)], "somebody")[0].id, 60)
+    assert index.binary(host.id).debug.kind == "separate"
+    assert {kind.owner for kind in kinds if not kind.answers} == {"somebody"}
+    own = {kind.owner for kind in kinds if kind.answers}
+    kinds.clear()
+    # Questions about it, and about the program of the host that it belongs to.
+    (upload,) = [each for each in index.binaries(Ask()).items if each.uploaded]
+    for binary in (upload, host):
+        assert index.answers.structs(binary.id, ["order"])[0]["size"] == 16
+    assert {kind.owner for kind in kinds} | own == {f"upload {upload.id}"}
+    kinds.clear()
+    # Programs of the host that come after it.
+    (tmp_path / "again").mkdir()
+    shutil.copy(made.stripped, tmp_path / "again")
+    index.remove(host.id)
+    index.wait(index.add_paths([str(tmp_path / "again")]).id, 60)
+    assert index.binary(host.id).debug.kind == "separate"
+    assert {kind.owner for kind in kinds} == {"", f"upload {upload.id}"}
 
 
 def test_a_debug_file_that_comes_later_is_merged(index: Index, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
+from app.index.model import Ask
+from app.index.reader import Kind
 from app.index.readers import Readers
 from app.index.service import Index
 from tests.index.test_debug_files import SOURCE, Build, build, functions, lay
@@ -101,6 +103,17 @@ def test_a_debug_file_that_cannot_be_read_costs_only_its_own(
     assert found["app0"]["state"] == "ok"
     assert index.binary(programs[0].build_id).debug.kind == "none"
     assert all(index.binary(each.build_id).debug.kind == "separate" for each in programs[1:])
+
+
+def test_what_came_together_is_merged_by_the_same_readers(
+    index: Index, tmp_path: Path, programs: list[Build], kinds: list[Kind]
+) -> None:
+    for number, each in enumerate(programs):
+        shutil.copy(each.debug, tmp_path / "bin" / f"app{number}.debug")
+    swept(index, tmp_path / "bin")
+    binaries = index.binaries(Ask(limit=50)).items
+    assert [each.debug.kind for each in binaries].count("separate") == COUNT
+    assert {kind for kind in kinds if not kind.answers} == {Kind(low=True)}
 
 
 def test_nothing_stays_open(index: Index, tmp_path: Path, programs: list[Build]) -> None:
