@@ -28,7 +28,7 @@ from benchmarks.report import RESULTS, interleaved, table, timing_table, write
 from benchmarks.synthetic import library
 
 # pahole and gdb, which take up to minutes, have one turn behind those of the others.
-TURNS, QUICK_TURNS, SLOW_TURNS = 5, 1, 1
+TURNS, QUICK_TURNS, SLOW_TURNS = 7, 1, 1
 UNITS, QUICK_UNITS = (32, 128, 512), (2, 8, 32)
 INDEX, JSON = "probescope index", "probescope functions --json"
 STATISTICS = "llvm-dwarfdump --statistics"

@@ -1,7 +1,8 @@
 """``python -m tests.fuzz [--seconds N] [TARGET…]``: libFuzzer over the core, from a corpus that it makes.
 
 Targets share the cores and the time. Each input that crashes, hangs or takes too much memory is kept, one for
-each place, in tests/fuzz/regressions/TARGET; a test gives it to the core again. Exit code 1 if there are any.
+each place, in tests/fuzz/regressions/TARGET; a test gives it to the core again. Exit code 1 if there are any,
+or if a target did not run.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tests.fuzz.containers import seed_inputs
 from tests.fuzz.dictionary import write_dictionary
 
 WORK = ROOT / "build/fuzz"
+WORDS = WORK / "words"
 # Seconds and megabytes of one input; the largest are some 60 KB.
 _LIMITS = ["-timeout=10", "-rss_limit_mb=2048", "-malloc_limit_mb=1024", "-max_len=65536"]
 
@@ -47,6 +49,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         programs = {target: build_fuzzer(target, WORK, Path(scratch)) for target in targets}
         inputs = seed_inputs(Path(scratch))
+    write_dictionary(WORDS)
     jobs = min(options.jobs, len(targets))
     with ThreadPoolExecutor(jobs) as pool:
         results = list(
@@ -60,7 +63,9 @@ def main() -> int:
     for result in results:
         sys.stdout.write(f"{result.target}: {result.executions:,} executions, {result.coverage:,} edges")
         sys.stdout.write("".join(f"\n  {path.relative_to(ROOT)}" for path in result.kept) + "\n")
-    return int(any(result.kept for result in results))
+        if not result.executions:
+            sys.stdout.write(f"  It did not run; see {WORK.relative_to(ROOT)}/{result.target}.log\n")
+    return int(any(result.kept or not result.executions for result in results))
 
 
 def share(target: str, targets: list[str], jobs: int, seconds: int) -> int:
@@ -80,10 +85,8 @@ def fuzz(target: str, program: Path, inputs: dict[str, bytes], seconds: int) -> 
         directory.mkdir(exist_ok=True)
     for name, data in inputs.items():
         (corpus / name).write_bytes(data)
-    words = WORK / "words"
-    write_dictionary(words)
     command = [str(program), "-fork=1", "-ignore_crashes=1", "-ignore_timeouts=1", "-ignore_ooms=1", *_LIMITS]
-    command += [f"-max_total_time={seconds}", f"-dict={words}", f"-artifact_prefix={found}/", str(corpus)]
+    command += [f"-max_total_time={seconds}", f"-dict={WORDS}", f"-artifact_prefix={found}/", str(corpus)]
     result = Result(target)
     log = WORK / f"{target}.log"
     with log.open("w") as file:

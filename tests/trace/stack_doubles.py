@@ -52,7 +52,9 @@ class Answering:
 
     names: Names
 
-    def answer(self, source: Source, question: str, arguments: dict[str, Any]) -> dict[str, Any] | Problem:
+    def answer(
+        self, source: Source, question: str, arguments: dict[str, Any], owner: str
+    ) -> dict[str, Any] | Problem:
         os.fstat(source.descriptor)
         assert question == "locate"
         assert arguments["demangled"]
@@ -79,7 +81,7 @@ class Names(Fake):
     def hold(self, file: HostFile) -> Held:
         stack = ExitStack()
         stack.enter_context(file)
-        return Held("b1", SEGMENTS, Source(file.descriptor, 100), Answering(self), stack)  # type: ignore[arg-type]
+        return Held("b1", SEGMENTS, Source(file.descriptor, 100), "", Answering(self), stack)  # type: ignore[arg-type]
 
     def locations(self, addresses: Sequence[int]) -> list[dict[str, Any]]:
         if self.slow is not None:
