@@ -38,20 +38,24 @@ Command = Sequence[str]
 
 
 class Cold:
-    """A command of ours, each time with a catalogue that knows nothing."""
+    """A command of ours, each time with a catalogue that knows nothing.
 
-    def __init__(self, scratch: Path, *arguments: str, cold: bool = True) -> None:
-        self.data, self.cold = scratch / "-".join(["data", *arguments[:1]]), cold
+    What it has made stays until the end: to remove it is no part of the command's time.
+    """
+
+    def __init__(self, scratch: Path, *arguments: str) -> None:
+        self.scratch, self.turn = scratch / "-".join(["data", *arguments[:1]]), 0
         self.command = [sys.executable, "-m", "app", *arguments]
-        self.env = {**os.environ, "PROBESCOPE_DATA": str(self.data)}
+        self.env = dict(os.environ)
+        self.forget()
 
     def run(self) -> None:
         self.forget()
         subprocess.run(self.command, stdout=subprocess.DEVNULL, check=True, env=self.env)
 
     def forget(self) -> None:
-        if self.cold:
-            shutil.rmtree(self.data, ignore_errors=True)
+        self.turn += 1
+        self.env["PROBESCOPE_DATA"] = str(self.scratch / str(self.turn))
 
 
 def tools(path: str) -> dict[str, Command]:
