@@ -247,6 +247,33 @@ def test_it_grows_while_the_session_runs(tab: Tab, server: Server, busy: subproc
     expect(told(page)).to_contain_text(f"bake: {counts['bake']} of {counts['all']}")
 
 
+LATE = """async (t) => {
+  const base = document.querySelector("script[type=module]").src.replace("main.js", "live/");
+  const { Flame } = await import(base + "flame.js");
+  const flame = new Flame(document.querySelector("[data-view-panel=flame]"), "");
+  const asked = [];
+  const refresh = flame.refresh.bind(flame);
+  flame.refresh = () => refresh(asked.push(flame.query().get("t1")));
+  const come = (ms) => flame.add({ t: ms, data: { "@stacks": { "1,\\n  main+1\\n": 1 } } });
+  come(t);
+  flame.paint();
+  come(t + 1);  // before what was painted is asked for
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  flame.paint();
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  flame.paint();
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  return asked;
+}"""
+
+
+def test_the_last_print_is_asked_for_however_late_it_came(tab: Tab, server: Server, ended: str) -> None:
+    page = tab.open(f"/sessions/{ended}?view=flame")
+    expect(page.locator("[data-flame-facts]")).to_contain_text("boxes")
+    last = server.events(ended)[-1]["t"]
+    assert page.evaluate(LATE, last) == [str(last), str(last + 1)]
+
+
 def test_a_range_of_time_and_what_is_chosen_are_in_the_address(tab: Tab, server: Server, ended: str) -> None:
     prints = [event for event in server.events(ended) if "@stacks" in (event["data"] or ())]
     first, last = prints[0], prints[-1]

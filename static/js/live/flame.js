@@ -108,7 +108,8 @@ export class Flame {
   }
 
   async refresh() {
-    this.dirty = false;
+    // What came since the last painting is not in this answer.
+    this.dirty = this.seen !== this.until;
     this.asked = performance.now();
     const turn = (this.turn = (this.turn ?? 0) + 1);
     try {
