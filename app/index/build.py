@@ -19,13 +19,13 @@ _CODE = (
 )
 # Nothing of ours leaks into it; threads of numpy's would be started before the box is shut.
 _ENVIRONMENT = {"LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
-# What glibc's allocator is told: to keep what is given back, for all threads; to take the largest pieces by
-# themselves, which are moved without being copied when they grow, and cost nothing where they are not
-# touched; and to take huge pages, some at a time. A fault for each 4 KiB, and a call for each step by which
-# a thread's own heap grows, were a fifth of a large file's time. Source: mallopt(3); the GNU C Library's
-# manual, Memory Allocation Tunables.
+# What glibc's allocator is told: to keep what is given back, for all threads, and to take the largest
+# pieces by themselves, which are moved without being copied when they grow, and cost nothing where they are
+# not touched. A call for each step by which a thread's own heap grows was a tenth of a large file's time.
+# No huge pages: a virtual machine whose host takes back what is free for some seconds has those again at a
+# fifth of the pace at which it has small ones. Source: mallopt(3); the GNU C Library's manual, Memory
+# Allocation Tunables; the kernel's mm/page_reporting.c.
 _READING = {
-    "hugetlb": 1,
     "arena_max": 1,
     "trim_threshold": 1 << 30,
     "top_pad": 8 << 20,

@@ -20,7 +20,7 @@ import os
 import struct
 import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -28,6 +28,8 @@ EPOCH = 4
 MAGIC = b"PSCOLS\x00" + bytes([EPOCH])
 ALIGN = 8
 _MOST_BUFFERS = 512  # of one writev; Linux takes 1024
+# Of one writev: for more the kernel takes larger pages, which a virtual machine may have to ask its host for.
+_MOST_BYTES = 512 << 10
 META_ROOM = 256 << 10  # before arrays that are written first; what is not used is a hole in the file
 _COPIED = 256 << 10  # bytes that are sooner put together than written piece by piece
 _AS_IT_IS = sys.byteorder == "little"
@@ -241,14 +243,35 @@ def _swapped(numbers: Buffer, width: int) -> memoryview:
 
 
 def _write_all(descriptor: int, parts: list[Buffer], offset: int) -> None:
-    first = 0
-    while first < len(parts):
-        done = os.pwritev(descriptor, parts[first : first + _MOST_BUFFERS], offset)
-        offset += done
-        while first < len(parts):
-            left = memoryview(parts[first]).cast("B")
-            if done < len(left):
-                parts[first] = left[done:]
-                break
-            done -= len(left)
-            first += 1
+    for batch in _batches(parts):
+        left = batch
+        while left:
+            done = os.pwritev(descriptor, left, offset)
+            offset += done
+            left = _left(left, done)
+
+
+def _batches(parts: Iterable[Buffer]) -> Iterator[list[memoryview]]:
+    """The same bytes, of which as many are together as are written at once."""
+    batch: list[memoryview] = []
+    room = _MOST_BYTES
+    for part in parts:
+        data = memoryview(part).cast("B")
+        while data:
+            batch.append(data[:room])
+            data = data[room:]
+            room -= len(batch[-1])
+            if not room or len(batch) == _MOST_BUFFERS:
+                yield batch
+                batch, room = [], _MOST_BYTES
+    if batch:
+        yield batch
+
+
+def _left(batch: list[memoryview], done: int) -> list[memoryview]:
+    """What was not written of it."""
+    for at, part in enumerate(batch):
+        if done < len(part):
+            return [part[done:], *batch[at + 1 :]]
+        done -= len(part)
+    return []

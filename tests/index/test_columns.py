@@ -63,6 +63,24 @@ def test_it_is_the_same_file_however_it_is_written(tmp_path: Path, monkeypatch: 
     assert columns_of(tmp_path / "some", data).read_bytes() == at_once
 
 
+def test_no_more_is_written_at_once_than_small_pages_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, sizes = os.pwritev, []
+
+    def counted(descriptor: int, parts: Sequence[Buffer], offset: int) -> int:
+        sizes.append(sum(memoryview(part).nbytes for part in parts))
+        return whole(descriptor, parts, offset)
+
+    monkeypatch.setattr(os, "pwritev", counted)
+    blob = os.urandom(3_000_001)
+    with (tmp_path / "large").open("wb") as file:
+        write_columns(file.fileno(), {"text": blob, "string_blob": blob[:7]}, {})
+    assert max(sizes) == 512 << 10
+    assert len(sizes) == 6
+    assert blob in (tmp_path / "large").read_bytes()
+
+
 def test_numbers_of_another_order_are_turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = Path("/bin/true").read_bytes()
     expected = columns_of(tmp_path / "c", data).read_bytes()

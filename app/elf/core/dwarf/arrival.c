@@ -21,7 +21,7 @@
 #endif
 
 /* Of a large section huge pages are given back, of others small ones; so many may be at hand unread. */
-enum { HUGE_STEP = 2 << 20, SMALL_STEP = 4096, LARGE = 8 << 20, STEPS_AT_HAND = 8 };
+enum { HUGE_STEP = 2 << 20, SMALL_STEP = 4096, LARGE = 8 << 20, STEPS_AT_HAND = 3 };
 
 static size_t room_of(const Arrival *arrival)
 {
@@ -69,15 +69,28 @@ static bool is_full(const Arrival *arrival)
            && arrival->there - arrival->gone > STEPS_AT_HAND * arrival->step;
 }
 
+/* Gives back what was read, by the thread that puts: the kernel keeps free pages by core, so that it has the same
+ * ones again. Where this fails they stay, and nothing is lost but memory. */
+static void drop(Arrival *arrival, size_t gone)
+{
+    size_t from = arrival->dropped, to = gone / arrival->step * arrival->step;
+    if (to == from)
+        return;
+    mmap(arrival->data + from, to - from, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    arrival->dropped = to;
+}
+
 bool arrival_put(Arrival *arrival, Bytes bytes)
 {
     pthread_mutex_lock(&arrival->lock);
     while (is_full(arrival))
         pthread_cond_wait(&arrival->room, &arrival->lock);
     bool room = arrival->state == ARRIVING && bytes.size <= arrival->size - arrival->there;
+    size_t gone = arrival->gone;
     pthread_mutex_unlock(&arrival->lock);
     if (!room)
         return false;
+    drop(arrival, gone);
     /* Nobody reads behind `there`, and only who puts moves it. */
     if (bytes.size)
         memcpy(arrival->data + arrival->there, bytes.data, bytes.size);
@@ -110,16 +123,10 @@ void arrival_leave(Arrival *arrival, size_t end)
 {
     if (!arrival->returned || end <= arrival->gone)
         return;
-    size_t from = arrival->gone / arrival->step * arrival->step, to = end / arrival->step * arrival->step;
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
     arrival->gone = end;
 #ifdef POISONS
     __asan_poison_memory_region(arrival->data, end);
 #endif
-    if (to == from)
-        return;
-    /* Where this fails they stay, and nothing is lost but memory. */
-    mmap(arrival->data + from, to - from, PROT_NONE, flags, -1, 0);
     pthread_cond_signal(&arrival->room);
 }
 

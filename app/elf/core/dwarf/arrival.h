@@ -21,7 +21,8 @@ typedef struct Arrival {
     pthread_cond_t changed, room; /* for who reads; for who puts */
     uint8_t *data;
     size_t size, there;
-    size_t gone;      /* given back, from the start on */
+    size_t gone;      /* read, from the start on, and by nobody any more */
+    size_t dropped;   /* of that, what the kernel has back; of who puts alone */
     size_t step;      /* bytes that are given back at a time, and where they begin in memory */
     unsigned waiting; /* threads that cannot go on without more */
     bool returned;    /* bytes are given back, so that who puts them waits for that */

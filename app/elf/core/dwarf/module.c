@@ -108,8 +108,15 @@ static PyObject *arrival_gone(PyObject *self, void *none)
     return PyLong_FromSize_t(gone);
 }
 
+static PyObject *arrival_dropped(PyObject *self, void *none)
+{
+    (void)none;
+    return PyLong_FromSize_t(((ArrivalObject *)self)->arrival.dropped);
+}
+
 static PyGetSetDef arrival_attributes[] = {
-    {"gone", arrival_gone, NULL, "Bytes from the start on that were given back.", NULL},
+    {"gone", arrival_gone, NULL, "Bytes from the start on that nobody will read any more.", NULL},
+    {"dropped", arrival_dropped, NULL, "Of these, what the kernel has back; for the thread that puts.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 static PyMethodDef arrival_methods[] = {
