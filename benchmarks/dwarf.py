@@ -169,7 +169,7 @@ def symbols(turns: int) -> list[str]:
         if shutil.which(command[0]):
             works[name] = quiet(command)
     found = read_facts(path.read_bytes()).symbols
-    count = len(found) if found is not None else 0
+    count = found.rows if found is not None else 0
     return [f"## All symbols of {path.name}: {count:,}", table(timing_table(interleaved(works, turns), ours))]
 
 

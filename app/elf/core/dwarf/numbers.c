@@ -1,17 +1,21 @@
 /* What rows hold beside texts, to columns; see columns.h. */
 #include "columns.h"
 
-static void copy_ranges(Writer *writer, Ranges *all, const Worker *worker, Span ranges)
+/* Those of units, then of functions, then of sites; there is room for all. */
+typedef struct {
+    uint64_t *low, *high;
+    uint32_t count;
+} RangeColumns;
+
+static void copy_ranges(RangeColumns *all, const Ranges *from, Span ranges)
 {
-    if (!vec_room(all, ranges.count)) {
-        writer->memory = true;
-        return;
+    for (uint32_t i = ranges.first; i < ranges.first + ranges.count; i++) {
+        all->low[all->count] = from->items[i].low;
+        all->high[all->count++] = from->items[i].high;
     }
-    for (uint32_t i = ranges.first; i < ranges.first + ranges.count; i++)
-        all->items[all->count++] = worker->ranges.items[i];
 }
 
-static void unit_ranges(Writer *writer, Ranges *all, const Unit *unit)
+static void unit_ranges(Writer *writer, Ranges *found, const Unit *unit)
 {
     bool whole = true;
     if (unit->state != UNIT_READY)
@@ -20,16 +24,16 @@ static void unit_ranges(Writer *writer, Ranges *all, const Unit *unit)
         /* No list belongs to two units, so that all have no more than their sections. */
         const Bytes *section = unit->part->dwarf->parts[0].sections.section;
         size_t most = section[DEBUG_RANGES].size + section[DEBUG_RNGLISTS].size;
-        most = most > all->count ? most - all->count : 0;
-        if (!ranges_read_most(unit, unit->ranges, most, all, &whole))
+        most = most > found->count ? most - found->count : 0;
+        if (!ranges_read_most(unit, unit->ranges, most, found, &whole))
             writer->memory = true;
     } else if (unit->has_low && unit->high > unit->low && !address_dropped(unit, unit->low)) {
-        if (!vec_push(all, ((Range){unit->low, unit->high})))
+        if (!vec_push(found, ((Range){unit->low, unit->high})))
             writer->memory = true;
     }
 }
 
-static void write_units(Writer *writer, Ranges *all)
+static void write_units(Writer *writer, Ranges *found)
 {
     size_t count = writer->reading->units.count;
     uint64_t *offset = column(writer, COL_unit_offset, count), *lines = column(writer, COL_unit_lines, count);
@@ -42,14 +46,32 @@ static void write_units(Writer *writer, Ranges *all)
         language[i] = rows->unit->language;
         version[i] = (uint8_t)rows->unit->version;
         lines[i] = rows->head->stmt_list;
-        range_at[i] = (uint32_t)all->count;
-        unit_ranges(writer, all, rows->head);
+        range_at[i] = (uint32_t)found->count;
+        unit_ranges(writer, found, rows->head);
     }
     if (!writer->memory)
-        range_at[count] = (uint32_t)all->count;
+        range_at[count] = (uint32_t)found->count;
 }
 
-static void write_functions(Writer *writer, Ranges *all)
+/* The columns of ranges, with those of units. */
+static void open_ranges(Writer *writer, const Ranges *units, RangeColumns *all)
+{
+    size_t count = units->count;
+    for (uint32_t i = 0; i < writer->numbering->count; i++)
+        count += writer->numbering->sources[i].row->ranges.count;
+    for (unsigned w = 0; w < writer->reading->worker_count; w++)
+        for (size_t i = 0; i < writer->reading->workers[w].sites.count; i++)
+            count += writer->reading->workers[w].sites.items[i].ranges.count;
+    if (count > INT32_MAX) {
+        writer->memory = true;
+        return;
+    }
+    *all = (RangeColumns){column(writer, COL_range_low, count), column(writer, COL_range_high, count), 0};
+    if (!writer->memory)
+        copy_ranges(all, units, (Span){0, (uint32_t)units->count});
+}
+
+static void write_functions(Writer *writer, RangeColumns *all)
 {
     uint32_t count = writer->numbering->count;
     uint32_t *line = column(writer, COL_fn_line, count), *flags = column(writer, COL_fn_flags, count);
@@ -70,13 +92,13 @@ static void write_functions(Writer *writer, Ranges *all)
         die[i] = row->die;
         param_at[i] = params;
         params += row->params.count;
-        range_at[i] = (uint32_t)all->count;
-        copy_ranges(writer, all, source->worker, row->ranges);
+        range_at[i] = all->count;
+        copy_ranges(all, &source->worker->ranges, row->ranges);
     }
     if (writer->memory)
         return;
     param_at[count] = params;
-    range_at[count] = (uint32_t)all->count;
+    range_at[count] = all->count;
 }
 
 static void write_params(Writer *writer)
@@ -101,7 +123,7 @@ typedef struct {
     VEC(uint32_t) number; /* of the unit's sites; NONE for one that is left out */
 } SiteColumns;
 
-static void write_unit_sites(Writer *writer, Ranges *all, const UnitRows *rows, SiteColumns *columns)
+static void write_unit_sites(Writer *writer, RangeColumns *all, const UnitRows *rows, SiteColumns *columns)
 {
     const Worker *worker = &writer->reading->workers[rows->worker];
     uint32_t *sites = writer->output->columns[COL_fn_sites].data;
@@ -126,14 +148,14 @@ static void write_unit_sites(Writer *writer, Ranges *all, const UnitRows *rows, 
         columns->parent[at] = (int32_t)parent;
         columns->call_line[at] = site->call_line;
         columns->call_column[at] = site->call_column;
-        columns->range_at[at] = (uint32_t)all->count;
+        columns->range_at[at] = all->count;
         sites[function]++;
         flags[function] |= FN_INLINED;
-        copy_ranges(writer, all, worker, site->ranges);
+        copy_ranges(all, &worker->ranges, site->ranges);
     }
 }
 
-static void write_sites(Writer *writer, Ranges *all)
+static void write_sites(Writer *writer, RangeColumns *all)
 {
     size_t count = site_count(writer->reading);
     column(writer, COL_fn_sites, writer->numbering->count);
@@ -148,33 +170,26 @@ static void write_sites(Writer *writer, Ranges *all)
     vec_free(&columns.number);
     if (writer->memory)
         return;
-    columns.range_at[columns.count] = (uint32_t)all->count;
+    columns.range_at[columns.count] = all->count;
     for (ColumnId id = COL_site_function; id <= COL_site_call_column; id++)
         if (id != COL_site_call_file)
             writer->output->columns[id].count = columns.count;
     writer->output->columns[COL_site_range_at].count = columns.count + (size_t)1;
 }
 
-static void write_ranges(Writer *writer, const Ranges *all)
-{
-    uint64_t *low = column(writer, COL_range_low, all->count), *high = column(writer, COL_range_high, all->count);
-    if (all->count > INT32_MAX)
-        writer->memory = true;
-    for (size_t i = 0; i < all->count && !writer->memory; i++) {
-        low[i] = all->items[i].low;
-        high[i] = all->items[i].high;
-    }
-}
-
 void write_numbers(Writer *writer)
 {
-    Ranges all = {0};
-    write_units(writer, &all);
+    Ranges units = {0};
+    RangeColumns all = {0};
+    write_units(writer, &units);
+    if (!writer->memory)
+        open_ranges(writer, &units, &all);
+    vec_free(&units);
     write_functions(writer, &all);
     write_params(writer);
     write_sites(writer, &all);
-    write_ranges(writer, &all);
-    vec_free(&all);
+    for (ColumnId id = COL_range_low; id <= COL_range_high; id++)
+        writer->output->columns[id].count = all.count;
 }
 
 static void write_variables(Writer *writer)
