@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _EVERY = 0.005  # seconds
@@ -36,11 +37,11 @@ def _tree(pid: int) -> Iterator[int]:
     while waiting:
         one = waiting.pop()
         yield one
-        for path in Path(f"/proc/{one}/task").glob("*/children"):
-            try:
-                waiting += [int(number) for number in path.read_text().split()]
-            except OSError:
-                continue
+        # Any of them may end meanwhile.
+        with suppress(OSError):
+            for path in Path(f"/proc/{one}/task").glob("*/children"):
+                with suppress(OSError):
+                    waiting += [int(number) for number in path.read_text().split()]
 
 
 def _resident(pid: int) -> int:
