@@ -297,8 +297,9 @@ def run(quick: bool) -> None:
         parts += [
             "## Memory",
             "RssFile are pages of the mapped names, which the kernel takes back when others need memory. A "
-            "server is at rest after five seconds without a question. Each question above was asked of both, "
-            "among them expressions for which all names are read whole.",
+            "question about 256 MB of them or more lets go of what it read; a server is at rest after five "
+            "seconds without one. Each question above was asked of both, among them expressions for which "
+            "all names are read whole.",
             table(held),
             f"## Beside other tools, {sizes[0]:,} names",
             other_tools(paths[0], scratch / f"{sizes[0]}.txt", scratch, turns),

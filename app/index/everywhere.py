@@ -30,6 +30,7 @@ _FEW_NAMES = 10_000  # of binaries that came since, above which all names are la
 _FEW_BINARIES = 256
 _REST = 5.0  # seconds without a question, after which mapped names are let go of
 _MUCH = 32 << 20  # bytes of them that are worth it
+_MOST = 256 << 20  # bytes of them of which each question lets go of what it read
 Rows = Callable[[], list[BinaryRow]]
 Open = Callable[[BinaryRow], Columns]
 
@@ -130,11 +131,14 @@ class Everywhere:
             answer = first()
         else:
             answer = self._selections.get((*key, "whole"), lambda: whole(now, first(), kind, each))
+        found = hits(now, answer.first[ask.offset : end], each)
         self._rest_later(now)
-        return answer.total, hits(now, answer.first[ask.offset : end], each), answer.facets
+        return answer.total, found, answer.facets
 
     def _rest_later(self, now: Now) -> None:
         mapping = now.sides[0].part.mapping
+        if mapping is not None and len(mapping) >= _MOST:
+            now.sides[0].part.rest()
         with self._timing:
             self._asked = time.monotonic()
             if self._timer is None and mapping is not None and len(mapping) >= _MUCH:

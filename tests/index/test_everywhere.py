@@ -217,6 +217,22 @@ def test_names_that_nobody_asks_for_are_let_go_of(
     assert not any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
 
 
+def test_a_question_about_very_many_names_lets_go_of_what_it_read(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = reopened(settings)
+    index.binary_at(str(compile_c(tmp_path, SHOP, "shop")))
+    monkeypatch.setattr(everywhere, "_REST", 3600)
+    found = hits(index, "s")
+    assert resident(settings.data / "names") > 0
+    monkeypatch.setattr(everywhere, "_MOST", 1)
+    for _ in range(2):
+        index._everywhere._selections = Selections()
+        assert hits(index, "s") == found
+        assert resident(settings.data / "names") == 0
+    index.close()
+
+
 def test_a_later_part_is_put_in_order_without_another_search(
     index: Index, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
