@@ -61,6 +61,8 @@ def test_it_is_the_same_file_however_it_is_written(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "pwritev", some)
     assert columns_of(tmp_path / "some", data).read_bytes() == at_once
+    monkeypatch.setattr(column_file, "_MOST_BUFFERS", 3)
+    assert columns_of(tmp_path / "few", data).read_bytes() == at_once
 
 
 def test_no_more_is_written_at_once_than_small_pages_hold(
