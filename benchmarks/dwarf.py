@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -73,9 +74,13 @@ def quiet(command: Command) -> Callable[[], object]:
 
     def run() -> None:
         # pahole ends with an error where one of many units has nothing for it.
-        subprocess.run(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env, timeout=PATIENCE
-        )
+        silent = subprocess.DEVNULL
+        with subprocess.Popen(command, stdout=silent, stderr=silent, env=env) as child:
+            # To wait with a time limit would be to look every 50 ms.
+            limit = threading.Timer(PATIENCE, child.kill)
+            limit.start()
+            child.wait()
+            limit.cancel()
 
     return run
 
