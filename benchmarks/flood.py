@@ -34,7 +34,7 @@ RATE, SECONDS = 30_000, 60.0
 QUICK_RATE, QUICK_SECONDS = 5_000, 3.0
 STARTS, QUICK_STARTS = 7, 2
 # What is kept of a log, so that all of it can be counted.
-KEPT = {"PROBESCOPE_SESSION_EVENTS": "8000000", "PROBESCOPE_SESSION_BYTES": str(2 << 30)}
+KEPT_EVENTS, KEPT_BYTES = "8000000", str(2 << 30)
 SCRIPT = 'BEGIN { printf("begun\\n"); } interval:s:600 { exit(); }'
 # bpftrace's arguments and output, as far as the server asks for them; the rate is in its environment's place.
 DOUBLE = """
@@ -239,7 +239,12 @@ def run(quick: bool) -> None:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         double = compile_c(scratch, DOUBLE, "bpftrace", "-O2", f"-DRATE={rate}", f"-DSECONDS={seconds}")
         browser = stack.enter_context(chromium(stack.enter_context(sync_playwright())))
-        with running(scratch / "data", PROBESCOPE_BPFTRACE=str(double), **KEPT) as server:
+        with running(
+            scratch / "data",
+            PROBESCOPE_BPFTRACE=str(double),
+            PROBESCOPE_SESSION_EVENTS=KEPT_EVENTS,
+            PROBESCOPE_SESSION_BYTES=KEPT_BYTES,
+        ) as server:
             floods = [flood(server, browser, plain, seconds) for plain in (0, 2)]
         with running(scratch / "real") as server:
             script = probed(compile_c(scratch, CALLER, "caller", "-O2"))

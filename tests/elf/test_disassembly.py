@@ -60,6 +60,6 @@ def test_limits_and_unknown_architectures() -> None:
 def test_file_offsets_by_segments() -> None:
     import numpy as np
 
-    loads = np.array([(0x1000, 0x100, 0x0), (0x3000, 0x10, 0x200)], np.uint64)
+    loads = [(0x1000, 0x100, 0x0), (0x3000, 0x10, 0x200)]
     addresses = np.array([0xFFF, 0x1000, 0x10FF, 0x1100, 0x3005, 2**64 - 1], np.uint64)
     assert file_offsets(loads, addresses).tolist() == [-1, 0, 0xFF, -1, 0x205, -1]

@@ -19,8 +19,8 @@ MOST = 1000
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     if request.param == "python":
         monkeypatch.setattr(tree, "_tree", None)
-    elif tree._tree is None:
-        pytest.skip("the native core is not built")
+    else:
+        pytest.importorskip("app.elf._tree", reason="the native core is not built")
     yield request.param
 
 
@@ -112,7 +112,7 @@ def test_a_walk_that_is_stopped(way: str, top: Path) -> None:
 
 def test_names_of_any_bytes(way: str, top: Path) -> None:
     odd = os.fsencode(top) + b"/\xff\n"
-    shutil.copy("/bin/cat", odd)
+    shutil.copy(b"/bin/cat", odd)
     found, _ = walk(top)
     assert os.fsdecode(odd) in [path for path, *_ in found.elf]
 
@@ -138,8 +138,7 @@ def test_a_directory_without_permission(way: str, top: Path) -> None:
 
 
 def test_both_ways_agree_on_a_real_tree(monkeypatch: pytest.MonkeyPatch) -> None:
-    if tree._tree is None:
-        pytest.skip("the native core is not built")
+    pytest.importorskip("app.elf._tree", reason="the native core is not built")
     native, seen = walk(Path("/usr/lib"), most=100_000)
     monkeypatch.setattr(tree, "_tree", None)
     slow, also_seen = walk(Path("/usr/lib"), most=100_000)
@@ -150,7 +149,6 @@ def test_both_ways_agree_on_a_real_tree(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("stamps", [b"x" * 31, b"x" * 33])
 def test_stamps_of_a_wrong_size_are_refused(stamps: bytes, top: Path) -> None:
-    if tree._tree is None:
-        pytest.skip("the native core is not built")
+    pytest.importorskip("app.elf._tree", reason="the native core is not built")
     with pytest.raises(ValueError, match="32 bytes"):
         walk(top, plain=stamps)

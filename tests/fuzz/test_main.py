@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz import __main__ as fuzzing
+from tests.fuzz.build import ROOT
 
 
 @pytest.mark.parametrize(
@@ -26,11 +27,11 @@ def test_its_exit_code(
     def fuzz(target: str, *_: object) -> fuzzing.Result:
         # Targets run side by side, and each reads the dictionary.
         assert (tmp_path / "words").read_text()
-        found = [fuzzing.ROOT / name for name in kept] if target == "lines" else []
+        found = [ROOT / name for name in kept] if target == "lines" else []
         return fuzzing.Result(target, executions if target == "lines" else 5, 1, found)
 
     monkeypatch.setattr(sys, "argv", ["fuzz", "--seconds", "1", "dwarf", "lines"])
-    monkeypatch.setattr(fuzzing, "WORK", fuzzing.ROOT / "build")
+    monkeypatch.setattr(fuzzing, "WORK", ROOT / "build")
     monkeypatch.setattr(fuzzing, "WORDS", tmp_path / "words")
     monkeypatch.setattr(fuzzing, "build_fuzzer", lambda target, *_: tmp_path / target)
     monkeypatch.setattr(fuzzing, "seed_inputs", lambda _: {"dwarf": {}, "lines": {}})

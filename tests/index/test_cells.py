@@ -7,6 +7,7 @@ import lzma
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from itertools import product
 from pathlib import Path
@@ -17,7 +18,7 @@ import orjson
 import pytest
 
 from app.index.cells import Alike, Numbers, Rows, Texts, quoted
-from app.index.model import Ask, Function, Parameter, Symbol, Variable
+from app.index.model import Ask, Function, Page, Parameter, Symbol, Variable
 from app.index.query import Kind
 from app.index.service import Index
 from tests.support.elfwriter import STT_FUNC, STT_OBJECT, Section, write_elf
@@ -33,7 +34,7 @@ HOSTILE = (
 )  # fmt: skip
 
 
-def lines(items: list[Any]) -> str:
+def lines(items: Sequence[Any]) -> str:
     return "".join(orjson.dumps(item.as_dict()).decode() + "\n" for item in items)
 
 
@@ -123,9 +124,12 @@ def test_no_rows() -> None:
 def everything(index: Index, path: Path, kind: Kind, **asked: Any) -> int:
     """Compares all parts of a list with the page of all its items; how many these are."""
     identity = index.binary_at(str(path)).id
-    page = {"symbol": index.symbols, "function": index.functions, "variable": index.variables}[kind](
-        identity, Ask(limit=1 << 20, **asked)
-    )
+    pages: dict[Kind, Callable[[str, Ask], Page[Symbol] | Page[Function] | Page[Variable]]] = {
+        "symbol": index.symbols,
+        "function": index.functions,
+        "variable": index.variables,
+    }
+    page = pages[kind](identity, Ask(limit=1 << 20, **asked))
     text = ""
     offset: int | None = 0
     while offset is not None:

@@ -236,8 +236,13 @@ def test_readers_stay_while_many_files_get_their_debug_files(
     tree.mkdir()
     for number in range(count):
         shutil.copy(tmp_path / str(number) / "app", tree / f"app{number}")
-    started = []
-    monkeypatch.setattr(readers, "Child", lambda: started.append(1) or Child())
+    started: list[int] = []
+
+    def child() -> Child:
+        started.append(1)
+        return Child()
+
+    monkeypatch.setattr(readers, "Child", child)
     done = index.wait(index.add_paths([str(tree)]).id, 120)
     assert done.state == "done"
     binaries = index.binaries(Ask(q="app", limit=50)).items

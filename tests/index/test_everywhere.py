@@ -14,7 +14,7 @@ import pytest
 from app.config import Settings
 from app.elf.search import scan
 from app.errors import BadInput
-from app.index import everywhere
+from app.index import everywhere, matching
 from app.index import hits as search_hits
 from app.index.model import Ask, Hit, Mode
 from app.index.names import Part
@@ -141,7 +141,7 @@ def test_names_outlive_the_server_and_a_damaged_file(
         made.extend(place for place, _ in listed)
         return make(listed, *rest)
 
-    monkeypatch.setattr(everywhere.Part, "of", staticmethod(of))
+    monkeypatch.setattr(Part, "of", staticmethod(of))
     index = reopened(settings)
     assert hits(index, "s") == expected
     assert made == []
@@ -242,7 +242,7 @@ def test_a_later_part_is_put_in_order_without_another_search(
     index._everywhere._selections = Selections()
     first = index.search(Ask("e", limit=2))
     assert (list(first.items), first.total) == (whole[:2], len(whole))
-    monkeypatch.setattr(search_hits.matching, "found", None)  # nothing more can be searched
+    monkeypatch.setattr(matching, "found", None)  # nothing more can be searched
     for at in range(len(whole) + 1):
         page = index.search(Ask("e", offset=at, limit=3))
         assert (list(page.items), page.total) == (whole[at : at + 3], len(whole))

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -92,10 +93,11 @@ def test_a_name_that_is_exchanged_meanwhile_does_not_escape(tmp_path: Path) -> N
     stop = threading.Event()
 
     def exchange() -> None:
+        place = inside / "place"
+        ways: tuple[Callable[[], None], ...] = (lambda: place.symlink_to(outside), place.mkdir)
         while not stop.is_set():
-            for make in (lambda p: p.symlink_to(outside), lambda p: p.mkdir()):
-                place = inside / "place"
-                make(place)
+            for make in ways:
+                make()
                 place.unlink() if place.is_symlink() else place.rmdir()
 
     thread = threading.Thread(target=exchange)

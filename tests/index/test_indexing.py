@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_a_directory_within_one_that_was_seen_and_around_it(index: Index, top: P
 
 
 def test_a_name_that_is_no_text_is_said(index: Index, top: Path) -> None:
-    shutil.copy("/bin/cat", os.fsencode(top) + b"/\xff")
+    shutil.copy(b"/bin/cat", os.fsencode(top) + b"/\xff")
     job = run(index, top)
     (bad,) = [result for result in job.results if "UTF-8" in result["message"]]
     assert bad["path"] == f"{top}/\\xff"
@@ -121,7 +122,8 @@ def test_a_name_that_is_no_text_is_said(index: Index, top: Path) -> None:
 def test_an_answer_that_limits_gave_is_kept_until_they_change(
     settings: Settings, limit: str, value: float, code: str
 ) -> None:
-    index = Index(replace(settings, **{limit: value}))
+    changed: dict[str, Any] = {limit: value}
+    index = Index(replace(settings, **changed))
     index.start()
     largest = max(Path("/usr/lib").glob("*-linux-gnu/*.so*"), key=lambda path: path.stat().st_size)
     for _ in range(2):

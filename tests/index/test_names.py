@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ def columns_of(shown: list[str]) -> Columns:
 def part_of(*binaries: list[str]) -> Part:
     columns: list[Any] = [columns_of(shown) for shown in binaries]
     sources = [(str(at), lambda each=each: each) for at, each in enumerate(columns)]
-    part = Part.of(sources)  # type: ignore[arg-type]
+    part = Part.of(sources)
     assert part is not None
     return part
 
@@ -77,7 +78,7 @@ def test_a_file_that_cannot_be_written_leaves_what_was_there(
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(names.os, "pwrite", full)
+    monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(OSError, match="space"):
         part_of(["a", "b"]).save(path)
     assert path.read_bytes() == before

@@ -15,7 +15,8 @@ def selection(rows: int) -> Selection:
 
 def test_kept_ones_are_not_made_again_and_the_oldest_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query, "_KEPT_BYTES", 800)
-    selections, made = Selections(), []
+    selections: Selections[Selection] = Selections()
+    made: list[str] = []
 
     def ask(key: str, rows: int) -> None:
         def make() -> Selection:
@@ -43,7 +44,7 @@ def test_kept_ones_are_not_made_again_and_the_oldest_go_first(monkeypatch: pytes
 
 def test_no_more_than_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query, "_KEPT", 3)
-    selections = Selections()
+    selections: Selections[Selection] = Selections()
     kept = [selections.get(number, lambda: selection(1)) for number in range(5)]
     assert selections.get(4, lambda: selection(1)) is kept[4]
     assert selections.get(0, lambda: selection(1)) is not kept[0]

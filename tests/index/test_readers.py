@@ -141,7 +141,7 @@ def test_two_streams_share_the_readers(settings: Settings, sources: list[Source]
     readers.start()
     first = readers.stream(sources, Kind(), 2)
     second = readers.stream(list(sources), Kind(), 2)
-    got = []
+    got: list[object] = []
     next(first)
 
     def other() -> None:

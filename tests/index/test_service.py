@@ -56,6 +56,7 @@ def test_a_binary_says_what_it_is(index: Index, program: Path) -> None:
 def test_functions_fold_their_aliases(index: Index, program: Path) -> None:
     binary = index.binary_at(str(program))
     work = index.functions(binary.id, Ask("work")).items[0]
+    assert work.address is not None
     assert (work.name, work.aliases, work.bind) == ("work", ("work_twin",), "GLOBAL")
     assert index.functions(binary.id, Ask("work_twin")).items[0] == work
     assert index.function(binary.id, work.key) == work

@@ -69,7 +69,7 @@ def packages(folder: Path, made: Build) -> dict[str, Path]:
         shutil.copy(source, root / place)
     spec = folder / "shop.spec"
     spec.write_text(SPEC.replace("TREE", str(root)))
-    command = ["rpmbuild", "-bb", "--target", "x86_64", "--define", f"_topdir {folder}/top", spec]
+    command = ["rpmbuild", "-bb", "--target", "x86_64", "--define", f"_topdir {folder}/top", str(spec)]
     subprocess.run(command, check=True, capture_output=True)
     found = (folder / "top/RPMS").rglob("*.rpm")
     return {path.name.partition("-1.2")[0]: path for path in found}

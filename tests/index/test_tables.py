@@ -38,7 +38,7 @@ needs_core = pytest.mark.skipif(not is_native(), reason="the core is not built")
 Entry = tuple[str, str, int, int, int]  # name, linkage name, flags, address, size
 
 
-def debug_information(functions: list[Entry], variables: list[Entry]) -> dict[str, Array]:
+def debug_information(functions: list[Entry], variables: list[Entry]) -> dict[str, memoryview]:
     """The arrays of which the tables are made."""
     strings = {"": 0}
     arrays: dict[str, Array] = {}
@@ -54,10 +54,10 @@ def debug_information(functions: list[Entry], variables: list[Entry]) -> dict[st
     raw = [text.encode() for text in strings]
     arrays["string_blob"] = np.frombuffer(b"".join(raw), np.uint8)
     arrays["string_at"] = np.cumsum([0, *map(len, raw)]).astype(np.uint32)
-    return arrays
+    return {name: array.data for name, array in arrays.items()}
 
 
-def made_up(facts: Facts, chance: random.Random) -> dict[str, Array]:
+def made_up(facts: Facts, chance: random.Random) -> dict[str, memoryview]:
     """Debug information that partly fits the symbols."""
     symbols = facts.symbols or no_symbols()
 
@@ -76,7 +76,7 @@ def made_up(facts: Facts, chance: random.Random) -> dict[str, Array]:
     return debug_information(list(entries(chance.randrange(120))), list(entries(chance.randrange(60))))
 
 
-def compare(facts: Facts, dwarf: dict[str, Array]) -> None:
+def compare(facts: Facts, dwarf: dict[str, memoryview]) -> None:
     symbols = facts.symbols or no_symbols()
     relocatable = facts.header is not None and facts.header.type == "REL"
     mine = native_tables(symbols, facts.headers, relocatable, dwarf)
@@ -282,10 +282,12 @@ def test_names_as_nm_shows_them() -> None:
 
 @needs_core
 def test_the_core_keeps_its_order_of_work() -> None:
+    from app.elf import _symbols
+
     symbols = no_symbols()
     buffers = [getattr(symbols, name) for name in symbol_rows._TAKEN]
     buffers += [b""] * (22 - len(buffers))
-    tables = symbol_rows._symbols.Tables(tuple(buffers), False, False)
+    tables = _symbols.Tables(tuple(buffers), False, False)
     for wrong in (tables.names, tables.functions, tables.variables, lambda: tables.order(list)):
         with pytest.raises(ValueError, match="order"):
             wrong()
@@ -300,4 +302,4 @@ def test_the_core_keeps_its_order_of_work() -> None:
         tables.order(list)
     assert tables.names()["text"] == b""
     with pytest.raises(ValueError, match="22 buffers"):
-        symbol_rows._symbols.Tables((), False, False)
+        _symbols.Tables((), False, False)

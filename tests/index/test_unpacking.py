@@ -32,7 +32,8 @@ def test_files_come_whole_in_their_order(settings: Settings, package: Path, thre
     """The threads are there before the box shuts, which allows no other."""
     scratch = package.parent / "scratch"
     scratch.mkdir()
-    running, found = 0, {}
+    running = 0
+    found: dict[str, str] = {}
     with package.open("rb") as file:
         unpacking = Unpacking(
             replace(settings, reader_threads=threads), file.fileno(), scratch, lambda: False

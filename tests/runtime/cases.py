@@ -86,7 +86,7 @@ def _case(lines: dict[str, list[str]], place: str) -> Case:
         run={name: int(times) for name, times in run},
         probes=tuple(re.findall(r"(?:[^\s\"]|\"[^\"]*\")+", one("probe"))),
         recipe=one("recipe"),
-        options=dict(each.split("=", 1) for each in lines.get("option", ())),  # type: ignore[arg-type]
+        options=dict(each.split("=", 1) for each in lines.get("option", ())),
         pid=one("pid") == "yes",
         version=one("version"),
         function=one("function"),

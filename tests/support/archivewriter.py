@@ -12,12 +12,12 @@ import lzma
 import struct
 import tarfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import zstandard
 
-PACKERS = {
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "none": lambda data: data,
     "gz": lambda data: gzip.compress(data, mtime=0),
     "xz": lzma.compress,
@@ -136,7 +136,7 @@ def _padded(data: bytes, to: int = 4) -> bytes:
 
 
 def cpio(*files: CpioFile, magic: bytes = b"070701", end: bool = True) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     for file in (*files, CpioFile(b"TRAILER!!!", mode=0)) if end else files:
         size = len(file.data) if file.size is None else file.size
         fields = (file.inode, file.mode, 0, 0, file.links, 0, size, 0, 0, 0, 0, len(file.name) + 1, 0)
@@ -166,7 +166,7 @@ def rpm_header(tags: dict[int, tuple[int, Value]], counts: dict[int, int] | None
             data = _padded(data, size)
             raw, count = struct.pack(f">{len(values)}{_NUMBERS[kind]}", *values), len(values)
         else:
-            raw, count = b"".join(bytes(value) + b"\0" for value in values), len(values)  # type: ignore[call-overload]
+            raw, count = b"".join(bytes(value) + b"\0" for value in values), len(values)
         index += struct.pack(">4I", tag, kind, len(data), (counts or {}).get(tag, count))
         data += raw
     return b"\x8e\xad\xe8\x01\0\0\0\0" + struct.pack(">2I", len(tags), len(data)) + index + data

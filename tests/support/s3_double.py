@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         if data is None:
             self._refuse(404, "NoSuchKey")
         elif wanted := self.headers.get("Range"):
-            start, _, end = wanted.removeprefix("bytes=").partition("-")
+            start, end = wanted.removeprefix("bytes=").split("-")
             part = data[int(start) : int(end) + 1]
             place = f"bytes {start}-{int(start) + len(part) - 1}/{len(data)}"
             self._answer(206, part, ETag=_tag(data), Content_Range=place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -154,8 +155,8 @@ def test_units(tmp_path: Path, version: int, offset_size: int, address_size: int
     other = Die(
         "compile_unit", Die("variable", name="w", type=Form("ref_addr", root.children[0])), name="b.c"
     )
-    sizes = {"version": version, "offset_size": offset_size, "address_size": address_size}
-    dwarf = Dwarf(Unit(root, **sizes), Unit(other, **sizes), endian=endian)
+    unit = partial(Unit, version=version, offset_size=offset_size, address_size=address_size)
+    dwarf = Dwarf(unit(root), unit(other), endian=endian)
     file = tmp_path / "file"
     bits = 8 * address_size
     file.write_bytes(write_elf(dwarf.sections(), bits=bits, endian=endian, machine=MACHINES[bits, endian]))

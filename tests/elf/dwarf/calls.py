@@ -83,7 +83,7 @@ def sources(cpp: bool, seed: int, count: int) -> tuple[str, str]:
     ]
     if cpp:
         functions[1] = 'extern "C" ' + functions[1]
-    calls = []
+    calls: list[str] = []
     for number in range(count):
         chosen = [choose.choice(kinds) for _ in range(choose.randint(1, 9))]
         result = choose.choice(["void", "void", "int", "Three", "Pair", "Wide"])

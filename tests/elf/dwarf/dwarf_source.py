@@ -34,7 +34,7 @@ def function(
 ) -> Die:
     """One with code; before version 4 its end is an address."""
     end = Form("data4", size) if version >= 4 else Form("addr", low + size)
-    named = {} if name is None else {"name": name}
+    named: dict[str, Any] = {} if name is None else {"name": name}
     return Die("subprogram", *children, **named, low_pc=Form("addr", low), high_pc=end, **attributes)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +313,6 @@ def test_what_does_not_arrive_is_not_read() -> None:
     arrival.put(bytes(20))
     arrival.end()
     given = {".debug_info": arrival}
-    how = {"big": False, "zero_is_used": False, "threads": 2, "alt": None}
-    assert dwarf._dwarf.read(given, **how, split=[]) is None
-    assert dwarf._dwarf.read({**given, ".debug_types": b"x"}, **how, split=[]) is None
+    read = partial(dwarf._dwarf.read, big=False, zero_is_used=False, threads=2, alt=None, split=[])
+    assert read(given) is None
+    assert read({**given, ".debug_types": b"x"}) is None

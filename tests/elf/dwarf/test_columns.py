@@ -16,6 +16,7 @@ import pytest
 
 from app.elf.dwarf import columns as dwarf
 from app.elf.image import open_image
+from app.elf.problem import Problem
 from tests.support import dwarfdump
 from tests.support.dwarf_rows import rows, signatures
 from tests.support.dwarf_writer import Die, Written
@@ -470,9 +471,13 @@ def written(*dies: Die, language: int = 0x0C, big: bool = False, zero: bool = Fa
 
 def core(sections: dict[str, bytes], big: bool = False, zero: bool = False) -> dwarf.DwarfColumns:
     assert dwarf._dwarf is not None
-    columns, problems = dwarf._dwarf.read(sections, big=big, zero_is_used=zero, threads=1, alt=None, split=[])
-    arrays = {name: np.frombuffer(columns[name], dtype) for name, dtype in dwarf.DTYPES.items()}
-    return dwarf.DwarfColumns(**arrays, problems=tuple(dwarf.Problem(code, text) for code, text in problems))
+    read = dwarf._dwarf.read(sections, big=big, zero_is_used=zero, threads=1, alt=None, split=[])
+    assert read is not None
+    columns, problems = read
+    arrays = {
+        name: np.frombuffer(memoryview(columns[name]), dtype).data for name, dtype in dwarf.DTYPES.items()
+    }
+    return dwarf.DwarfColumns(**arrays, problems=tuple(Problem(code, text) for code, text in problems))
 
 
 def only(columns: dwarf.DwarfColumns) -> dict[str, object]:

@@ -647,7 +647,7 @@ def test_an_origin_of_itself(name: str) -> None:
     one, other = Die("subprogram", decl_line=Form("data1", 1)), Die("subprogram", decl_line=Form("data1", 2))
     one.set(**{name: Form("ref4", other)})
     other.set(**{name: Form("ref4", one)})
-    user = function(None, low=0x3000, **{name: Form("ref4", one)})
+    user = function(None, low=0x3000).set(**{name: Form("ref4", one)})
     found = read(unit(itself, one, other, user, function("work")))
     assert found.function("work").low == 0x1000
 

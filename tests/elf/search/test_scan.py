@@ -225,7 +225,7 @@ def test_lines_that_do_not_fit_the_text_are_harmless(line_at: list[int]) -> None
     text = np.frombuffer(b"abab\nba\n", np.uint8)
     lines = Lines(text, np.array(line_at, np.uint32), np.array([7], np.uint32))
     for way in ("substring", "prefix", "fuzzy"):
-        scan.rank(lines, b"ab", way, True, 0.0, np.full(2, NONE, np.uint16))  # type: ignore[arg-type]
+        scan.rank(lines, b"ab", way, True, 0.0, np.full(2, NONE, np.uint16))
     scan.mark(lines, [Choice(((Letter(ord("a")),),), False, False)], 0.0)
     scan.gather(lines, np.array([0, 1, 2, 99], np.uint32))
     scan.alphabet(lines)
@@ -234,7 +234,8 @@ def test_lines_that_do_not_fit_the_text_are_harmless(line_at: list[int]) -> None
 
 def test_buffers_of_wrong_sizes_are_refused() -> None:
     lines = lines_of([b"a", b"b"])
-    for ranks in (np.zeros(1, np.uint16), np.zeros(3, np.uint16), np.zeros(1, np.uint8)):
+    wrong: list[scan.Array] = [np.zeros(1, np.uint16), np.zeros(3, np.uint16), np.zeros(1, np.uint8)]
+    for ranks in wrong:
         with pytest.raises(ValueError, match=r"buffer|rank"):
             scan.rank(lines, b"a", "substring", True, 0.0, ranks)
     for program in (b"", b"\0\0", b"\1\0\0\1\0\1\0\7", b"\1\0\0\xff\xff", b"\1\0\0\1\0\xff\xff\0a"):

@@ -45,7 +45,8 @@ def compare(data: bytes) -> int:
         assert np.array_equal(getattr(mine, name), getattr(oracle, name)), name
     marks = traits.name_marks(mine)
     if len(mine.names):
-        assert marks == (numpy_marks.defined(mine, traits._WANTED), *numpy_marks.mangled(mine))
+        defined = frozenset(numpy_marks.defined(mine, traits._WANTED))
+        assert marks == traits.Marks(defined, *numpy_marks.mangled(mine))
     if native.header.machine in symbols._CODES:
         unwind = native.headers.places.get(".eh_frame_hdr", -1)
         address = native.headers.section_rows[unwind].address if unwind >= 0 else 0

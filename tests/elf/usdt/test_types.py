@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from elftools.dwarf.compileunit import CompileUnit
 from elftools.dwarf.die import DIE
-from elftools.dwarf.locationlists import LocationParser
+from elftools.dwarf.locationlists import LocationEntry, LocationParser
 from elftools.elf.elffile import ELFFile
 
 from app.elf.model import UsdtArgument, UsdtProbe, UsdtSite
@@ -140,7 +141,7 @@ def _alive(die: DIE, address: int) -> Iterator[DIE]:
 
 def _location(
     parser: LocationParser, unit: CompileUnit, die: DIE, address: int
-) -> tuple[str, int | None, int] | None:
+) -> tuple[Literal["register", "memory"], int | None, int] | None:
     attribute = die.attributes.get("DW_AT_location")
     if attribute is None:
         return None
@@ -150,7 +151,7 @@ def _location(
         fitting = [
             entry.loc_expr
             for entry in places
-            if hasattr(entry, "loc_expr")
+            if isinstance(entry, LocationEntry)
             and (0 if entry.is_absolute else base) + entry.begin_offset
             <= address
             < (0 if entry.is_absolute else base) + entry.end_offset
