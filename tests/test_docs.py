@@ -55,7 +55,8 @@ def test_every_decision_is_listed_with_its_parts() -> None:
 
 def test_every_error_has_its_row_and_status() -> None:
     text = (ROOT / "docs/reference/http.md").read_text()
-    for error in [AppError, *AppError.__subclasses__()]:
+    errors: list[type[AppError]] = [AppError, *AppError.__subclasses__()]
+    for error in errors:
         assert f"| `{error.code}` | {error.status} |" in text
     told = set(re.findall(r"`(\w+)`", text))
     sources = [path.read_text() for path in (ROOT / "app").glob("[iw]*/**/*.py")]

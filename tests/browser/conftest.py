@@ -16,14 +16,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from tests.support.browser import chromium as launched
 from tests.support.programs import compile_c
 from tests.support.server import OVER, TOKEN, Server, running
 from tests.trace.conftest import no_bpftrace_stays  # noqa: F401
 
-WIDE = {"width": 1440, "height": 900}
+WIDE: ViewportSize = {"width": 1440, "height": 900}
 # Runs in each page before anything of its own. A trusted click with a place is one that a person made.
 WATCH = """
 addEventListener("securitypolicyviolation", (event) =>

@@ -97,7 +97,9 @@ def test_events_a_second_add_up_to_the_log(tab: Tab, server: Server, ended: str)
     expect(page.locator("[data-counters] p")).to_contain_text(f"Means over {step} ms.")
     until(page, lambda: len(rows_of(page)) > 100)
     rows = rows_of(page)
-    since = rows[-1][0] * 1000 - step
+    oldest = rows[-1][0]
+    assert oldest is not None
+    since = oldest * 1000 - step
     expected = [event for event in log if event["t"] > since]
     lines = sum(line or 0 for _, line, _ in rows) * step / 1000
     maps = sum(prints or 0 for *_, prints in rows) * step / 1000

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from app.trace.stacks import split
 from tests.browser.conftest import WIDE, NewTab, Tab, expect_state
@@ -299,7 +299,7 @@ def test_a_range_of_time_and_what_is_chosen_are_in_the_address(tab: Tab, server:
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1440", "390"])
-def test_no_view_violates_wcag(new_tab: NewTab, ended: str, size: Any) -> None:
+def test_no_view_violates_wcag(new_tab: NewTab, ended: str, size: ViewportSize) -> None:
     tab = new_tab(viewport=size)
     check = violations if size == WIDE else violations_of_shape
     for path in (f"/sessions/{ended}?view=flame", f"/sessions/{ended}/vs/{ended}", f"/sessions/{ended}/vs"):

@@ -129,7 +129,9 @@ def test_points_of_a_series(page: Page, name: str) -> None:
 def test_bins_of_the_timeline(page: Page, part: int) -> None:
     chance = random.Random(part)
     kinds = ("printf", "printf", "map", "hist", "marker")
-    events = [{"n": n, "t": 3 * n, "type": chance.choice(kinds), "data": "x"} for n in range(1, 4001)]
+    events: list[dict[str, Any]] = [
+        {"n": n, "t": 3 * n, "type": chance.choice(kinds), "data": "x"} for n in range(1, 4001)
+    ]
     lines = [json.dumps(event, separators=(",", ":")).encode() for event in events]
     body = timeline([lines[:part]], events[part - 1]["t"] if part else 0, 240).as_dict()
     found = run(page, "activity.js", ACTIVITY, body, events[max(0, part - 5) :])

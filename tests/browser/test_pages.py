@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
 from tests.browser.conftest import WIDE, NewTab, Shop, Tab, indexed
 from tests.browser.wcag import violations, violations_of_shape
 from tests.support.server import Server
 
-NARROW = {"width": 390, "height": 844}
+NARROW: ViewportSize = {"width": 390, "height": 844}
 CUT = "regions => regions.some((region) => region.scrollWidth > region.clientWidth)"
 SCRIPT = 'interval:ms:50 { @n = count(); @us = hist(5); printf("a line\\n"); }'
 
@@ -72,7 +71,7 @@ def places(server: Server, shopd: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1440", "390"])
 def test_no_page_violates_wcag_or_scrolls_sideways(
-    new_tab: NewTab, places: dict[str, str], size: Any
+    new_tab: NewTab, places: dict[str, str], size: ViewportSize
 ) -> None:
     tab = new_tab(viewport=size)
     check = violations if size == WIDE else violations_of_shape

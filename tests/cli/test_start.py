@@ -99,7 +99,7 @@ def test_who_reads_a_package_is_started_before(tmp_path: Path, monkeypatch: pyte
 
 
 def test_no_reader_of_packages_is_started_for_an_elf_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    started = []
+    started: list[str] = []
     monkeypatch.setattr("app.index.build.Child", started.append)
     assert _early_unpacker(["index", "/bin/true", "/usr/bin", "/nowhere"]) is None
     assert _early_unpacker(["info", __file__]) is None

@@ -8,6 +8,7 @@ import platform
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from app.host.doctor import checks, prove
 from app.host.machine import Machine, kernel_version, lockdown_state, machine
 from app.host.tools import run
 
-BPFTRACE = {"version": (0, 17, 0), "path": "/usr/bin/bpftrace", "problem": None, "hint": ""}
+BPFTRACE: dict[str, Any] = {"version": (0, 17, 0), "path": "/usr/bin/bpftrace", "problem": None, "hint": ""}
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def whole_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "missing", lambda: ())
 
 
-def failing(machine: Machine, capabilities: dict[str, object] = BPFTRACE) -> dict[str, str]:
+def failing(machine: Machine, capabilities: dict[str, Any] = BPFTRACE) -> dict[str, str]:
     return {check.name: check.mend for check in checks(machine, capabilities) if not check.ok}
 
 

@@ -98,8 +98,8 @@ def test_a_file_whose_name_ends_as_if_it_were_deleted(tmp_path: Path) -> None:
 @as_root
 def test_a_name_that_is_no_text_is_opened_by_its_mapping(tmp_path: Path) -> None:
     program = os.fsencode(tmp_path) + b"/odd\xff"
-    shutil.copy(SLEEP, program)
-    with running([program, b"60"]) as child:  # type: ignore[list-item]
+    shutil.copy(SLEEP, os.fsdecode(program))
+    with running([program, b"60"]) as child:
         wait_for(lambda: b"odd" in Path(f"/proc/{child.pid}/maps").read_bytes())
         (mapped,) = (each for each in mapped_objects(child.pid) if "odd" in each.path)
         assert mapped.path == f"{tmp_path}/odd\\xff"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +22,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="asks for root")
 
 
 @contextmanager
-def running(arguments: list[str], **options: object) -> Iterator[subprocess.Popen[bytes]]:
+def running(arguments: Sequence[str | bytes], **options: object) -> Iterator[subprocess.Popen[bytes]]:
     child = subprocess.Popen(arguments, stdout=subprocess.PIPE, **options)  # type: ignore[call-overload]
     try:
         # The kernel lets go of the maker before the new program's arguments are laid.
@@ -34,9 +34,9 @@ def running(arguments: list[str], **options: object) -> Iterator[subprocess.Pope
         child.stdout.close()
 
 
-def wait_for(condition: object) -> None:
+def wait_for(condition: Callable[[], object]) -> None:
     until = time.monotonic() + 20
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < until
         time.sleep(0.005)
 
@@ -83,8 +83,8 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     with running([SLEEP.encode(), b"60", b"0.\xff0"[:1]]) as child:
         assert process(child.pid).pid == child.pid
     program = os.fsencode(tmp_path) + b"/odd\xff"
-    shutil.copy(SLEEP, program)
-    with running([program, b"60"]) as child:  # type: ignore[list-item]
+    shutil.copy(SLEEP, os.fsdecode(program))
+    with running([program, b"60"]) as child:
         wait_for(lambda: "odd" in process(child.pid).arguments[0])
         found = process(child.pid)
         assert found.command == "odd\\xff"

@@ -50,10 +50,10 @@ def test_an_address_leads_to_its_place_in_the_file(program: Path) -> None:
         lines = [line.split(None, 5) for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
     expected = [line for line in lines if "x" in line[1] and line[5:] and line[5].startswith("/")]
     assert len(found.regions) == len(expected) > 1
-    for start, end, offset, path in (
-        (*(int(part, 16) for part in line[0].split("-")), int(line[2], 16), line[5]) for line in expected
-    ):
-        assert found.find(start) == (file_of(found, Path(str(path))), offset)
+    for line in expected:
+        start, end = (int(part, 16) for part in line[0].split("-"))
+        offset = int(line[2], 16)
+        assert found.find(start) == (file_of(found, Path(line[5])), offset)
         at = found.find(end - 1)
         assert at is not None
         assert at[1] == offset + end - 1 - start

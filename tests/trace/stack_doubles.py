@@ -27,6 +27,8 @@ SEGMENTS = (
     Segment("LOAD", "R E", 0x1000, 0x401000, 0x2000, 0x2000, 0x1000),
 )
 BASE = 0x5500_0000_0000
+# What is at an address of a file: (name, file, line) of each frame, the innermost first.
+Known = dict[int, list[tuple[str, str | None, int | None]]]
 
 
 def process(pid: int, starttime: int = 1) -> Process:
@@ -63,10 +65,8 @@ class Answering:
 
 @dataclass
 class Names(Fake):
-    """``names``: what is at an address of the file: (name, file, line) of each frame, the innermost first."""
-
     binary: Binary = field(default_factory=lambda: binary("/opt/app"))
-    names: dict[int, list[tuple[str, str | None, int | None]]] = field(default_factory=dict)
+    names: Known = field(default_factory=dict)
     stamps: dict[str, Stamp] = field(default_factory=dict)
     asked: list[list[int]] = field(default_factory=list)
     slow: threading.Event | None = None  # an answer waits for it

@@ -23,6 +23,7 @@ class Known(Fake):
     """A catalogue that can be asked for its files and types too."""
 
     def binaries(self, ask: Ask) -> Page[Binary]:
+        assert self.binary.path is not None
         found = (self.binary,) if ask.q in self.binary.path else ()
         return Page(len(found), found, None, 0.0)
 

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from app.errors import BadInput, NotFound
+from app.host import cgroups
 from app.trace import filters
 from app.trace.filters import Filter, filter_of
 from app.trace.model import ScriptRequest
@@ -45,9 +46,9 @@ def test_what_is_gone_is_refused() -> None:
 
 
 def test_a_control_group_is_asked_by_its_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filters.cgroups, "directory", lambda path: f"/sys/fs/cgroup{path}")
+    monkeypatch.setattr(cgroups, "directory", lambda path: f"/sys/fs/cgroup{path}")
     assert made(Options(cgroup="/a b")) == ('cgroup == cgroupid("/sys/fs/cgroup/a b")',)
-    monkeypatch.setattr(filters.cgroups, "is_empty", lambda path: True)
+    monkeypatch.setattr(cgroups, "is_empty", lambda path: True)
     assert "itself" in (filters.cgroup_warning(Options(cgroup="/a")) or "")
     assert filters.cgroup_warning(Options()) is None
 

@@ -124,11 +124,12 @@ def test_who_reads_what_came_last_opens_no_file(
     fill(log, 300)
     opened: list[int] = []
     read = Segment.lines
-    monkeypatch.setattr(
-        Segment,
-        "lines",
-        lambda segment, start, wanted: opened.append(start) or read(segment, start, wanted),
-    )
+
+    def noted(segment: Segment, start: int, wanted: int) -> list[bytes]:
+        opened.append(start)
+        return read(segment, start, wanted)
+
+    monkeypatch.setattr(Segment, "lines", noted)
     assert numbers(log.read(300, 10)) == [300]
     assert bool(opened) == (tail == 0)
     # It is of bounded size, and given back once nothing more comes.

@@ -32,7 +32,7 @@ SIGNS = string.ascii_letters + string.digits + string.punctuation + " \t\n·é�
 def hostile_probes(count: int, seed: int) -> list[Probe]:
     """Random probes that quoting takes; half of the signs are letters, so that many pass."""
     rng = random.Random(seed)
-    found = []
+    found: list[Probe] = []
     while len(found) < count:
         path = "/" + "".join(rng.choice(SIGNS) for _ in range(rng.randint(1, 12)))
         name = "".join(rng.choice(SIGNS) for _ in range(rng.randint(1, 16)))

@@ -236,9 +236,9 @@ def test_counts_equal_what_the_program_says(program: Path, index: Fake, tmp_path
                 assert views(sessions, session.id)["@calls"].rows[0].value == 4321
                 assert session.ended is not None
                 assert session.loss.kernel == session.loss.server == 0
-                found = [event["n"] for event in events(sessions, session.id)]
-                assert found == list(range(1, session.events + 1))
-                assert [event["n"] for event in events(sessions, session.id, 3)] == found[2:]
+                numbers = [event["n"] for event in events(sessions, session.id)]
+                assert numbers == list(range(1, session.events + 1))
+                assert [event["n"] for event in events(sessions, session.id, 3)] == numbers[2:]
                 target.call("w", 1)
         acts = [json.loads(line)["act"] for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
         assert acts == ["session.start", "session.stop"]
@@ -391,7 +391,7 @@ def test_programs_that_begin_while_all_their_returns_are_traced_stay_whole(tmp_p
             session = await sessions.create(request(program, "latency", "*"), "a")
             session = await until(sessions, session.id, "running")
             assert (session.expected_probes, session.attached_probes) == (4, 4)
-            done = await asyncio.to_thread(subprocess.run, [program, "a", "b"])
+            done = await asyncio.to_thread(subprocess.run, [str(program), "a", "b"])
             assert done.returncode == 3
             await sessions.stop(session.id)
             await sessions.wait(session.id, 60)

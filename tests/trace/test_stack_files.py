@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.trace import stack_files
 from app.trace.stack_files import Place, StackFiles, placed, virtual
-from tests.trace.stack_doubles import SEGMENTS, Names, mapped
+from tests.trace.stack_doubles import SEGMENTS, Known, Names, mapped
 
-NAMES = {0x401010: [("inner", "/s/a.c", 3), ("outer", "/s/a.c", 9)], 0x401020: [("plain", None, None)]}
+NAMES: Known = {0x401010: [("inner", "/s/a.c", 3), ("outer", "/s/a.c", 9)], 0x401020: [("plain", None, None)]}
 INNER = Place((("inner", "/s/a.c:3"), ("outer", "/s/a.c:9")), 0x10)
 
 
@@ -100,6 +101,12 @@ def test_addresses_of_segments() -> None:
 
 
 def test_a_location_without_a_function_is_no_place() -> None:
-    location = {"demangled": None, "file": "a.c", "line": 1, "inlined": [], "offset_in_function": None}
+    location: dict[str, Any] = {
+        "demangled": None,
+        "file": "a.c",
+        "line": 1,
+        "inlined": [],
+        "offset_in_function": None,
+    }
     assert placed(location) is None
     assert placed(location | {"demangled": "f", "offset_in_function": 4}) == Place((("f", "a.c:1"),), 4)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.errors import AppError
 from app.host.model import Process
 from app.host.perf_maps import PerfMap
 from app.host.regions import Snapshot
@@ -21,10 +22,10 @@ from app.trace import stack_processes, symbolise
 from app.trace.decode import Decoded
 from app.trace.stacks import StackFrame, split
 from app.trace.symbolise import Symboliser, pids_are_ours
-from tests.trace.stack_doubles import BASE, Names, looked, region
+from tests.trace.stack_doubles import BASE, Known, Names, looked, region
 
 SCRIPT = "u:/opt/app:f { @s[pid, ustack(perf)] = count(); @other[str(arg0)] = count(); }"
-NAMES = {
+NAMES: Known = {
     0x401010: [("mix", "/s/a.c", 3), ("work", "/s/a.c", 9)],
     0x40101F: [("rounds", "/s/a.c", 20), ("main", "/s/a.c", 30)],
     0x401100: [("f", "/s/f.c", 1)],
@@ -50,7 +51,7 @@ def processes() -> Iterator[None]:
 
     def snapshot(pid: int) -> Snapshot:
         if pid not in {7, 8}:
-            raise stack_processes.AppError("gone")
+            raise AppError("gone")
         return looked(pid, *([region()] if pid == 7 else []))
 
     def named(who: Process) -> PerfMap | None:

@@ -130,7 +130,7 @@ def test_every_call_is_counted_by_name(
     assert verdict.attachable, verdict.reasons
     assert verdict.probe == f'uprobe:"{program}":hidden'
 
-    async def trace() -> tuple[Session, dict[str, int]]:
+    async def trace() -> tuple[Session, dict[str | None, int]]:
         sessions = Sessions(settings, Bpftrace(settings), index)
         await sessions.start()
         try:

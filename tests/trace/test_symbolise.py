@@ -174,7 +174,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 def expected(build: Build, address: int) -> list[tuple[str, str]]:
     """(name, file:line) of each frame at an address of the file, as addr2line has it."""
-    command = ["addr2line", "-i", "-f", "-C", "-e", build.whole, hex(address)]
+    command = ["addr2line", "-i", "-f", "-C", "-e", str(build.whole), hex(address)]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     places = [line.partition(" (discriminator")[0] for line in lines[1::2]]
     return list(zip(lines[::2], places, strict=True))

@@ -57,8 +57,8 @@ def test_without_bpftrace_nothing_is_attachable() -> None:
 
 
 def test_a_function_that_exists_only_where_it_was_inlined() -> None:
-    only = {"address": None, "inlined": True, "sources": ("dwarf",)}
-    found = function_verdict(function("f", inline_sites=3, **only), FILE, ABLE)
+    only = function("f", address=None, inlined=True, inline_sites=3, sources=("dwarf",))
+    found = function_verdict(only, FILE, ABLE)
     assert (found.attachable, found.probe, codes(found.reasons)) == (False, None, ["only_inlined"])
     assert "in 3 places" in found.reasons[0].text
     one = function_verdict(function("f", address=None, inlined=True, inline_sites=1), FILE, ABLE)

@@ -119,7 +119,7 @@ def test_names_that_mean_something_are_judged_by_themselves() -> None:
         {"clones": ("f.isra.0",)},
     )
     items = [
-        function(name, **changes, linkage_name=symbol)
+        function(name, None, **changes, linkage_name=symbol)
         for changes in changed
         for name in NAMES
         for symbol in NAMES

@@ -74,6 +74,11 @@ def test_points_and_series_are_bounded() -> None:
 
 
 def test_odd_shapes_are_passed_over() -> None:
-    odd = [{"type": "map"}, {"type": "map", "data": 5}, {"type": "printf", "data": "x"}, {}]
+    odd: list[dict[str, Any]] = [
+        {"type": "map"},
+        {"type": "map", "data": 5},
+        {"type": "printf", "data": "x"},
+        {},
+    ]
     assert counters(odd, USE).as_dict()["series"] == []
     assert counters(printed("@t", "text", None, [1, 2]), USE).series(1)[0].values == (0, 0, 0)

@@ -148,8 +148,8 @@ def test_odd_shapes_have_no_counts(value: Any) -> None:
 
 @pytest.mark.parametrize("path", sorted(RECORDINGS.glob("*.json")), ids=lambda path: path.name)
 def test_recordings_of_three_versions(path: Path) -> None:
-    decoded = [found for line in path.read_bytes().splitlines() if (found := decode(line))]
-    events = [{"n": n, "t": n, **found._asdict()} for n, found in enumerate(decoded, start=1)]
+    decoded = [each for line in path.read_bytes().splitlines() if (each := decode(line))]
+    events = [{"n": n, "t": n, **each._asdict()} for n, each in enumerate(decoded, start=1)]
     for name in heatmap(events).maps:
         found = heatmap(events, name)
         assert len(found.columns) <= len(events)

@@ -39,7 +39,7 @@ def test_stats_with_and_without_keys() -> None:
 
 @pytest.mark.parametrize("path", sorted(RECORDINGS.glob("*.json")), ids=lambda path: path.name)
 def test_recordings_become_views_of_plain_values(path: Path) -> None:
-    events = [found._asdict() for line in path.read_bytes().splitlines() if (found := decode(line))]
+    events = [each._asdict() for line in path.read_bytes().splitlines() if (each := decode(line))]
     found = maps(events)
     assert {"@h", "@lh", "@hk"} <= set(found)
     json.dumps([view.as_dict() for view in found.values()])

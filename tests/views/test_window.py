@@ -62,5 +62,10 @@ def test_histograms_and_stats_are_subtracted() -> None:
 
 def test_what_was_not_printed_in_the_span_is_not_there() -> None:
     assert in_span(events("map", "@c", 1, 2), Span(200, 300), USE) == {}
-    odd = [{"type": "map"}, {"type": "map", "data": 5}, {}, {"type": "printf", "data": "x"}]
+    odd: list[dict[str, Any]] = [
+        {"type": "map"},
+        {"type": "map", "data": 5},
+        {},
+        {"type": "printf", "data": "x"},
+    ]
     assert in_span(odd, Span(), USE) == {}

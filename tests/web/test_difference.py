@@ -104,7 +104,7 @@ def test_the_search_over_everything_has_parts_facets_and_each(
 
 
 def test_a_name_is_shown_and_not_believed(server: Server, tmp_path: Path) -> None:
-    found = []
+    found: list[str] = []
     for name in ("<b>xss", "=1+1()"):
         directory = tmp_path / str(len(found))
         directory.mkdir()

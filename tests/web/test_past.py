@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,14 +28,14 @@ SCRIPT = "interval:s:1 { @n = count(); @us = hist(1); @w = count(); print(@us); 
 SPANS = [Span(), Span(None, 3000), Span(900, None), Span(900, 3000), Span(2000, 10**9)]
 Look = Callable[[Services, Session], Any]
 LOOKS: dict[str, Look] = {
-    **{f"timeline {span}": lambda f, s, span=span: timeline_of(f, s, 240, span) for span in SPANS},
-    **{f"heatmap {span}": lambda f, s, span=span: heatmap_of(f, s, "", None, span) for span in SPANS},
-    **{f"one key {span}": lambda f, s, span=span: heatmap_of(f, s, "@by", "a", span) for span in SPANS},
-    **{f"counters {span}": lambda f, s, span=span: counters_of(f, s, "@n", span) for span in SPANS},
-    **{f"emptied {span}": lambda f, s, span=span: counters_of(f, s, "@w", span) for span in SPANS},
-    **{f"maps {span}": lambda f, s, span=span: maps_in(f, s, span) for span in SPANS},
-    **{f"rows {span}": lambda f, s, span=span: rows_of(f, s, span, 50) for span in SPANS},
-    **{f"numbers {span}": lambda f, s, span=span: numbers_in(f, s, span) for span in SPANS},
+    **{f"timeline {span}": partial(timeline_of, bins=240, span=span) for span in SPANS},
+    **{f"heatmap {span}": partial(heatmap_of, name="", key=None, span=span) for span in SPANS},
+    **{f"one key {span}": partial(heatmap_of, name="@by", key="a", span=span) for span in SPANS},
+    **{f"counters {span}": partial(counters_of, name="@n", span=span) for span in SPANS},
+    **{f"emptied {span}": partial(counters_of, name="@w", span=span) for span in SPANS},
+    **{f"maps {span}": partial(maps_in, span=span) for span in SPANS},
+    **{f"rows {span}": partial(rows_of, span=span, most=50) for span in SPANS},
+    **{f"numbers {span}": partial(numbers_in, span=span) for span in SPANS},
     "no such map": lambda f, s: heatmap_of(f, s, "@none", None, Span()),
     "latest": latest_maps,
     "end": end_of,
@@ -156,7 +157,12 @@ def test_viewers_of_one_moment_share_a_layout(tmp_path: Path, monkeypatch: pytes
     source.grow(300)
     laid: list[int] = []
     layout = flame.layout
-    monkeypatch.setattr(flame, "layout", lambda *words: laid.append(1) or layout(*words))
+
+    def noted(*words: Any) -> flame.Layout:
+        laid.append(1)
+        return layout(*words)
+
+    monkeypatch.setattr(flame, "layout", noted)
     t1 = float(source.t // 2)
     bodies = {flame_body(kept, source.session, FlameAsk("@stacks", t1=t1), True) for _ in range(3)}
     assert (len(laid), len(bodies)) == (1, 1)

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.sync.client import ClientConnection, connect
 
 from app.web.sockets import WINDOW_BITS, Websocket
@@ -29,9 +30,14 @@ def start(server: Server, script: str, duration: float) -> str:
     return str(answer.json()["id"])
 
 
-def socket(server: Server, session: str, start: str = "1", **options: Any) -> ClientConnection:
+def socket(
+    server: Server, session: str, start: str = "1", headers: dict[str, str] | None = None, **options: Any
+) -> ClientConnection:
     url = f"ws://127.0.0.1:{server.port}/ws/sessions/{session}?from={start}"
-    return connect(url, additional_headers=options.pop("headers", server.headers), **options)
+    connection: ClientConnection = connect(
+        url, additional_headers=server.headers if headers is None else headers, **options
+    )
+    return connection
 
 
 def frames(connection: ClientConnection) -> Iterator[dict[str, Any]]:
@@ -213,8 +219,11 @@ def test_frames_are_packed_at_the_fastest_level() -> None:
         made = Websocket(config=config, server_state=ServerState(), app_state={}, _loop=loop)
     finally:
         loop.close()
+    assert made.conn.available_extensions is not None
     (offered,) = made.conn.available_extensions
+    assert isinstance(offered, ServerPerMessageDeflateFactory)
     settings = offered.compress_settings
+    assert settings is not None
     assert settings["level"] == 1
     text = b",".join(b'{"n":%d,"t":%d,"type":"printf","data":"sold(%d)\\n"}' % (n, n, n) for n in range(1500))
     sizes = []

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment
 
 from app.web import render
 
@@ -20,16 +21,16 @@ SCRIPTS = sorted(path.relative_to(STATIC).as_posix() for path in (STATIC / "js")
 
 
 @pytest.fixture(scope="module")
-def environment():
+def environment() -> Environment:
     return render.environment()
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_every_template_compiles(environment, name):
+def test_every_template_compiles(environment: Environment, name: str) -> None:
     environment.get_template(name)
 
 
-def test_every_template_that_a_route_names_exists():
+def test_every_template_that_a_route_names_exists() -> None:
     wanted = set()
     for path in (ROOT / "app" / "web").rglob("*.py"):
         text = path.read_text()
@@ -41,7 +42,7 @@ def test_every_template_that_a_route_names_exists():
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_no_template_needs_an_unsafe_policy(name):
+def test_no_template_needs_an_unsafe_policy(name: str) -> None:
     text = (TEMPLATES / name).read_text()
     assert not re.search(r"<style\b|\sstyle=|\son[a-z]+=|javascript:|\bhx-on|\|\s*safe\b", text)
     assert not re.search(r"<script(?![^>]*\ssrc=)", text)
@@ -49,7 +50,7 @@ def test_no_template_needs_an_unsafe_policy(name):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_every_asset_and_icon_that_a_template_names_exists(name):
+def test_every_asset_and_icon_that_a_template_names_exists(name: str) -> None:
     text = (TEMPLATES / name).read_text()
     for path in re.findall(r"asset\('([^']+)'\)", text):
         assert (STATIC / path).is_file(), path
@@ -59,7 +60,7 @@ def test_every_asset_and_icon_that_a_template_names_exists(name):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_modules_import_files_that_exist_and_write_no_markup(name):
+def test_modules_import_files_that_exist_and_write_no_markup(name: str) -> None:
     path = STATIC / name
     text = path.read_text()
     for target in re.findall(r"""(?:from|import)\s*\(?\s*["'](\.[^"']+)["']""", text):
@@ -69,7 +70,7 @@ def test_modules_import_files_that_exist_and_write_no_markup(name):
     )
 
 
-def test_vendored_files_are_those_that_were_vetted():
+def test_vendored_files_are_those_that_were_vetted() -> None:
     listed = re.findall(r"\| (\S+) \| `sha384-([^`]+)` \|", (STATIC / "vendor" / "VENDORED.md").read_text())
     files = {
         path.name
@@ -82,5 +83,5 @@ def test_vendored_files_are_those_that_were_vetted():
         assert base64.b64encode(digest).decode() == expected, name
 
 
-def test_the_style_sheets_stay_small():
+def test_the_style_sheets_stay_small() -> None:
     assert len(gzip.compress(b"".join(path.read_bytes() for path in (STATIC / "css").glob("*.css")))) < 12_288

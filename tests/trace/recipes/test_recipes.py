@@ -96,7 +96,7 @@ def test_keys_of_top_have_one_text_last(index: Fake) -> None:
         (("none",), {}, "No argument of none"),
     ):
         with pytest.raises(BadInput, match=sentence):
-            script(index, "top", *names, **options)
+            script(index, "top", *names, able=OLD, **options)
 
 
 def test_slow_calls_keep_their_arguments_apart(index: Fake) -> None:
