@@ -61,7 +61,8 @@ def test_the_list_has_what_ps_has_but_the_kernels_threads() -> None:
         assert found[child.pid].arguments == (SLEEP, "60")
         assert list(found) == sorted(found)
         kernel = [pid for pid in found if found[pid].executable is None and not found[pid].arguments]
-        assert all(read_stat(pid) is None or not read_stat(pid).flags & 0x200000 for pid in kernel)  # type: ignore[union-attr]
+        stats = [read_stat(pid) for pid in kernel]
+        assert all(stat is None or not stat.flags & 0x200000 for stat in stats)
 
 
 def test_a_command_with_parentheses_and_newlines(tmp_path: Path) -> None:

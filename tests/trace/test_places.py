@@ -9,6 +9,7 @@ import pytest
 
 from app.elf.disassembly import Instruction
 from app.errors import BadInput, NotFound
+from app.index.model import Function
 from app.index.sites import AddressRange, InlineSite
 from app.trace.marks import mark, marked
 from app.trace.places import inline_targets, line_targets, parse_line
@@ -26,7 +27,7 @@ class Coded(Fake):
         start = self.function(id, key).address or 0
         return tuple(Instruction(start + 4 * at, "", "nop", "", None) for at in range(8))
 
-    def function(self, id: str, key: str):  # type: ignore[no-untyped-def]
+    def function(self, id: str, key: str) -> Function:
         if key.startswith("0x"):
             for item in self.all_functions:
                 if item.address is not None and item.address <= int(key, 16) < item.address + item.size:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from app.elf.model import UsdtArgument, UsdtSite
-from app.index.model import Usdt
+from app.index.model import Binary, Function, Usdt
 from app.trace.bpftrace import Capabilities
+from app.trace.model import Reason
 from app.trace.quoting import parse_probe
 from app.trace.verdict import function_verdict, usdt_verdict
 from tests.trace.catalogues import binary, function, usdt
@@ -17,8 +18,8 @@ ABLE = Capabilities(True, "/usr/bin/bpftrace", (0, 17, 0), "bpftrace v0.17.0", T
 FILE = binary("/opt/a b/prog")
 
 
-def codes(reasons: tuple[object, ...]) -> list[str]:
-    return [reason.code for reason in reasons]  # type: ignore[attr-defined]
+def codes(reasons: tuple[Reason, ...]) -> list[str]:
+    return [reason.code for reason in reasons]
 
 
 def test_a_plain_function_can_be_traced_at_both_ends() -> None:
@@ -79,8 +80,8 @@ def test_a_function_that_exists_only_where_it_was_inlined() -> None:
         (function("f", aliases=("g", "h")), "alias"),
     ],
 )
-def test_cautions(item: object, code: str) -> None:
-    found = function_verdict(item, FILE, ABLE)  # type: ignore[arg-type]
+def test_cautions(item: Function, code: str) -> None:
+    found = function_verdict(item, FILE, ABLE)
     assert found.attachable
     assert code in codes(found.reasons)
 
@@ -95,8 +96,8 @@ def test_cautions(item: object, code: str) -> None:
         (function("memcpy", type="IFUNC"), FILE, "ifunc"),
     ],
 )
-def test_returns_that_cannot_be_traced(item: object, file: object, code: str) -> None:
-    found = function_verdict(item, file, ABLE)  # type: ignore[arg-type]
+def test_returns_that_cannot_be_traced(item: Function, file: Binary, code: str) -> None:
+    found = function_verdict(item, file, ABLE)
     assert found.attachable
     assert not found.return_probe.attachable
     assert codes(found.return_probe.reasons) == [code]

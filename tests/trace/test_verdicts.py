@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +36,7 @@ int main(int argc, char **argv) { return other(argc); }
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
     made = Index(load({}, data=tmp_path_factory.mktemp("index"), page_limit=100_000))
     made.start()
     yield made
