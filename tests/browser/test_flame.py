@@ -336,6 +336,8 @@ def test_the_file_for_a_ticket_opens_anywhere(tab: Tab, server: Server, ended: s
         page.get_by_role("link", name="Whole session (.html)").click()
     path = tmp_path / "session.html"
     download.value.save_as(path)
+    # Modules of the session's page may come late.
+    page.wait_for_load_state("networkidle")
     fetched: list[str] = []
     page.on("request", lambda request: fetched.append(request.url))
     page.goto(path.as_uri())
