@@ -132,10 +132,11 @@ class Everywhere:
         else:
             answer = self._selections.get((*key, "whole"), lambda: whole(now, first(), kind, each))
         found = hits(now, answer.first[ask.offset : end], each)
-        self._rest_later(now)
+        self._let_go(now)
         return answer.total, found, answer.facets
 
-    def _rest_later(self, now: Now) -> None:
+    def _let_go(self, now: Now) -> None:
+        """Of very many names at once, of others when nobody has asked for a while."""
         mapping = now.sides[0].part.mapping
         if mapping is not None and len(mapping) >= _MOST:
             now.sides[0].part.rest()

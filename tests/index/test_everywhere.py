@@ -6,7 +6,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -196,41 +196,44 @@ def resident(path: Path) -> int:
     return shown
 
 
-def test_names_that_nobody_asks_for_are_let_go_of(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def of_shop(settings: Settings, tmp_path: Path) -> Iterator[Index]:
+    """An index whose names lie in their file; no timer of it stays."""
     index = reopened(settings)
     index.binary_at(str(compile_c(tmp_path, SHOP, "shop")))
+    yield index
+    index.close()
+    assert not any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
+
+
+def test_names_that_nobody_asks_for_are_let_go_of(
+    of_shop: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(everywhere, "_REST", 0.2)
-    hits(index, "s")
+    hits(of_shop, "s")
     assert resident(settings.data / "names") > 0  # too few to be worth it
     monkeypatch.setattr(everywhere, "_MUCH", 1)
     for _ in range(2):
-        found = hits(index, "s")
+        found = hits(of_shop, "s")
         assert resident(settings.data / "names") > 0
         deadline = time.monotonic() + 10
         while resident(settings.data / "names") and time.monotonic() < deadline:
             time.sleep(0.05)
         assert resident(settings.data / "names") == 0
-        assert hits(index, "s") == found
-    index.close()
-    assert not any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
+        assert hits(of_shop, "s") == found
 
 
 def test_a_question_about_very_many_names_lets_go_of_what_it_read(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    of_shop: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index = reopened(settings)
-    index.binary_at(str(compile_c(tmp_path, SHOP, "shop")))
     monkeypatch.setattr(everywhere, "_REST", 3600)
-    found = hits(index, "s")
+    found = hits(of_shop, "s")
     assert resident(settings.data / "names") > 0
     monkeypatch.setattr(everywhere, "_MOST", 1)
     for _ in range(2):
-        index._everywhere._selections = Selections()
-        assert hits(index, "s") == found
+        of_shop._everywhere._selections = Selections()
+        assert hits(of_shop, "s") == found
         assert resident(settings.data / "names") == 0
-    index.close()
 
 
 def test_a_later_part_is_put_in_order_without_another_search(
